@@ -1,0 +1,117 @@
+// The console: joins the parts of the page to one WAMP session.
+
+import { showClasses } from "./classes.js";
+import { byId, colour } from "./dom.js";
+import { form } from "./form.js";
+import { readClasses } from "./schema.js";
+import { snippets } from "./snippets.js";
+import { stream } from "./stream.js";
+import { Client } from "./wamp.js";
+
+const REPLAYED_AT_FIRST = 20; // events of each retained class
+const ALIVE_TIMEOUT = 5000; // milliseconds for an answer when the page wakes up
+
+const realm = document.querySelector('meta[name="wireroom-realm"]').content;
+const socketURL = new URL("ws", document.baseURI).href.replace(/^http/, "ws");
+
+const subscriptions = new Map(); // class name -> subscription
+let mark = () => {}; // marks a class as refused or open
+let wasLive = false;
+
+const events = stream();
+const showSnippets = snippets(realm);
+const offerClasses = form(
+  (name, data) => client.publish(name, [], data, { exclude_me: false }),
+  showSnippets,
+);
+const client = new Client({ url: socketURL, realm, prepare: renewToken, onstate: showState });
+
+byId("connection-retry").onclick = () => client.start();
+addEventListener("online", wake);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) wake();
+});
+setInterval(showCountdown, 1000);
+client.start();
+
+// renewToken gets this browser its client token, as a cookie. It makes the
+// difference between a new client and a returning one.
+async function renewToken() {
+  const response = await fetch(new URL("session", document.baseURI), { method: "POST", signal: AbortSignal.timeout(10_000) });
+  if (!response.ok) throw new Error(`no client token: ${response.status} ${response.statusText}`);
+}
+
+// wake is called when the page or the network comes back: a connection may
+// have died unnoticed, or the wait for the next attempt be long.
+async function wake() {
+  if (client.state.name === "waiting") client.start();
+  if (client.state.name !== "live") return;
+  const tooLate = setTimeout(() => client.reset("no answer after a pause"), ALIVE_TIMEOUT);
+  await refreshClasses();
+  clearTimeout(tooLate);
+}
+
+async function refreshClasses() {
+  let classes;
+  try {
+    classes = readClasses(await client.call("wireroom.class.list"));
+  } catch (error) {
+    if (client.state.name === "live") events.note(`The list of classes was refused: ${error.message}`);
+    return;
+  }
+  colour(classes.map(({ name }) => name));
+  mark = showClasses(classes);
+  offerClasses(classes);
+  events.classes(classes.map(({ name }) => name));
+  for (const [name, sub] of subscriptions) {
+    if (!classes.some((c) => c.name === name)) {
+      client.unsubscribe(sub);
+      subscriptions.delete(name);
+    } else if (sub.error) mark(name, sub.error.message);
+  }
+  for (const { name, retained } of classes) {
+    if (subscriptions.has(name)) continue;
+    const options = retained ? { _last: REPLAYED_AT_FIRST } : {};
+    subscriptions.set(name, client.subscribe(name, options, (event) => receive(name, event), (sub) => mark(name, sub.error?.message)));
+  }
+}
+
+function receive(name, event) {
+  if (event.details._recovered === false) events.note(`Events of ${name} are missing here: the log no longer holds them.`);
+  events.add(name, event);
+}
+
+function showState(state) {
+  byId("connection").dataset.state = state.name;
+  byId("connection-state").textContent = { stopped: "Stopped", connecting: "Connecting", live: "Live", waiting: "Waiting", refused: "Refused" }[state.name];
+  byId("connection-retry").hidden = state.name !== "waiting" && state.name !== "refused";
+  const refusal = byId("refusal");
+  refusal.hidden = state.name !== "refused";
+  if (state.name === "refused") refusal.textContent = `The gateway refused this page: ${state.reason}`;
+  showCountdown();
+
+  if (state.name === "live") {
+    if (wasLive) events.note("The connection is back.");
+    wasLive = true;
+    refreshClasses();
+  } else if (state.name === "waiting" && wasLive && byId("connection").dataset.lost !== "true") {
+    events.note(`The connection was lost: ${state.reason}.`);
+  }
+  if (state.name === "live") byId("connection").dataset.lost = "false";
+  if (state.name === "waiting") byId("connection").dataset.lost = "true";
+}
+
+function showCountdown() {
+  const { name, retryAt, details, session, reason } = client?.state ?? {};
+  const detail = byId("connection-detail");
+  if (name === "live") {
+    detail.textContent = `as ${details.authrole ?? "anonymous"}`;
+    detail.title = `Session ${session}, ${details.authid ?? ""} by ${details.authmethod ?? "nothing"}`;
+  } else if (name === "waiting" || name === "refused") {
+    detail.textContent = `${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s`;
+    detail.title = reason;
+  } else {
+    detail.textContent = "";
+    detail.title = "";
+  }
+}

@@ -1,0 +1,93 @@
+// The lines to paste: each posts or receives an event of the class that is
+// chosen in the form, at the address from which the page came.
+
+import { byId, make } from "./dom.js";
+import { exampleData } from "./schema.js";
+
+const url = (path) => new URL(path, document.baseURI);
+const webSocketURL = () => url("ws").href.replace(/^http/, "ws");
+
+const languages = [
+  { id: "python", title: "Python", about: "Posts an event over XML-RPC. Paste it into a Python prompt:", write: python },
+  { id: "curl", title: "curl", about: "Posts an event over HTTP. Paste it into a shell:", write: curl },
+  { id: "javascript", title: "JavaScript", about: "Receives the events in any page or in Node, here with autobahn:", write: javascript },
+];
+
+/** Fills the panel. Returns a function that shows the snippets for a class. */
+export function snippets(realm) {
+  let language = languages[0];
+  let chosen = { name: "demo.message", fields: [{ name: "room", type: "string", required: true }, { name: "text", type: "string", required: true }] };
+
+  const tabs = languages.map((l) => make("button", {
+    type: "button", role: "tab", id: `snippet-${l.id}`, textContent: l.title, "aria-controls": "snippet-panel",
+    onclick: () => show(l),
+  }));
+  byId("snippet-tabs").append(...tabs);
+  byId("snippet-tabs").onkeydown = (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = (languages.indexOf(language) + step + languages.length) % languages.length;
+    show(languages[next]);
+    tabs[next].focus();
+  };
+  byId("snippet-copy").onclick = copy;
+
+  function show(l) {
+    language = l;
+    tabs.forEach((tab, i) => {
+      tab.setAttribute("aria-selected", languages[i] === l);
+      tab.tabIndex = languages[i] === l ? 0 : -1;
+    });
+    byId("snippet-panel").setAttribute("aria-labelledby", `snippet-${l.id}`);
+    byId("snippet-about").textContent = l.about;
+    byId("snippet").textContent = l.write(chosen, realm);
+  }
+  show(language);
+  return (eventClass) => {
+    chosen = eventClass;
+    show(language);
+  };
+}
+
+async function copy() {
+  const code = byId("snippet");
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    byId("snippet-copy").textContent = "Copied";
+  } catch { // no clipboard without TLS, except on this machine: mark it instead
+    getSelection().selectAllChildren(code);
+    byId("snippet-copy").textContent = "Marked";
+  }
+  setTimeout(() => { byId("snippet-copy").textContent = "Copy"; }, 1500);
+}
+
+// key is the demonstration's own ingest key; any other gateway has its own.
+const key = ({ name }) => (name.startsWith("demo.") ? "demo" : "YOUR-KEY");
+
+function python(c) {
+  return `import xmlrpc.client
+xmlrpc.client.ServerProxy("${url("RPC2").href}").event.publish("${key(c)}", "${c.name}", ${pythonValue(exampleData(c))})`;
+}
+
+function curl(c) {
+  const event = JSON.stringify({ class: c.name, data: exampleData(c) }).replaceAll("'", "'\\''");
+  return `curl ${url("events").href} \\
+  -H "Authorization: Bearer ${key(c)}" -H "Content-Type: application/json" \\
+  -d '${event}'`;
+}
+
+function javascript(c, realm) {
+  return `const connection = new autobahn.Connection({url: "${webSocketURL()}", realm: ${JSON.stringify(realm)}});
+connection.onopen = (session) =>
+  session.subscribe("${c.name}", (args, data, details) => console.log(details.topic, data));
+connection.open();`;
+}
+
+function pythonValue(value) {
+  if (value === null) return "None";
+  if (value === true) return "True";
+  if (value === false) return "False";
+  if (Array.isArray(value)) return `[${value.map(pythonValue).join(", ")}]`;
+  if (typeof value === "object") return `{${Object.entries(value).map(([k, v]) => `${JSON.stringify(k)}: ${pythonValue(v)}`).join(", ")}}`;
+  return JSON.stringify(value);
+}
