@@ -94,7 +94,7 @@ func TestPageKeepsItsOwnPolicy(t *testing.T) {
 
 // foreign is anything that would be loaded from another place, and any way to
 // turn a string into markup or script.
-var foreign = regexp.MustCompile(`(src|href)=["']?(https?:)?//|url\(|@import|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function`)
+var foreign = regexp.MustCompile(`(src|href)=["']?(https?:)?//|\burl\(|@import|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function`)
 
 func TestSiteLoadsNothingForeign(t *testing.T) {
 	site := os.DirFS("site")

@@ -4,8 +4,8 @@
 import { byId, make } from "./dom.js";
 import { exampleData } from "./schema.js";
 
-const url = (path) => new URL(path, document.baseURI);
-const webSocketURL = () => url("ws").href.replace(/^http/, "ws");
+const address = (path) => new URL(path, document.baseURI);
+const webSocketURL = () => address("ws").href.replace(/^http/, "ws");
 
 const languages = [
   { id: "python", title: "Python", about: "Posts an event over XML-RPC. Paste it into a Python prompt:", write: python },
@@ -66,12 +66,12 @@ const key = ({ name }) => (name.startsWith("demo.") ? "demo" : "YOUR-KEY");
 
 function python(c) {
   return `import xmlrpc.client
-xmlrpc.client.ServerProxy("${url("RPC2").href}").event.publish("${key(c)}", "${c.name}", ${pythonValue(exampleData(c))})`;
+xmlrpc.client.ServerProxy("${address("RPC2").href}").event.publish("${key(c)}", "${c.name}", ${pythonValue(exampleData(c))})`;
 }
 
 function curl(c) {
   const event = JSON.stringify({ class: c.name, data: exampleData(c) }).replaceAll("'", "'\\''");
-  return `curl ${url("events").href} \\
+  return `curl ${address("events").href} \\
   -H "Authorization: Bearer ${key(c)}" -H "Content-Type: application/json" \\
   -d '${event}'`;
 }
