@@ -1,0 +1,198 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SessionConfig says how client tokens are handed out. Start from
+// [DefaultSessionConfig].
+type SessionConfig struct {
+	// Cookie is the name of the cookie. A name that begins with "__Host-"
+	// keeps subdomains from planting one; it needs Secure.
+	Cookie string `yaml:"cookie"`
+
+	// TTL is how long a token is good for after it was given or last
+	// renewed: 1m to 9600h (400 days, the most that browsers keep a cookie).
+	TTL time.Duration `yaml:"ttl"`
+
+	// Max is how long a token can be renewed in all, counted from when it
+	// was given or its user last proved who they are: TTL to 87600h.
+	Max time.Duration `yaml:"max"`
+
+	// Secure marks every cookie Secure. Set it where TLS ends in front of
+	// the gateway; for requests that reach the gateway over TLS the cookie
+	// is Secure anyway.
+	Secure bool `yaml:"secure"`
+}
+
+// DefaultSessionConfig returns the defaults: a cookie "wireroom" for 30 days
+// after the last renewal, and at most a year.
+func DefaultSessionConfig() SessionConfig {
+	return SessionConfig{Cookie: "wireroom", TTL: 720 * time.Hour, Max: 8760 * time.Hour}
+}
+
+const (
+	minTTL = time.Minute
+	maxTTL = 9600 * time.Hour
+	maxMax = 87600 * time.Hour
+)
+
+// Validate reports each field that is out of its range.
+func (c SessionConfig) Validate(report func(field string, err error)) {
+	prefixed := strings.HasPrefix(c.Cookie, "__Host-") || strings.HasPrefix(c.Cookie, "__Secure-")
+	switch {
+	case !isToken(c.Cookie) || len(c.Cookie) > 64:
+		report("cookie", fmt.Errorf("must be 1 to 64 letters, digits or any of -_.!#$%%&'*+^`|~, not %q", c.Cookie))
+	case prefixed && !c.Secure:
+		report("cookie", fmt.Errorf("%q: browsers take a cookie with this prefix only with secure: true", c.Cookie))
+	}
+	if c.TTL < minTTL || c.TTL > maxTTL {
+		report("ttl", fmt.Errorf("must be in 1m to 9600h, not %v", c.TTL))
+	}
+	if c.Max < c.TTL || c.Max > maxMax {
+		report("max", fmt.Errorf("must be in ttl (%v) to 87600h, not %v", c.TTL, c.Max))
+	}
+}
+
+// isToken reports whether s is a token of RFC 9110 section 5.6.2, which is
+// what the name of a cookie must be.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alnum && strings.IndexByte("-_.!#$%&'*+^`|~", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// JWTConfig says which JWTs are accepted. Start from [DefaultJWTConfig].
+type JWTConfig struct {
+	// Algorithms are the accepted ones, of HS256, RS256, ES256 and EdDSA. A
+	// token's own header chooses only among them. HS256 needs Secret, the
+	// others PublicKey.
+	Algorithms []string `yaml:"algorithms"`
+
+	// Secret is the key of HS256, at least 32 bytes (RFC 7518 section 3.2).
+	Secret Secret `yaml:"secret"`
+
+	// PublicKey is PEM: one or more public keys or certificates. With
+	// several, a token may be signed by any of them, so that keys can be
+	// exchanged without a gap.
+	PublicKey string `yaml:"public_key"`
+
+	// Issuer, unless empty, is what iss must be.
+	Issuer string `yaml:"issuer"`
+
+	// Audience, unless empty, must be aud or one of aud.
+	Audience string `yaml:"audience"`
+
+	// RoleClaim names the claim with the user's role or list of roles, by
+	// default "role". Where there is no claim of that name, dots lead into
+	// nested objects: "realm_access.roles".
+	RoleClaim string `yaml:"role_claim"`
+
+	// Leeway is how far the issuer's clock may be off for exp and nbf: 0 to 5m.
+	Leeway time.Duration `yaml:"leeway"`
+
+	// AllowNoExpiry accepts tokens without exp, which are good for ever.
+	AllowNoExpiry bool `yaml:"allow_no_expiry"`
+}
+
+// DefaultJWTConfig returns the defaults, which lack a key.
+func DefaultJWTConfig() JWTConfig {
+	return JWTConfig{Algorithms: []string{"HS256"}, RoleClaim: "role", Leeway: 30 * time.Second}
+}
+
+const (
+	minJWTSecret = 32
+	maxLeeway    = 5 * time.Minute
+)
+
+// Validate reports each field that is missing, out of its range, or of no use
+// with the algorithms. It never prints a key.
+func (c JWTConfig) Validate(report func(field string, err error)) {
+	var symmetric, asymmetric bool
+	if len(c.Algorithms) == 0 {
+		report("algorithms", fmt.Errorf("must name at least one of %s", strings.Join(algorithmNames, ", ")))
+	}
+	for i, name := range c.Algorithms {
+		field := fmt.Sprintf("algorithms[%d]", i)
+		switch {
+		case !slices.Contains(algorithmNames, name):
+			report(field, fmt.Errorf("must be one of %s, not %q", strings.Join(algorithmNames, ", "), name))
+		case slices.Contains(c.Algorithms[:i], name):
+			report(field, fmt.Errorf("%s is there twice", name))
+		case name == "HS256":
+			symmetric = true
+		default:
+			asymmetric = true
+		}
+	}
+	c.validateKeys(report, symmetric, asymmetric)
+	if c.RoleClaim == "" {
+		report("role_claim", errors.New("must name a claim"))
+	}
+	if c.Leeway < 0 || c.Leeway > maxLeeway {
+		report("leeway", fmt.Errorf("must be in 0 to 5m, not %v", c.Leeway))
+	}
+}
+
+func (c JWTConfig) validateKeys(report func(field string, err error), symmetric, asymmetric bool) {
+	switch {
+	case c.Secret == "" && symmetric:
+		report("secret", errors.New("is missing: HS256 needs one"))
+	case c.Secret != "" && !symmetric:
+		report("secret", errors.New("is of no use: HS256 is not among the algorithms"))
+	case c.Secret != "":
+		if err := checkJWTSecret(c.Secret); err != nil {
+			report("secret", err)
+		}
+	}
+	switch {
+	case c.PublicKey == "" && asymmetric:
+		report("public_key", fmt.Errorf("is missing: %s need one", strings.Join(algorithmNames[1:], ", ")))
+	case c.PublicKey != "" && !asymmetric:
+		report("public_key", errors.New("is of no use: only HS256 is among the algorithms"))
+	case c.PublicKey != "":
+		keys, err := parsePublicKeys([]byte(c.PublicKey))
+		if err == nil {
+			err = checkKeysFit(c.Algorithms, keys)
+		}
+		if err != nil {
+			report("public_key", err)
+		}
+	}
+}
+
+// RoleConfig says which role a client gets where its credential does not.
+type RoleConfig struct {
+	// Anonymous is the role of clients that no user stands behind. A realm
+	// without a role of that name lets no such client in.
+	Anonymous string `yaml:"anonymous_role"`
+
+	// Default is the role of users whose credential names none. If it is
+	// empty, they are refused with a ticket, and anonymous with a cookie.
+	Default string `yaml:"default_role"`
+}
+
+// DefaultRoleConfig returns the defaults: anonymous clients have the role
+// "anonymous", and users must come with a role.
+func DefaultRoleConfig() RoleConfig { return RoleConfig{Anonymous: "anonymous"} }
+
+// Validate reports each field that is out of its range.
+func (c RoleConfig) Validate(report func(field string, err error)) {
+	if err := checkRoleName(c.Anonymous); err != nil {
+		report("anonymous_role", err)
+	}
+	if c.Default != "" {
+		if err := checkRoleName(c.Default); err != nil {
+			report("default_role", err)
+		}
+	}
+}

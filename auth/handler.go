@@ -1,0 +1,173 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// sessionReply is the body of what /session answers.
+type sessionReply struct {
+	Client  string    `json:"client"`
+	Expires time.Time `json:"expires"`
+	User    string    `json:"user,omitempty"`
+	Roles   []string  `json:"roles,omitempty"`
+}
+
+// ServeHTTP answers requests to /session.
+//
+// POST gives a token as a cookie, or renews the one that came along; with
+// "Authorization: Bearer" and a JWT or a token from [Sessions.Issue] the
+// client becomes that user's. GET tells what the token is and when it ends,
+// and changes nothing. DELETE revokes it. POST and DELETE by pages of a
+// foreign origin are refused. Failures are application/problem+json.
+func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	s.origins.allowCORS(w, r)
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		s.serveGet(w, r)
+	case http.MethodPost, http.MethodDelete:
+		if !s.origins.Trusts(r) {
+			problem(w, http.StatusForbidden, "pages of this origin may not change the session")
+			return
+		}
+		if r.Method == http.MethodPost {
+			s.servePost(w, r)
+		} else {
+			s.serveDelete(w, r)
+		}
+	case http.MethodOptions:
+		w.Header().Set("Allow", sessionMethods)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Allow", sessionMethods)
+		problem(w, http.StatusMethodNotAllowed, "/session takes "+sessionMethods)
+	}
+}
+
+const sessionMethods = "GET, HEAD, POST, DELETE, OPTIONS"
+
+func (s *Sessions) serveGet(w http.ResponseWriter, r *http.Request) {
+	t, _, err := s.presented(r.Context(), r.Header, time.Now())
+	switch {
+	case err != nil:
+		s.unavailable(w, r, err)
+	case t == nil:
+		unauthorized(w, "no session: the cookie is missing, expired or revoked")
+	default:
+		s.reply(w, t)
+	}
+}
+
+func (s *Sessions) servePost(w http.ResponseWriter, r *http.Request) {
+	ctx, now := r.Context(), time.Now()
+	who, err := s.bearer(r)
+	if err != nil {
+		switch {
+		case errors.Is(err, ErrExpired):
+			unauthorized(w, "ticket expired")
+		case errors.Is(err, ErrInvalid):
+			s.log.LogAttrs(ctx, slog.LevelWarn, "ticket refused at /session",
+				slog.String("remote", r.RemoteAddr), slog.Any("err", err))
+			unauthorized(w, "ticket not valid")
+		default:
+			s.unavailable(w, r, err)
+		}
+		return
+	}
+	t, secret, err := s.presented(ctx, r.Header, now)
+	if err == nil && who != nil {
+		t, secret, err = s.bind(ctx, t, secret, who, now)
+	} else if err == nil {
+		t, secret, err = s.give(ctx, t, secret, now)
+	}
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
+	end := s.end(t)
+	s.setCookie(w, r, secret, end.Sub(now), end)
+	s.reply(w, t)
+}
+
+func (s *Sessions) serveDelete(w http.ResponseWriter, r *http.Request) {
+	for _, secret := range candidates(r.Header, s.cfg.Cookie) {
+		if err := s.revoke(r.Context(), secret); err != nil {
+			s.unavailable(w, r, err)
+			return
+		}
+	}
+	s.clearCookie(w, r)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// bearer returns the user whom the request's Authorization header proves, or
+// nil if it has none.
+func (s *Sessions) bearer(r *http.Request) (*Identity, error) {
+	headers := r.Header["Authorization"]
+	if len(headers) == 0 {
+		return nil, nil
+	}
+	scheme, text, ok := strings.Cut(headers[0], " ")
+	if len(headers) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") {
+		return nil, errNotBearer
+	}
+	who, err := s.Ticket(r.Context(), Secret(strings.Trim(text, " ")))
+	if err != nil {
+		return nil, err
+	}
+	if who.User == "" {
+		return nil, errNoUser
+	}
+	return who, nil
+}
+
+func (s *Sessions) reply(w http.ResponseWriter, t *Token) {
+	body, err := json.Marshal(sessionReply{
+		Client: t.Client, Expires: s.end(t).UTC().Truncate(time.Second), User: t.User, Roles: t.Roles,
+	})
+	if err != nil {
+		panic("auth: a session reply cannot be written as JSON: " + err.Error()) // a time beyond year 9999: limits exclude it
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(append(body, '\n'))
+}
+
+// unavailable answers that the store failed, and logs why.
+func (s *Sessions) unavailable(w http.ResponseWriter, r *http.Request, err error) {
+	s.log.LogAttrs(r.Context(), slog.LevelError, "session store failed", slog.Any("err", err))
+	w.Header().Set("Retry-After", "1")
+	problem(w, http.StatusServiceUnavailable, "sessions cannot be read or written at the moment")
+}
+
+func unauthorized(w http.ResponseWriter, detail string) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="wireroom"`) // RFC 9110 section 11.6.1: a 401 has it
+	problem(w, http.StatusUnauthorized, detail)
+}
+
+// problem answers with a problem of RFC 9457.
+func problem(w http.ResponseWriter, status int, detail string) {
+	body, err := json.Marshal(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{"about:blank", http.StatusText(status), status, detail})
+	if err != nil {
+		panic("auth: strings cannot be written as JSON: " + err.Error())
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	w.Write(append(body, '\n'))
+}
+
+// What a bad Authorization header is.
+var (
+	errNotBearer = fmt.Errorf("%w: Authorization must be one header with Bearer and a ticket", ErrInvalid)
+	errNoUser    = fmt.Errorf("%w: the client token names no user", ErrInvalid)
+)

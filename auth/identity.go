@@ -1,0 +1,94 @@
+package auth
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// An Identity is what is known about a client before WAMP begins. The zero
+// value is an anonymous client without a token. It is not changed once made.
+type Identity struct {
+	Client  string    // the client's identity, from its token; "" if there is none
+	User    string    // who the web application says it is; "" if nobody
+	Roles   []string  // the user's roles, in order of preference
+	Expires time.Time // the identity is worth nothing from then on; zero if it never ends
+
+	proven time.Time // when the credential was given, which bounds what is made from it
+}
+
+// Anonymous reports whether there was no token at all.
+func (id *Identity) Anonymous() bool { return id == nil || id.Client == "" && id.User == "" }
+
+// Live reports whether the identity is not anonymous and has not expired at now.
+func (id *Identity) Live(now time.Time) bool {
+	return !id.Anonymous() && (id.Expires.IsZero() || now.Before(id.Expires))
+}
+
+// authID returns the name that the identity goes by in WAMP.
+func (id *Identity) authID() string {
+	if id.User != "" {
+		return id.User
+	}
+	return id.Client
+}
+
+// Limits on names that come from outside. They are far above what anybody
+// needs, and keep a credential from growing a store or a log.
+const (
+	maxUser  = 256 // bytes
+	maxRole  = 128 // bytes
+	maxRoles = 64  // of one user
+)
+
+func checkUser(s string) error {
+	switch {
+	case s == "":
+		return errors.New("user is empty")
+	case len(s) > maxUser:
+		return fmt.Errorf("user has %d bytes, at most %d are allowed", len(s), maxUser)
+	case !printable(s):
+		return fmt.Errorf("user %q has characters that cannot be printed", s)
+	}
+	return nil
+}
+
+func checkRoleName(s string) error {
+	switch {
+	case s == "":
+		return errors.New("role is empty")
+	case len(s) > maxRole:
+		return fmt.Errorf("role has %d bytes, at most %d are allowed", len(s), maxRole)
+	case !printable(s) || strings.ContainsFunc(s, unicode.IsSpace):
+		return fmt.Errorf("role %q has spaces or characters that cannot be printed", s)
+	}
+	return nil
+}
+
+func checkRoles(roles []string) error {
+	if len(roles) > maxRoles {
+		return fmt.Errorf("%d roles, at most %d are allowed", len(roles), maxRoles)
+	}
+	for _, role := range roles {
+		if err := checkRoleName(role); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// newClient returns a new client identity: 128 random bits. It is a name and
+// no secret.
+func newClient() string { return strings.ToLower(rand.Text()) }
+
+// newAnonymousID returns the authid of a session that nobody stands behind:
+// 80 random bits.
+func newAnonymousID() string { return strings.ToLower(rand.Text()[:16]) }

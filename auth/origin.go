@@ -1,0 +1,146 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Origins says which web pages may talk to the gateway. Browsers let any page
+// open a WebSocket to any host and send the host's cookies along, so it is the
+// gateway that has to look at the Origin header. Programs send none, and are
+// not restricted.
+//
+// The zero value and a nil pointer allow the gateway's own origin.
+type Origins struct {
+	any      bool
+	exact    map[string]bool
+	suffixes []originSuffix
+}
+
+type originSuffix struct{ scheme, suffix string } // "https", ".example.com:8443"
+
+// maxOrigin bounds what is looked at, in bytes.
+const maxOrigin = 512
+
+// NewOrigins returns the set of origins in list, each of the form
+// scheme://host[:port], scheme://*.host[:port] (all names under host, but not
+// host itself), or "*".
+//
+// "*" lets pages of every origin connect, but trusts none ([Origins.Trusts]):
+// they are anonymous whatever cookie they bring.
+func NewOrigins(list []string) (*Origins, error) {
+	o := &Origins{exact: make(map[string]bool, len(list))}
+	for _, text := range list {
+		if text == "*" {
+			o.any = true
+			continue
+		}
+		scheme, host, err := splitOrigin(text)
+		if err != nil {
+			return nil, fmt.Errorf("origin %q: %w", text, err)
+		}
+		if rest, ok := strings.CutPrefix(host, "*."); ok && !strings.Contains(rest, "*") {
+			o.suffixes = append(o.suffixes, originSuffix{scheme, "." + rest})
+			continue
+		}
+		if strings.Contains(host, "*") {
+			return nil, fmt.Errorf("origin %q: * must stand for the whole first part of the host", text)
+		}
+		o.exact[scheme+"://"+host] = true
+	}
+	return o, nil
+}
+
+// splitOrigin returns scheme and host[:port] in lower case and without the
+// scheme's default port.
+func splitOrigin(s string) (scheme, host string, err error) {
+	if len(s) > maxOrigin {
+		return "", "", fmt.Errorf("has %d bytes, at most %d are allowed", len(s), maxOrigin)
+	}
+	scheme, host, ok := strings.Cut(strings.ToLower(s), "://")
+	if !ok || scheme == "" || host == "" || strings.ContainsAny(host, "/?#@ \t") {
+		return "", "", errors.New("must be scheme://host or scheme://host:port and nothing more")
+	}
+	return scheme, trimPort(scheme, host), nil
+}
+
+func trimPort(scheme, host string) string {
+	switch scheme {
+	case "http":
+		return strings.TrimSuffix(host, ":80")
+	case "https":
+		return strings.TrimSuffix(host, ":443")
+	}
+	return host
+}
+
+// Allows reports whether the page that made the request, if it was one, may
+// connect to the gateway.
+func (o *Origins) Allows(r *http.Request) bool {
+	return o != nil && o.any || o.Trusts(r)
+}
+
+// Trusts reports whether the page that made the request, if it was one, may
+// act for the client whose cookie comes along: it is of the gateway's own
+// origin or of one that is listed by name.
+func (o *Origins) Trusts(r *http.Request) bool {
+	// A page cannot set Sec-Fetch-Site. It tells the same origin even where
+	// a proxy in front of the gateway has replaced the Host header.
+	site := r.Header.Get("Sec-Fetch-Site")
+	if site == "same-origin" || site == "none" {
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		// Browsers send Origin with every WebSocket handshake, POST and
+		// DELETE. Without either header this is a program.
+		return site == ""
+	}
+	return o.sameOrigin(r, origin) || o.listed(origin)
+}
+
+func (o *Origins) sameOrigin(r *http.Request, origin string) bool {
+	scheme, host, err := splitOrigin(origin)
+	if err != nil || r.TLS != nil && scheme != "https" {
+		return false
+	}
+	return host == trimPort(scheme, strings.ToLower(r.Host))
+}
+
+func (o *Origins) listed(origin string) bool {
+	if o == nil {
+		return false
+	}
+	scheme, host, err := splitOrigin(origin)
+	if err != nil {
+		return false
+	}
+	if o.exact[scheme+"://"+host] {
+		return true
+	}
+	for _, s := range o.suffixes {
+		if s.scheme == scheme && len(host) > len(s.suffix) && strings.HasSuffix(host, s.suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// allowCORS lets the page of a listed origin read the reply.
+func (o *Origins) allowCORS(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin == "" || !o.listed(origin) {
+		return
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		h.Set("Access-Control-Max-Age", "600")
+	}
+}

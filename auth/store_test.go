@@ -1,0 +1,92 @@
+package auth_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wireroom/wireroom/auth"
+)
+
+// memStore is a TokenStore in memory that counts and can be made to fail.
+type memStore struct {
+	mu     sync.Mutex // guards the following
+	tokens map[[32]byte]*auth.Token
+	reads  int
+	writes int
+	fail   error // what every method returns, unless nil
+
+	beforePut func() // called without mu before each PutToken; nil: nothing
+}
+
+func newMemStore() *memStore { return &memStore{tokens: make(map[[32]byte]*auth.Token)} }
+
+func (m *memStore) PutToken(_ context.Context, t *auth.Token) error {
+	if m.beforePut != nil {
+		m.beforePut()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	m.writes++
+	m.tokens[t.Hash] = t.Clone()
+	return nil
+}
+
+func (m *memStore) Token(_ context.Context, hash [32]byte) (*auth.Token, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return nil, m.fail
+	}
+	m.reads++
+	t, ok := m.tokens[hash]
+	if !ok {
+		return nil, auth.ErrNoToken
+	}
+	return t.Clone(), nil
+}
+
+func (m *memStore) DeleteToken(_ context.Context, hash [32]byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	delete(m.tokens, hash)
+	return nil
+}
+
+func (m *memStore) DeleteExpired(_ context.Context, now time.Time) (n int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return 0, m.fail
+	}
+	for hash, t := range m.tokens {
+		if !now.Before(t.Expires) {
+			delete(m.tokens, hash)
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (m *memStore) counts() (tokens, writes int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.tokens), m.writes
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(tb testing.TB) T {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return v
+	}
+}
