@@ -1,0 +1,177 @@
+package router
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// brokerShards divides the exact topics, so that subscribing to one seldom
+// waits for another. A power of two.
+const brokerShards = 64
+
+// A broker keeps the subscriptions of a realm and routes publications.
+type broker struct {
+	stats    *counters
+	seed     maphash.Seed
+	lastID   atomic.Uint64
+	exact    [brokerShards]topicShard
+	patterns patterns
+}
+
+type topicShard struct {
+	mu   sync.RWMutex // guards the following
+	subs map[wamp.URI]*subscription
+}
+
+func (b *broker) init(stats *counters) {
+	b.stats, b.seed = stats, maphash.MakeSeed()
+	for i := range b.exact {
+		b.exact[i].subs = make(map[wamp.URI]*subscription)
+	}
+}
+
+func (b *broker) shard(topic wamp.URI) *topicShard {
+	return &b.exact[maphash.String(b.seed, string(topic))&(brokerShards-1)]
+}
+
+// publish queues the event on every subscriber that is to have it. It draws
+// p.ID if it is zero.
+func (b *broker) publish(ws *workspace, p *Publication) {
+	if p.ID == 0 {
+		p.ID = newID()
+	}
+	b.stats.publications.Add(1)
+	ws.matches = b.match(ws.matches[:0], p.Topic, p.Channel)
+	if len(ws.matches) == 0 {
+		return
+	}
+	ws.to.init(p)
+	ws.enc.init(p)
+	n := 0
+	for i, sub := range ws.matches {
+		ws.enc.begin(sub)
+		n += b.fanOut(ws, sub)
+		ws.matches[i] = nil
+	}
+	ws.to, ws.enc = audience{}, encoding{}
+	b.stats.events.Add(uint64(n))
+}
+
+// fanOut queues the event on the subscribers of one subscription.
+func (b *broker) fanOut(ws *workspace, sub *subscription) (n int) {
+	for _, m := range sub.members() {
+		s := m.session
+		if !ws.to.has(s) {
+			continue
+		}
+		frame := ws.enc.frame(&s.peer)
+		if frame == nil {
+			b.stats.untranslatable.Add(1)
+			continue
+		}
+		if ws.pushed(s, m.push(frame, live)) {
+			n++
+		}
+	}
+	return n
+}
+
+// match appends the subscriptions that an event of the topic goes to, each
+// once.
+func (b *broker) match(dst []*subscription, topic, channel wamp.URI) []*subscription {
+	dst = b.matchExact(dst, topic)
+	if channel != "" {
+		dst = b.matchExact(dst, channel)
+	}
+	if b.patterns.count.Load() == 0 {
+		return dst
+	}
+	dst = b.patterns.match(dst, topic)
+	if channel == "" {
+		return dst
+	}
+	// A pattern that fits both names gets the event once.
+	n := len(dst)
+	dst = b.patterns.match(dst, channel)
+	kept := dst[:n]
+next:
+	for _, sub := range dst[n:] {
+		for _, had := range dst[:n] {
+			if had == sub {
+				continue next
+			}
+		}
+		kept = append(kept, sub)
+	}
+	return kept
+}
+
+func (b *broker) matchExact(dst []*subscription, topic wamp.URI) []*subscription {
+	if sub := b.find(topic, wamp.Exact); sub != nil {
+		dst = append(dst, sub)
+	}
+	return dst
+}
+
+// find returns the subscription of a topic or pattern, or nil.
+func (b *broker) find(topic wamp.URI, match wamp.Match) *subscription {
+	if match != wamp.Exact {
+		b.patterns.mu.RLock()
+		defer b.patterns.mu.RUnlock()
+		return b.patterns.get(topic, match)
+	}
+	sh := b.shard(topic)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return sh.subs[topic]
+}
+
+// add subscribes the member's session to topic, and calls added with the
+// session's outbox locked and before any event can be queued.
+func (b *broker) add(m *member, topic wamp.URI, match wamp.Match, added func(*subscription)) {
+	if match != wamp.Exact {
+		b.patterns.mu.Lock()
+		defer b.patterns.mu.Unlock()
+		sub := b.patterns.get(topic, match)
+		if sub == nil {
+			sub = &subscription{id: b.newID(), topic: topic, match: match}
+			b.patterns.put(sub)
+		}
+		sub.addLocked(m, added)
+		return
+	}
+	sh := b.shard(topic)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sub := sh.subs[topic]
+	if sub == nil {
+		sub = &subscription{id: b.newID(), topic: topic, match: match}
+		sh.subs[topic] = sub
+	}
+	sub.addLocked(m, added)
+}
+
+func (b *broker) newID() wamp.ID { return wamp.ID(b.lastID.Add(1)) }
+
+// remove takes a member that has left out of its subscription, and forgets a
+// subscription that has no members.
+func (b *broker) remove(m *member) {
+	sub := m.sub
+	if sub.match != wamp.Exact {
+		b.patterns.mu.Lock()
+		defer b.patterns.mu.Unlock()
+		if sub.removeLocked(m) {
+			b.patterns.delete(sub)
+		}
+		return
+	}
+	sh := b.shard(sub.topic)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sub.removeLocked(m) {
+		delete(sh.subs, sub.topic)
+	}
+}

@@ -1,0 +1,241 @@
+package router
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+const (
+	// flushInline is how many sessions a reader flushes by itself when it
+	// has used up what it read. More go to the flushers.
+	flushInline = 8
+
+	// flushAhead is how many sessions a reader leaves unflushed while it
+	// goes on handling messages.
+	flushAhead = 64
+
+	// flushChunk is how many sessions a flusher takes at a time.
+	flushChunk = 16
+)
+
+// A workspace is what a goroutine needs while it handles messages: a decoder,
+// scratch space, and the sessions that it has the duty to flush. It comes from
+// a pool, so that an idle connection holds none.
+type workspace struct {
+	dec     wamp.Decoder
+	dirty   []*Session
+	bufs    [][]byte
+	matches []*subscription
+	to      audience
+	enc     encoding
+
+	// Messages on their way out, here so that they need no memory of their own.
+	invocation wamp.Invocation
+	result     wamp.Result
+}
+
+var workspaces = sync.Pool{New: func() any { return new(workspace) }}
+
+func getWorkspace() *workspace { return workspaces.Get().(*workspace) }
+
+func putWorkspace(ws *workspace) {
+	if cap(ws.dirty) > 4096 || cap(ws.bufs) > 4096 || cap(ws.matches) > 4096 {
+		return // a giant's leftovers are not worth keeping
+	}
+	workspaces.Put(ws)
+}
+
+// send queues frame on s, as a duty of ws if it must be flushed.
+func (ws *workspace) send(s *Session, frame []byte) bool {
+	return ws.pushed(s, s.out.push(frame))
+}
+
+func (ws *workspace) pushed(s *Session, p pushed) bool {
+	switch p {
+	case flushIt:
+		ws.dirty = append(ws.dirty, s)
+		return true
+	case queued:
+		return true
+	case overflow:
+		s.overflow()
+	}
+	return false
+}
+
+// flush writes what ws has the duty to write: little by itself, much through
+// the flushers. It never waits for a peer.
+func (ws *workspace) flush(f *flushers) {
+	if len(ws.dirty) > flushInline {
+		ws.handOver(f)
+		return
+	}
+	for i, s := range ws.dirty {
+		ws.bufs = s.flush(ws.bufs[:0])
+		ws.dirty[i] = nil
+	}
+	ws.dirty = ws.dirty[:0]
+}
+
+// handOver leaves all of ws's duty to the flushers.
+func (ws *workspace) handOver(f *flushers) {
+	if len(ws.dirty) == 0 {
+		return
+	}
+	f.add(ws.dirty...)
+	clear(ws.dirty)
+	ws.dirty = ws.dirty[:0]
+}
+
+// Flushers are a few goroutines that write what others queued. Each session
+// stands in their queue at most once, because only who has the duty to flush
+// it may add it; so the queue is bounded by the number of sessions.
+type flushers struct {
+	mu     sync.Mutex // guards the following
+	wake   sync.Cond
+	queue  []*Session
+	head   int // of queue
+	idle   int // goroutines that wait
+	closed bool
+}
+
+// start runs n flushers until close; they are counted in wg.
+func (f *flushers) start(n int, wg *sync.WaitGroup) {
+	f.wake.L = &f.mu
+	for range n {
+		wg.Go(f.run)
+	}
+}
+
+// add takes over the duty to flush the sessions.
+func (f *flushers) add(sessions ...*Session) {
+	f.mu.Lock()
+	f.queue = append(f.queue, sessions...)
+	for range min(f.idle, (len(sessions)+flushChunk-1)/flushChunk) {
+		f.wake.Signal()
+	}
+	f.mu.Unlock()
+}
+
+// close ends the flushers when the queue is empty.
+func (f *flushers) close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.wake.Broadcast()
+}
+
+func (f *flushers) run() {
+	var (
+		chunk [flushChunk]*Session
+		bufs  [][]byte
+	)
+	for {
+		n := f.take(&chunk)
+		if n == 0 {
+			return
+		}
+		for i, s := range chunk[:n] {
+			bufs = s.flush(bufs[:0])
+			chunk[i] = nil
+		}
+		if cap(bufs) > 4096 {
+			bufs = nil
+		}
+	}
+}
+
+func (f *flushers) take(chunk *[flushChunk]*Session) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.head == len(f.queue) {
+		if f.closed {
+			return 0
+		}
+		f.idle++
+		f.wake.Wait()
+		f.idle--
+	}
+	n := copy(chunk[:], f.queue[f.head:])
+	clear(f.queue[f.head : f.head+n])
+	f.head += n
+	if f.head == len(f.queue) {
+		f.queue, f.head = f.queue[:0], 0
+	} else if f.head > 1024 && f.head > len(f.queue)/2 {
+		f.queue = append(f.queue[:0], f.queue[f.head:]...)
+		f.head = 0
+	}
+	return n
+}
+
+// flush writes what is queued for the peer, as far as it takes it at once, and
+// leaves the rest to a goroutine of the session's own. The caller has the duty
+// to flush and gives it up. bufs is scratch space, returned for reuse.
+func (s *Session) flush(bufs [][]byte) [][]byte {
+	for {
+		var (
+			size int
+			last bool
+		)
+		bufs, size, last = s.out.take(bufs[:0])
+		if len(bufs) == 0 {
+			if last {
+				s.link.Finish(s.router.cfg.GoodbyeTimeout)
+			}
+			return bufs
+		}
+		n, err := s.link.TryWrite(bufs)
+		if err != nil {
+			s.fail(err)
+			clear(bufs)
+			return bufs
+		}
+		s.out.wrote(n)
+		if n < size {
+			rest := append([][]byte(nil), skip(bufs, n)...)
+			s.router.wg.Go(func() { s.drain(rest, size-n) })
+			clear(bufs)
+			return bufs
+		}
+		clear(bufs)
+	}
+}
+
+// drain writes bufs, of the given size, and whatever else is queued, waiting
+// for the peer, but for no flush longer than the write timeout.
+func (s *Session) drain(bufs [][]byte, size int) {
+	for {
+		if err := s.link.Write(bufs, time.Now().Add(s.router.cfg.WriteTimeout)); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				s.router.stats.writeTimeouts.Add(1)
+			}
+			s.fail(err)
+			return
+		}
+		s.out.wrote(size)
+		var last bool
+		bufs, size, last = s.out.take(bufs[:0])
+		if len(bufs) == 0 {
+			if last {
+				s.link.Finish(s.router.cfg.GoodbyeTimeout)
+			}
+			return
+		}
+	}
+}
+
+// skip returns bufs without its first n bytes. It changes bufs.
+func skip(bufs [][]byte, n int) [][]byte {
+	for len(bufs) > 0 && n >= len(bufs[0]) {
+		n -= len(bufs[0])
+		bufs = bufs[1:]
+	}
+	if n > 0 {
+		bufs[0] = bufs[0][n:]
+	}
+	return bufs
+}

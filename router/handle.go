@@ -1,0 +1,107 @@
+package router
+
+import (
+	"strings"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// handle carries out a message of a joined peer. A request that fails is
+// answered with ERROR; only what ends the session is returned.
+func (s *Session) handle(m wamp.Message) error {
+	switch m := m.(type) {
+	case *wamp.Publish:
+		return s.publish(m)
+	case *wamp.Subscribe:
+		return s.subscribe(m)
+	case *wamp.Unsubscribe:
+		s.unsubscribe(m)
+	case *wamp.Call:
+		return s.call(m)
+	case *wamp.Yield:
+		s.realm.dealer.yield(s.ws, s, m)
+	case *wamp.ErrorMessage:
+		if m.RequestType != wamp.TypeInvocation {
+			return wamp.Errorf(wamp.URIProtocolViolation, "ERROR: request type %d cannot be answered by a client", m.RequestType)
+		}
+		s.realm.dealer.fail(s.ws, s, m)
+	case *wamp.Cancel:
+		s.realm.dealer.cancel(s.ws, s, m)
+	case *wamp.Register:
+		s.register(m)
+	case *wamp.Unregister:
+		s.unregister(m)
+	case *wamp.Goodbye:
+		s.goodbye()
+		return errEnded
+	case *wamp.Abort:
+		s.goodbyeSilently()
+		return errEnded
+	default:
+		return wamp.Errorf(wamp.URIProtocolViolation, "%v is not for a client to send once it has joined", m.Type())
+	}
+	return nil
+}
+
+// goodbyeSilently ends the session of a peer that said ABORT.
+func (s *Session) goodbyeSilently() {
+	if s.ending.CompareAndSwap(false, true) {
+		s.leave()
+		s.ws.dirty = s.closeQuietly(s.ws.dirty)
+	}
+}
+
+// fault answers a request with ERROR. Reader only.
+func (s *Session) fault(t wamp.Type, request wamp.ID, err error) {
+	s.ws.send(s, s.errorFrame(t, request, err))
+}
+
+// errorFrame returns the ERROR message for err, framed. An error that is no
+// [wamp.Error] is logged, and the peer learns only that it happened.
+func (s *Session) errorFrame(t wamp.Type, request wamp.ID, err error) []byte {
+	e := wamp.AsError(err)
+	if e.Err != nil {
+		s.router.log.Error("request failed", "session", s.id, "request", t.String(), "err", err)
+	}
+	var args []any
+	if e.Text != "" || e.Details != nil {
+		args = []any{e.Text}
+	}
+	payload, perr := wamp.NewPayload(s.peer.Serializer, args, e.Details)
+	if perr != nil {
+		s.router.log.Error("error cannot be encoded", "err", perr)
+	}
+	return seal(s.peer.Framing, s.peer.Serializer, &wamp.ErrorMessage{
+		RequestType: t, Request: request, Error: e.URI, Payload: payload,
+	}, payload.Len())
+}
+
+// allowed returns an error if the session may not do action on uri.
+func (s *Session) allowed(action Action, uri wamp.URI, match wamp.Match) error {
+	if s.realm.rules.Authorize(s.realm.name, s.authrole, action, uri, match) {
+		return nil
+	}
+	return wamp.Errorf(wamp.URINotAuthorized, "role %q may not %v %q", s.authrole, action, uri)
+}
+
+// checkURI returns an error if uri cannot be used for action.
+func checkURI(uri wamp.URI, match wamp.Match) error {
+	switch {
+	case len(uri) > maxURI:
+		return wamp.Errorf(wamp.URIInvalidURI, "the URI has %d bytes; at most %d are allowed", len(uri), maxURI)
+	case !uri.ValidPattern(match):
+		return wamp.Errorf(wamp.URIInvalidURI, "%q is no valid URI for match %q", clip(string(uri)), match)
+	}
+	return nil
+}
+
+// checkOwnURI is checkURI for a URI that a client wants to speak or answer for.
+func checkOwnURI(uri wamp.URI) error {
+	if err := checkURI(uri, wamp.Exact); err != nil {
+		return err
+	}
+	if uri.Reserved() || strings.HasPrefix(string(uri), "wireroom.") {
+		return wamp.Errorf(wamp.URIInvalidURI, "%q: URIs under \"wamp.\" and \"wireroom.\" belong to the router", clip(string(uri)))
+	}
+	return nil
+}

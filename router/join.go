@@ -1,0 +1,173 @@
+package router
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// routerRoles is what the router announces: exactly what it does.
+var routerRoles = map[string]any{
+	"broker": map[string]any{"features": map[string]any{
+		"pattern_based_subscription":    true,
+		"publisher_exclusion":           true,
+		"publisher_identification":      true,
+		"subscriber_blackwhite_listing": true,
+	}},
+	"dealer": map[string]any{"features": map[string]any{
+		"call_canceling":           true,
+		"call_timeout":             true,
+		"caller_identification":    true,
+		"progressive_call_results": true,
+	}},
+}
+
+// awaitHello gives the peer the hello timeout for its next message.
+func (s *Session) awaitHello() {
+	timeout := s.router.cfg.HelloTimeout
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left {
+		return
+	}
+	stopTimer(s.hello)
+	s.hello = time.AfterFunc(timeout, func() {
+		what := "HELLO"
+		s.End(wamp.Errorf(wamp.URITimeout, "no %s came within %v", what, timeout))
+	})
+}
+
+// join handles a message of a peer that has no session yet.
+func (s *Session) join(m wamp.Message) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.router.cfg.HelloTimeout)
+	defer cancel()
+	switch m := m.(type) {
+	case *wamp.Hello:
+		if s.challenge != nil {
+			return wamp.Errorf(wamp.URIProtocolViolation, "HELLO came where AUTHENTICATE was expected")
+		}
+		return s.greet(ctx, m)
+
+	case *wamp.Authenticate:
+		c := s.challenge
+		if c == nil {
+			return wamp.Errorf(wamp.URIProtocolViolation, "AUTHENTICATE came before HELLO")
+		}
+		s.challenge = nil
+		grant, err := c.Answer(ctx, m.Signature, m.Extra)
+		if err != nil {
+			return s.refuse(err)
+		}
+		return s.welcome(grant)
+
+	case *wamp.Abort:
+		s.ending.Store(true)
+		s.ws.dirty = s.closeQuietly(s.ws.dirty)
+		return errEnded
+
+	default:
+		return wamp.Errorf(wamp.URIProtocolViolation, "%v came before HELLO", m.Type())
+	}
+}
+
+func (s *Session) greet(ctx context.Context, m *wamp.Hello) error {
+	if !m.Realm.Valid() || len(m.Realm) > maxURI {
+		return wamp.Errorf(wamp.URIInvalidURI, "HELLO: %q is no valid realm", clip(string(m.Realm)))
+	}
+	realm := s.router.Realm(m.Realm)
+	if realm == nil {
+		return wamp.Errorf(wamp.URINoSuchRealm, "there is no realm %q here", clip(string(m.Realm)))
+	}
+	s.realm = realm
+	for name, bit := range map[string]uint8{
+		"callee.call_canceling":           featureCancel,
+		"callee.progressive_call_results": featureProgress,
+		"callee.call_timeout":             featureCallTimeout,
+	} {
+		if m.Features[name] {
+			s.features |= bit
+		}
+	}
+	grant, challenge, err := s.router.auth.Authenticate(ctx, Joining{Realm: m.Realm, Hello: m, Peer: &s.peer})
+	switch {
+	case err != nil:
+		return s.refuse(err)
+	case challenge != nil:
+		s.challenge = challenge
+		s.awaitHello()
+		extra := challenge.Extra
+		if extra == nil {
+			extra = map[string]any{}
+		}
+		s.reply(&wamp.Challenge{Method: challenge.Method, Extra: extra})
+		return nil
+	}
+	return s.welcome(grant)
+}
+
+// refuse returns what the peer is told of an authentication that failed.
+func (s *Session) refuse(err error) error {
+	e := wamp.AsError(err)
+	s.router.log.Info("peer refused", "peer", s.peer.RemoteAddr, "err", err)
+	return e
+}
+
+func (s *Session) welcome(g *Grant) error {
+	details := map[string]any{
+		"realm":      string(s.realm.name),
+		"authid":     g.AuthID,
+		"authrole":   g.AuthRole,
+		"authmethod": g.AuthMethod,
+		"roles":      routerRoles,
+	}
+	if g.Provider != "" {
+		details["authprovider"] = g.Provider
+	}
+	if g.Extra != nil {
+		details["authextra"] = g.Extra
+	}
+	if !s.enter(g) {
+		return errEnded
+	}
+	s.reply(&wamp.Welcome{Session: s.id, Details: details})
+	s.router.stats.joined.Add(1)
+	return nil
+}
+
+// enter makes the session a member of its realm, unless it is ending already.
+func (s *Session) enter(g *Grant) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left {
+		return false
+	}
+	stopTimer(s.hello)
+	s.hello = nil
+	s.authid, s.authrole, s.authmethod = g.AuthID, g.AuthRole, g.AuthMethod
+	s.realm.admit(s)
+	s.joined.Store(true)
+	return true
+}
+
+// closeQuietly ends the session without a word of WAMP.
+func (s *Session) closeQuietly(dirty []*Session) []*Session {
+	if _, flush, _ := s.out.close(false, s.link.CloseFrame(nil)); flush {
+		return append(dirty, s)
+	}
+	return dirty
+}
+
+// maxURI is the longest URI in bytes that the router takes. The specification
+// names no limit; a longer one is nobody's topic.
+const maxURI = 1024
+
+// clip shortens what a peer sent for use in a message to it.
+func clip(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

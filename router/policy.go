@@ -1,0 +1,122 @@
+package router
+
+import (
+	"context"
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A Joining is a peer that sent HELLO and has no session yet.
+type Joining struct {
+	Realm wamp.URI
+	Hello *wamp.Hello // valid during the call only
+	Peer  *Peer
+}
+
+// A Grant says who a peer is: the outcome of a successful authentication.
+type Grant struct {
+	AuthID     string
+	AuthRole   string
+	AuthMethod string         // as in WELCOME.Details.authmethod
+	Provider   string         // as in WELCOME.Details.authprovider
+	Extra      map[string]any // WELCOME.Details.authextra; may be nil
+}
+
+// A Challenge is a question that a joining peer must answer.
+type Challenge struct {
+	Method string         // CHALLENGE.AuthMethod
+	Extra  map[string]any // CHALLENGE.Extra; may be nil
+
+	// Answer judges the AUTHENTICATE message. It is called at most once.
+	Answer func(ctx context.Context, signature string, extra map[string]any) (*Grant, error)
+}
+
+// An Authenticator decides who a joining peer is. Exactly one of Grant,
+// Challenge and error is not nil. An error that is no [wamp.Error] is logged
+// and told to the peer only as an internal error. It is called by each
+// connection's reader goroutine, concurrently.
+//
+// The router declares it, because the router calls it; package auth has
+// implementations and does not import this package.
+type Authenticator interface {
+	Authenticate(ctx context.Context, j Joining) (*Grant, *Challenge, error)
+}
+
+// An Action is what a session wants to do with a URI.
+type Action uint8
+
+// The actions that roles allow or forbid.
+const (
+	ActionSubscribe Action = iota
+	ActionPublish
+	ActionCall
+	ActionRegister
+)
+
+// String returns "subscribe", "publish", "call" or "register".
+func (a Action) String() string {
+	return [...]string{"subscribe", "publish", "call", "register"}[a]
+}
+
+// An Authorizer decides what a role may do. It is asked for each message, by
+// many goroutines, so it should answer from memory, without allocating.
+type Authorizer interface {
+	// Authorize reports whether a session of the role may do action on uri,
+	// which for a subscription is a pattern under match.
+	Authorize(realm wamp.URI, role string, action Action, uri wamp.URI, match wamp.Match) bool
+}
+
+// A Governor rules some topics: it admits what clients publish to them, and
+// may replay the past to who subscribes. Event classes are one.
+type Governor interface {
+	// Governs reports whether the topic is ruled. It is asked for each
+	// PUBLISH to any topic: it must be fast and must not allocate.
+	Governs(topic wamp.URI) bool
+
+	// Publish admits a client's publication to a topic that it governs. It
+	// must not keep p.Payload after it returns. It calls done once, from
+	// any goroutine, before or after it returns, when the publication is
+	// refused or safe. It calls [Realm.Publish] for what is to be routed;
+	// publications of one session reach subscribers in the order in which
+	// Publish was called.
+	Publish(p *Publication, done func(id wamp.ID, err error))
+
+	// Subscribe is asked about every SUBSCRIBE, after the [Authorizer]. It
+	// returns an error to refuse it, and a Replay if the subscriber gets
+	// past events first; otherwise nil.
+	Subscribe(s *Session, topic wamp.URI, options *wamp.SubscribeOptions) (Replay, error)
+}
+
+// A Replay delivers the past to one new subscription. The router calls it in
+// a goroutine of its own once SUBSCRIBED is queued. It must end when
+// feed.Context() is done. Live events reach the subscription only after
+// [Feed.Live].
+type Replay func(feed *Feed)
+
+// Config says how a router treats its peers. Start from [DefaultConfig].
+type Config struct {
+	QueueBytes       int           // bytes that may wait for one session: 4 KiB to 1 GiB
+	MaxSubscriptions int           // per session: 1 to 1,000,000
+	MaxRegistrations int           // per session: 1 to 1,000,000
+	MaxCalls         int           // calls in flight per caller: 1 to 1,000,000
+	MaxPublishing    int           // publications per session that wait for a Governor: 1 to 65,536
+	HelloTimeout     time.Duration // from connection to HELLO, and to each AUTHENTICATE: at least 1ms
+	WriteTimeout     time.Duration // for a peer to take what one flush writes: at least 1ms
+	GoodbyeTimeout   time.Duration // for a peer to leave after GOODBYE or ABORT: at least 1ms
+	Flushers         int           // goroutines that write; 0: one per core
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	return Config{
+		QueueBytes:       1 << 20,
+		MaxSubscriptions: 1000,
+		MaxRegistrations: 1000,
+		MaxCalls:         1000,
+		MaxPublishing:    256,
+		HelloTimeout:     10 * time.Second,
+		WriteTimeout:     10 * time.Second,
+		GoodbyeTimeout:   5 * time.Second,
+	}
+}

@@ -1,0 +1,71 @@
+package router
+
+import (
+	"sync"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A Realm is a routing space of its own: sessions reach only each other.
+type Realm struct {
+	// Fixed at construction.
+	router *Router
+	name   wamp.URI
+	rules  Authorizer
+	gov    Governor // nil: no topic is governed
+	broker broker
+	dealer dealer
+
+	mu       sync.Mutex // guards the following
+	sessions map[wamp.ID]*Session
+}
+
+func newRealm(r *Router, name wamp.URI, rules Authorizer, gov Governor) *Realm {
+	realm := &Realm{router: r, name: name, rules: rules, gov: gov, sessions: make(map[wamp.ID]*Session)}
+	realm.broker.init(&r.stats)
+	realm.dealer.init(r)
+	return realm
+}
+
+// Name returns the realm's URI.
+func (r *Realm) Name() wamp.URI { return r.name }
+
+// Session returns the session with the ID, or nil.
+func (r *Realm) Session(id wamp.ID) *Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sessions[id]
+}
+
+// SessionCount returns how many sessions the realm has.
+func (r *Realm) SessionCount() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.sessions)
+}
+
+// admit draws the session's ID and makes it a session of the realm.
+func (r *Realm) admit(s *Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s.id = newID(); r.sessions[s.id] != nil; s.id = newID() {
+	}
+	r.sessions[s.id] = s
+}
+
+func (r *Realm) forget(s *Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sessions, s.id)
+}
+
+// Publish routes p and returns its publication ID. Frames are queued when it
+// returns; writing them is left to the router's flushers. It never waits for a
+// peer. Publications of one goroutine reach each subscriber in their order.
+func (r *Realm) Publish(p *Publication) wamp.ID {
+	ws := getWorkspace()
+	r.broker.publish(ws, p)
+	ws.handOver(&r.router.flushers)
+	putWorkspace(ws)
+	return p.ID
+}

@@ -1,0 +1,157 @@
+package router
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A Router routes WAMP messages among the sessions of its realms. All methods
+// are safe for concurrent use.
+type Router struct {
+	// Fixed at construction.
+	cfg      Config
+	auth     Authenticator
+	log      *slog.Logger
+	flushers flushers
+	wg       sync.WaitGroup // every goroutine that the router starts
+
+	realms atomic.Pointer[map[wamp.URI]*Realm] // copied on change, under mu
+	stats  counters
+
+	mu       sync.Mutex // guards the following
+	sessions map[*Session]struct{}
+	closing  bool
+	empty    chan struct{} // closed when closing and no session is left; nil before
+}
+
+// New returns a router without realms. Its goroutines run until
+// [Router.Shutdown].
+func New(cfg Config, auth Authenticator, log *slog.Logger) *Router {
+	if cfg.Flushers == 0 {
+		cfg.Flushers = runtime.GOMAXPROCS(0)
+	}
+	r := &Router{cfg: cfg, auth: auth, log: log, sessions: make(map[*Session]struct{})}
+	r.realms.Store(&map[wamp.URI]*Realm{})
+	r.flushers.start(cfg.Flushers, &r.wg)
+	return r
+}
+
+// AddRealm adds a realm. It panics if the name is taken: realms are the
+// program's own decision.
+func (r *Router) AddRealm(name wamp.URI, rules Authorizer, gov Governor) *Realm {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := *r.realms.Load()
+	if _, ok := old[name]; ok {
+		panic("router: realm " + string(name) + " exists")
+	}
+	realm := newRealm(r, name, rules, gov)
+	realms := make(map[wamp.URI]*Realm, len(old)+1)
+	for k, v := range old {
+		realms[k] = v
+	}
+	realms[name] = realm
+	r.realms.Store(&realms)
+	return realm
+}
+
+// Realm returns the realm of that name, or nil.
+func (r *Router) Realm(name wamp.URI) *Realm { return (*r.realms.Load())[name] }
+
+// Attach makes a session for a peer that has just connected. The peer has the
+// hello timeout to say HELLO. The caller is the link's reader; see [Link]. A
+// router that is shutting down closes the link at once.
+func (r *Router) Attach(link Link, peer Peer) *Session {
+	s := &Session{router: r, link: link, peer: peer}
+	s.out.limit = r.cfg.QueueBytes
+	r.mu.Lock()
+	closing := r.closing
+	if !closing {
+		r.sessions[s] = struct{}{}
+	}
+	r.mu.Unlock()
+	if closing {
+		s.fail(errEnded)
+		return s
+	}
+	s.awaitHello()
+	return s
+}
+
+func (r *Router) detach(s *Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sessions, s)
+	if r.closing && len(r.sessions) == 0 && r.empty != nil {
+		close(r.empty)
+		r.empty = nil
+	}
+}
+
+// Shutdown says goodbye to every session (wamp.close.system_shutdown), waits
+// until all have gone or ctx is done, closes the connections that are left,
+// and ends the router's goroutines. New connections are refused from its
+// beginning on. It returns ctx's error if connections had to be closed.
+func (r *Router) Shutdown(ctx context.Context) error {
+	r.mu.Lock()
+	if r.closing {
+		r.mu.Unlock()
+		return nil
+	}
+	r.closing = true
+	empty := make(chan struct{})
+	if len(r.sessions) == 0 {
+		close(empty)
+	} else {
+		r.empty = empty
+	}
+	open := make([]*Session, 0, len(r.sessions))
+	for s := range r.sessions {
+		open = append(open, s)
+	}
+	r.mu.Unlock()
+
+	for _, s := range open {
+		s.End(&wamp.Error{URI: wamp.URISystemShutdown, Text: "the router is shutting down"})
+	}
+	var err error
+	select {
+	case <-empty:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+		r.mu.Lock()
+		for s := range r.sessions {
+			s.link.Close()
+		}
+		r.mu.Unlock()
+		<-empty
+	}
+	r.flushers.close()
+	r.wg.Wait()
+	return err
+}
+
+// newID returns a random ID of the global scope (WAMP "IDs").
+func newID() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID))) + 1 }
+
+// Stats returns the router's counters as they are now.
+func (r *Router) Stats() Stats {
+	r.mu.Lock()
+	connections := len(r.sessions)
+	r.mu.Unlock()
+	return r.stats.snapshot(connections)
+}
+
+// stopTimer stops t, if there is one.
+func stopTimer(t *time.Timer) {
+	if t != nil {
+		t.Stop()
+	}
+}

@@ -1,0 +1,261 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// errEnded tells a link's reader to read no more messages.
+var errEnded = errors.New("session ended")
+
+// Features of the peer that change what the router sends it.
+const (
+	featureCancel      = 1 << iota // callee.call_canceling
+	featureProgress                // callee.progressive_call_results
+	featureCallTimeout             // callee.call_timeout
+)
+
+// A Session is one connection of a peer, from its first byte to its last.
+//
+// Receive, Flush and Detach belong to the link's reader; every other method is
+// safe for any goroutine. Who the peer is (ID and so on) is known to others
+// only after it has joined, and never changes.
+type Session struct {
+	// Fixed at construction.
+	router *Router
+	link   Link
+	peer   Peer
+
+	// Written once by the reader while it joins, before joined is set.
+	id         wamp.ID
+	realm      *Realm
+	authid     string
+	authrole   string
+	authmethod string
+	features   uint8
+	joined     atomic.Bool
+
+	// Owned by the reader.
+	ws        *workspace    // nil between Flush and Receive
+	challenge *Challenge    // waiting for AUTHENTICATE
+	pending   chan struct{} // a slot for each publication that waits for the Governor; nil until one does
+
+	ending atomic.Bool                // End or fail was called
+	why    atomic.Pointer[wamp.Error] // the first reason to end; nil after a goodbye
+	out    outbox
+
+	mu          sync.Mutex // guards the following
+	left        bool       // nothing may be added any more
+	hello       *time.Timer
+	subs        map[wamp.ID]*member
+	regs        map[wamp.ID]*registration
+	calls       map[wamp.ID]*call // as caller, by request
+	invocations map[wamp.ID]*call // as callee, by invocation
+	lastInvoked wamp.ID
+}
+
+// ID returns the session's ID.
+func (s *Session) ID() wamp.ID { return s.id }
+
+// AuthID returns who the peer is, as authentication found.
+func (s *Session) AuthID() string { return s.authid }
+
+// AuthRole returns the peer's role.
+func (s *Session) AuthRole() string { return s.authrole }
+
+// AuthMethod returns how the peer was authenticated.
+func (s *Session) AuthMethod() string { return s.authmethod }
+
+// Realm returns the realm that the peer joined.
+func (s *Session) Realm() *Realm { return s.realm }
+
+// Receive handles one whole message from the peer. It uses msg only during
+// the call and may change it. After an error the link's reader must not call
+// it again: the session is ending, and the peer is told why.
+func (s *Session) Receive(msg []byte) error {
+	if s.ending.Load() {
+		return errEnded
+	}
+	if s.ws == nil {
+		s.ws = getWorkspace()
+	}
+	m, err := s.ws.dec.Decode(s.peer.Serializer, msg)
+	if err == nil {
+		if s.joined.Load() {
+			err = s.handle(m)
+		} else {
+			err = s.join(m)
+		}
+	}
+	if err != nil {
+		if !errors.Is(err, errEnded) {
+			s.End(wamp.AsError(err))
+		}
+		return errEnded
+	}
+	if len(s.ws.dirty) >= flushAhead {
+		s.ws.handOver(&s.router.flushers)
+	}
+	return nil
+}
+
+// Flush writes what Receive caused to be sent. The reader calls it before it
+// waits for more bytes.
+func (s *Session) Flush() {
+	if s.ws == nil {
+		return
+	}
+	s.ws.flush(&s.router.flushers)
+	putWorkspace(s.ws)
+	s.ws = nil
+}
+
+// Detach ends the session after the connection has: the reader's last call.
+// err is why the connection ended, nil or io.EOF if the peer closed it.
+func (s *Session) Detach(err error) {
+	s.Flush()
+	s.out.close(true)
+	s.ending.Store(true)
+	s.link.Close()
+	s.leave()
+	s.router.detach(s)
+	s.router.log.LogAttrs(context.Background(), slog.LevelDebug, "connection ended",
+		slog.String("peer", s.peer.RemoteAddr), slog.Any("err", err), slog.Any("why", s.why.Load()))
+}
+
+// SendControl queues framed bytes of the link's own, such as a ping, among the
+// messages.
+func (s *Session) SendControl(frame []byte) {
+	ws := getWorkspace()
+	ws.send(s, frame)
+	ws.handOver(&s.router.flushers)
+	putWorkspace(ws)
+}
+
+// sendLater queues frame and leaves writing it to the flushers.
+func (s *Session) sendLater(frame []byte) bool {
+	switch s.out.push(frame) {
+	case flushIt:
+		s.router.flushers.add(s)
+	case overflow:
+		s.overflow()
+		return false
+	case refused:
+		return false
+	}
+	return true
+}
+
+// reply queues a message of the router for the peer. Reader only.
+func (s *Session) reply(m wamp.Message) { s.ws.send(s, s.frame(m)) }
+
+// frame encodes and frames m for the peer.
+func (s *Session) frame(m wamp.Message) []byte {
+	return seal(s.peer.Framing, s.peer.Serializer, m, 0)
+}
+
+// seal encodes and frames m, whose payload takes size bytes.
+func seal(f *Framing, ser wamp.Serializer, m wamp.Message, size int) []byte {
+	buf := make([]byte, f.Headroom, f.Headroom+96+size)
+	return f.Seal(m.Append(buf, ser), ser)
+}
+
+// End ends the session: the peer gets ABORT before WELCOME and after a
+// violation of the protocol, GOODBYE otherwise, then the link's own end. The
+// first reason counts. End does not wait.
+func (s *Session) End(why *wamp.Error) { s.end(why, false) }
+
+// overflow ends a session whose queue is full. What the peer did not get it
+// never will, but it is told so if it ever reads again.
+func (s *Session) overflow() {
+	s.end(&wamp.Error{
+		URI:  wamp.URISlowConsumer,
+		Text: "events came faster than this session took them, and its queue is full",
+	}, true)
+}
+
+func (s *Session) end(why *wamp.Error, discard bool) {
+	if !s.ending.CompareAndSwap(false, true) {
+		return
+	}
+	s.why.Store(why)
+	last := s.frame(s.farewell(why))
+	_, flush, dropped := s.out.close(discard, last, s.link.CloseFrame(why))
+	if discard {
+		s.router.stats.slowConsumers.Add(1)
+		s.router.stats.discarded.Add(uint64(dropped) + 1)
+	}
+	if why.URI == wamp.URIProtocolViolation {
+		s.router.stats.violations.Add(1)
+		s.router.log.Warn("protocol violation", "peer", s.peer.RemoteAddr, "err", why)
+	}
+	if flush {
+		s.router.flushers.add(s)
+	}
+	s.router.wg.Go(s.leave)
+}
+
+func (s *Session) farewell(why *wamp.Error) wamp.Message {
+	details := map[string]any{}
+	if why.Text != "" {
+		details["message"] = why.Text
+	}
+	if !s.joined.Load() || why.URI == wamp.URIProtocolViolation {
+		return &wamp.Abort{Details: details, Reason: why.URI}
+	}
+	return &wamp.Goodbye{Details: details, Reason: why.URI}
+}
+
+// goodbye answers the peer's GOODBYE and ends the session. Reader only.
+func (s *Session) goodbye() {
+	if !s.ending.CompareAndSwap(false, true) {
+		return
+	}
+	s.leave() // before the answer: whoever sees it can rely on it
+	last := s.frame(&wamp.Goodbye{Details: map[string]any{}, Reason: wamp.URIGoodbyeAndOut})
+	if _, flush, _ := s.out.close(false, last, s.link.CloseFrame(nil)); flush {
+		s.ws.dirty = append(s.ws.dirty, s)
+	}
+}
+
+// fail ends the session because its connection is broken.
+func (s *Session) fail(err error) {
+	s.ending.Store(true)
+	s.why.CompareAndSwap(nil, &wamp.Error{URI: wamp.URINetworkFailure, Err: err})
+	s.out.close(true)
+	s.link.Close() // unblocks the reader, which calls Detach
+}
+
+// leave takes the session out of everything that refers to it. Only the first
+// call does something, but every call returns when that is done.
+func (s *Session) leave() {
+	s.mu.Lock()
+	if s.left {
+		s.mu.Unlock()
+		return
+	}
+	s.left = true
+	stopTimer(s.hello)
+	subs, regs, calls, invocations := s.subs, s.regs, s.calls, s.invocations
+	s.subs, s.regs, s.calls, s.invocations = nil, nil, nil, nil
+	s.mu.Unlock()
+	if !s.joined.Load() {
+		return
+	}
+	for _, m := range subs {
+		m.leave()
+		s.realm.broker.remove(m)
+	}
+	ws := getWorkspace()
+	s.realm.dealer.leave(ws, s, regs, calls, invocations)
+	ws.handOver(&s.router.flushers)
+	putWorkspace(ws)
+	s.realm.forget(s)
+	s.router.stats.left.Add(1)
+}

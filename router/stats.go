@@ -1,0 +1,54 @@
+package router
+
+import "sync/atomic"
+
+type counters struct {
+	joined, left         atomic.Uint64
+	violations           atomic.Uint64
+	publications, events atomic.Uint64
+	refused              atomic.Uint64
+	calls, callErrors    atomic.Uint64
+	slowConsumers        atomic.Uint64
+	discarded            atomic.Uint64
+	writeTimeouts        atomic.Uint64
+	untranslatable       atomic.Uint64
+	strayYields          atomic.Uint64
+}
+
+// Stats counts what a router did since it began. Every way to lose a message
+// is here.
+type Stats struct {
+	Connections  int    // open now, joined or not
+	Joined, Left uint64 // sessions that were welcomed, and that ended
+
+	Violations     uint64 // protocol violations by peers
+	Publications   uint64 // routed
+	Events         uint64 // queued for a subscriber
+	Refused        uint64 // publications that were not admitted, acknowledged or not
+	Calls          uint64 // forwarded to a callee or answered by the router
+	CallErrors     uint64 // answered with ERROR
+	SlowConsumers  uint64 // sessions ended because their queue was full
+	Discarded      uint64 // frames that such sessions never got
+	WriteTimeouts  uint64 // sessions ended because a write took too long
+	Untranslatable uint64 // events that a receiver's serializer cannot express
+	StrayYields    uint64 // answers to invocations that were over
+}
+
+func (c *counters) snapshot(connections int) Stats {
+	return Stats{
+		Connections:    connections,
+		Joined:         c.joined.Load(),
+		Left:           c.left.Load(),
+		Violations:     c.violations.Load(),
+		Publications:   c.publications.Load(),
+		Events:         c.events.Load(),
+		Refused:        c.refused.Load(),
+		Calls:          c.calls.Load(),
+		CallErrors:     c.callErrors.Load(),
+		SlowConsumers:  c.slowConsumers.Load(),
+		Discarded:      c.discarded.Load(),
+		WriteTimeouts:  c.writeTimeouts.Load(),
+		Untranslatable: c.untranslatable.Load(),
+		StrayYields:    c.strayYields.Load(),
+	}
+}

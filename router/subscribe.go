@@ -1,0 +1,78 @@
+package router
+
+import (
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// subscribe handles SUBSCRIBE. Only what ends the session is returned.
+func (s *Session) subscribe(m *wamp.Subscribe) error {
+	match := m.Options.Match
+	err := checkURI(m.Topic, match)
+	if err == nil {
+		err = s.allowed(ActionSubscribe, m.Topic, match)
+	}
+	var replay Replay
+	if gov := s.realm.gov; err == nil && gov != nil {
+		replay, err = gov.Subscribe(s, m.Topic, &m.Options)
+	}
+	if err == nil {
+		err = s.addSubscription(m, replay)
+	}
+	if err != nil {
+		s.fault(wamp.TypeSubscribe, m.Request, err)
+	}
+	return nil
+}
+
+// addSubscription makes the session a member of the subscription, or answers
+// with the membership that it has.
+func (s *Session) addSubscription(m *wamp.Subscribe, replay Replay) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left {
+		return nil
+	}
+	if sub := s.realm.broker.find(m.Topic, m.Options.Match); sub != nil && s.subs[sub.id] != nil {
+		s.reply(&wamp.Subscribed{Request: m.Request, Subscription: sub.id})
+		if replay != nil {
+			s.replay(s.subs[sub.id], replay)
+		}
+		return nil
+	}
+	if most := s.router.cfg.MaxSubscriptions; len(s.subs) >= most {
+		return wamp.Errorf(wamp.URILimit, "the session has %d subscriptions already, which is the limit", most)
+	}
+	if s.subs == nil {
+		s.subs = make(map[wamp.ID]*member)
+	}
+	mem := &member{session: s}
+	if replay != nil {
+		mem.phase = replaying
+	}
+	var result pushed
+	s.realm.broker.add(mem, m.Topic, m.Options.Match, func(sub *subscription) {
+		result = s.out.pushLocked(s.frame(&wamp.Subscribed{Request: m.Request, Subscription: sub.id}))
+	})
+	s.subs[mem.sub.id] = mem
+	s.ws.pushed(s, result)
+	if replay != nil {
+		s.replay(mem, replay)
+	}
+	return nil
+}
+
+// unsubscribe handles UNSUBSCRIBE.
+func (s *Session) unsubscribe(m *wamp.Unsubscribe) {
+	s.mu.Lock()
+	mem := s.subs[m.Subscription]
+	delete(s.subs, m.Subscription)
+	s.mu.Unlock()
+	if mem == nil {
+		s.fault(wamp.TypeUnsubscribe, m.Request,
+			wamp.Errorf(wamp.URINoSuchSubscription, "the session has no subscription %d", m.Subscription))
+		return
+	}
+	mem.leave() // so that no event can follow UNSUBSCRIBED
+	s.realm.broker.remove(mem)
+	s.reply(&wamp.Unsubscribed{Request: m.Request})
+}

@@ -1,0 +1,113 @@
+package router
+
+import (
+	"sync/atomic"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A subscription is a topic or pattern that sessions are subscribed to. All of
+// them share its ID.
+type subscription struct {
+	// Fixed at construction.
+	id    wamp.ID
+	topic wamp.URI
+	match wamp.Match
+
+	// list is read without a lock. What it points to never changes within
+	// its length; a new member is appended behind it in the same memory, and
+	// members that left stay until they are the majority.
+	list atomic.Pointer[[]*member]
+
+	gone int // members of list that left; guarded by the lock of the topic's shard
+}
+
+// members returns the members, including some that left. The slice is never
+// changed.
+func (sub *subscription) members() []*member {
+	if p := sub.list.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// addLocked makes m a member. It calls added with m's outbox locked, before
+// any event can be queued on it.
+func (sub *subscription) addLocked(m *member, added func(*subscription)) {
+	m.sub = sub
+	list := append(sub.members(), m)
+	o := &m.session.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	sub.list.Store(&list)
+	added(sub)
+}
+
+// removeLocked counts m as gone and reports whether no member is left.
+func (sub *subscription) removeLocked(m *member) (empty bool) {
+	m.removed = true
+	sub.gone++
+	old := sub.members()
+	if sub.gone == len(old) {
+		sub.list.Store(nil)
+		sub.gone = 0
+		return true
+	}
+	if sub.gone <= len(old)/2 || sub.gone < 16 && len(old) > 16 {
+		return false
+	}
+	list := make([]*member, 0, len(old)-sub.gone)
+	for _, m := range old {
+		if !m.removed {
+			list = append(list, m)
+		}
+	}
+	sub.gone = 0
+	sub.list.Store(&list)
+	return false
+}
+
+// A phase says which events a member gets.
+type phase uint8
+
+const (
+	live      phase = iota // what is published
+	replaying              // what its feed sends; what is published it finds in the log
+	over                   // none: it has unsubscribed
+)
+
+// A member is one session's part in a subscription.
+type member struct {
+	// Fixed at construction.
+	session *Session
+	sub     *subscription
+
+	removed bool  // guarded by the lock of the topic's shard
+	phase   phase // guarded by session.out.mu
+	feed    *Feed // guarded by session.mu; the last replay, if there was one
+}
+
+// push queues frame if the member is in phase in.
+func (m *member) push(frame []byte, in phase) pushed {
+	o := &m.session.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if m.phase != in {
+		return refused
+	}
+	return o.pushLocked(frame)
+}
+
+// leave ends the member: no event is queued for it from now on.
+func (m *member) leave() {
+	o := &m.session.out
+	o.mu.Lock()
+	m.phase = over
+	o.mu.Unlock()
+	m.session.mu.Lock()
+	feed := m.feed
+	m.session.mu.Unlock()
+	if feed != nil {
+		feed.cancel()
+	}
+}

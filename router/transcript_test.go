@@ -1,0 +1,195 @@
+package router_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestConformance plays the transcripts in testdata/conformance in fake time.
+//
+// A line is one of
+//
+//	a> [1, "realm1", {}]   peer a sends a message; a new peer connects first
+//	a< [2, "$a", {}]       peer a gets a message: $x binds at first and must
+//	                       agree after; an object may hold more than is asked;
+//	                       "*" fits anything
+//	a< nothing             everything settles, and a has got nothing more
+//	a< closed              the router has closed a's connection
+//	a! stall               a stops reading;  a! read: it goes on
+//	a! drop                a's connection breaks
+//	wait 10s               time passes
+//
+// and # begins a comment.
+func TestConformance(t *testing.T) {
+	files, err := filepath.Glob("testdata/conformance/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				p := &player{t: t, file: filepath.Base(file), rt: newRouter(t), peers: map[string]*client{}, vars: map[string]any{}}
+				p.play(text)
+			})
+		})
+	}
+}
+
+type player struct {
+	t     *testing.T
+	file  string
+	rt    *testRouter
+	peers map[string]*client
+	vars  map[string]any
+}
+
+func (p *player) play(text []byte) {
+	sc := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; sc.Scan(); n++ {
+		line := strings.TrimSpace(sc.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := p.line(line); err != nil {
+			p.t.Fatalf("%s:%d: %s\n\t%v", p.file, n, line, err)
+		}
+	}
+}
+
+func (p *player) line(line string) error {
+	if d, ok := strings.CutPrefix(line, "wait "); ok {
+		wait, err := time.ParseDuration(d)
+		if err != nil {
+			return err
+		}
+		time.Sleep(wait) // fake time
+		synctest.Wait()
+		return nil
+	}
+	name, rest, ok := strings.Cut(line, " ")
+	if !ok || len(name) < 2 {
+		return fmt.Errorf("no such line")
+	}
+	peer, op := name[:len(name)-1], name[len(name)-1]
+	c := p.peers[peer]
+	if c == nil {
+		c = p.rt.connect()
+		p.peers[peer] = c
+	}
+	switch op {
+	case '>':
+		c.send(p.fill(rest))
+		return nil
+	case '!':
+		return c.act(rest)
+	case '<':
+		synctest.Wait()
+		return p.expect(c, rest)
+	}
+	return fmt.Errorf("no such line")
+}
+
+// fill puts bound values where "$x" stands.
+func (p *player) fill(s string) string {
+	for name, v := range p.vars {
+		b, _ := json.Marshal(v)
+		s = strings.ReplaceAll(s, `"`+name+`"`, string(b))
+	}
+	return s
+}
+
+func (p *player) expect(c *client, want string) error {
+	got, ok := c.next()
+	switch {
+	case want == "nothing":
+		if ok {
+			return fmt.Errorf("but got %s", got)
+		}
+		return nil
+	case want == "closed":
+		if ok {
+			return fmt.Errorf("but got %s", got)
+		}
+		if !c.closed() {
+			return fmt.Errorf("but the connection is open")
+		}
+		return nil
+	case !ok:
+		return fmt.Errorf("but got nothing")
+	}
+	w, err := decodeJSON([]byte(want))
+	if err != nil {
+		return fmt.Errorf("transcript: %w", err)
+	}
+	g, err := decodeJSON(got)
+	if err != nil {
+		return fmt.Errorf("got %s: %w", got, err)
+	}
+	vars := maps.Clone(p.vars)
+	if !fits(w, g, vars) {
+		return fmt.Errorf("but got %s", got)
+	}
+	p.vars = vars
+	return nil
+}
+
+func decodeJSON(b []byte) (v any, err error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return v, d.Decode(&v)
+}
+
+// fits reports whether got is as want asks, and binds variables.
+func fits(want, got any, vars map[string]any) bool {
+	switch w := want.(type) {
+	case string:
+		if w == "*" {
+			return true
+		}
+		if strings.HasPrefix(w, "$") {
+			if had, ok := vars[w]; ok {
+				return reflect.DeepEqual(had, got)
+			}
+			vars[w] = got
+			return true
+		}
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(g) != len(w) {
+			return false
+		}
+		for i := range w {
+			if !fits(w[i], g[i], vars) {
+				return false
+			}
+		}
+		return true
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok {
+			return false
+		}
+		for k := range w {
+			v, ok := g[k]
+			if !ok || !fits(w[k], v, vars) {
+				return false
+			}
+		}
+		return true
+	}
+	return reflect.DeepEqual(want, got)
+}
