@@ -1,6 +1,9 @@
 package wamp
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // A Decoder decodes messages. The zero value is ready to use. It is not safe
 // for concurrent use; keep one for each goroutine, or some in a [sync.Pool].
@@ -224,7 +227,10 @@ func (d *Decoder) id() ID { return ID(d.uint(1)) }
 
 // uint reads an integer in least to 2^53.
 func (d *Decoder) uint(least uint64) uint64 {
-	if d.typed() != kindUint || d.tok.n < least || d.tok.n > uint64(MaxID) {
+	if d.typed() == kindFloat {
+		d.wideInteger()
+	}
+	if d.tok.kind != kindUint || d.tok.n < least || d.tok.n > uint64(MaxID) {
 		what := idRange
 		if least != 1 {
 			what = "integer in " + strconv.FormatUint(least, 10) + " to 9007199254740992"
@@ -233,6 +239,20 @@ func (d *Decoder) uint(least uint64) uint64 {
 		return 0
 	}
 	return d.tok.n
+}
+
+// wideInteger makes the float in tok an integer, if it is one of more than 32
+// bits. JavaScript has no other numbers, and its codecs for MessagePack and CBOR
+// (msgpackr and cbor-x, which wampy uses) write integers of up to 32 bits as
+// integers and larger ones, such as session IDs, as doubles.
+func (d *Decoder) wideInteger() {
+	if d.s == JSON || d.tok.short {
+		return
+	}
+	v := math.Float64frombits(d.tok.n)
+	if v > math.MaxUint32 && v <= float64(MaxID) && v == math.Trunc(v) {
+		d.tok.kind, d.tok.n = kindUint, uint64(v)
+	}
 }
 
 // bool reads a bool.

@@ -168,16 +168,20 @@ func (d *Decoder) match() Match {
 	return Exact
 }
 
-// cancelMode reads a mode of CANCEL or INTERRUPT.
+// cancelMode reads a mode of CANCEL, or of INTERRUPT, which has no skip.
 func (d *Decoder) cancelMode() CancelMode {
+	last, names := Skip, "skip, kill or killnowait"
+	if d.msg == TypeInterrupt {
+		last, names = Kill, "kill or killnowait"
+	}
 	v := d.text()
-	for m := KillNoWait; m <= Skip; m++ {
+	for m := KillNoWait; m <= last; m++ {
 		if v == m.String() {
 			return m
 		}
 	}
 	if d.err == nil {
-		d.oneOf("skip, kill or killnowait", v)
+		d.oneOf(names, v)
 	}
 	return KillNoWait
 }

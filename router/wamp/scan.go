@@ -10,6 +10,9 @@ import (
 // else is said. The message's own list is the first level.
 const defaultMaxDepth = 64
 
+// maxKeptText is how large a buffer for decoded strings may be to be reused.
+const maxKeptText = 64 << 10
+
 // A kind is what a token is, in any serializer.
 type kind uint8
 
@@ -95,8 +98,11 @@ type scanner struct {
 	index int    // element of the list under name; -1: none
 }
 
-// reset begins a new input. It keeps what is reused.
+// reset begins a new input. It keeps what is reused, unless it became large.
 func (c *scanner) reset(s Serializer, data []byte, maxDepth int) {
+	if cap(c.text) > maxKeptText {
+		c.text = nil
+	}
 	*c = scanner{s: s, data: data, max: maxDepth, text: c.text, index: -1}
 }
 

@@ -40,6 +40,9 @@ func (c *scanner) nextCBOR() {
 		}
 		if info == cborOpen {
 			c.openCBOR(major)
+			if major == cborBinary && isBignum(tag) {
+				c.tok.kind = kindOther // nobody writes it in chunks
+			}
 			return
 		}
 		n, ok := c.argument(info)
@@ -53,7 +56,7 @@ func (c *scanner) nextCBOR() {
 			c.negative(n)
 		case cborBinary:
 			c.sized(kindBinary, n)
-			if tag == tagBignum || tag == tagNegativeBignum {
+			if isBignum(tag) {
 				c.bignum(tag)
 			}
 		case cborString:
@@ -70,6 +73,8 @@ func (c *scanner) nextCBOR() {
 		return
 	}
 }
+
+func isBignum(tag uint64) bool { return tag == tagBignum || tag == tagNegativeBignum }
 
 // argument reads the number that the additional information stands for.
 func (c *scanner) argument(info byte) (uint64, bool) {

@@ -157,4 +157,8 @@ func (c *scanner) extension(n uint64) {
 	}
 	c.sized(kindExt, n)
 	c.tok.n = uint64(int64(int8(code[0])))
+	if code[0] == 0 && n == 1 && len(c.tok.b) == 1 && c.tok.b[0] == 0 {
+		// This is how codecs of JavaScript write undefined.
+		c.tok = token{kind: kindNil}
+	}
 }

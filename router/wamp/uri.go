@@ -1,5 +1,10 @@
 package wamp
 
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
 // A URI names a topic, a procedure, a realm, a role or an error.
 type URI string
 
@@ -68,6 +73,10 @@ func (u URI) valid(emptyComponents bool) bool {
 			start = i + 1
 		case c == '#', c == ' ', c >= '\t' && c <= '\r':
 			return false
+		case c >= utf8.RuneSelf:
+			if r, _ := utf8.DecodeRuneInString(string(u[i:])); unicode.IsSpace(r) {
+				return false
+			}
 		}
 	}
 	return start < len(u) || emptyComponents

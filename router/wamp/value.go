@@ -3,7 +3,6 @@ package wamp
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -27,11 +26,9 @@ func AppendValue(dst []byte, s Serializer, v any) ([]byte, error) {
 	return e.b, nil
 }
 
-// value writes v. When it fails it has written part of it.
+// value writes v, which may nest depth levels deep. When it fails it has
+// written part of it.
 func (e *encoder) value(v any, depth int) *Error {
-	if depth < 0 {
-		return Errorf(URIInvalidArgument, "nested deeper than %d", defaultMaxDepth)
-	}
 	switch v := v.(type) {
 	case nil:
 		e.null()
@@ -74,6 +71,9 @@ func (e *encoder) value(v any, depth int) *Error {
 	case []ID:
 		e.ids(v)
 	case []any:
+		if depth == 0 {
+			return errDeepValue
+		}
 		at := e.openList()
 		for _, item := range v {
 			if err := e.value(item, depth-1); err != nil {
@@ -82,6 +82,9 @@ func (e *encoder) value(v any, depth int) *Error {
 		}
 		e.closeList(at, len(v))
 	case map[string]any:
+		if depth == 0 {
+			return errDeepValue
+		}
 		at := e.openDict()
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			e.key(key)
@@ -95,6 +98,8 @@ func (e *encoder) value(v any, depth int) *Error {
 	}
 	return nil
 }
+
+var errDeepValue = Errorf(URIInvalidArgument, "nested deeper than %d", defaultMaxDepth)
 
 func (e *encoder) floatValue(v float64, short bool) *Error {
 	if !e.float(v, short) {
@@ -330,22 +335,14 @@ func NewPayload(s Serializer, args []any, kwargs map[string]any) (Payload, error
 	if args == nil && kwargs == nil {
 		return p, nil
 	}
-	b, err := AppendValue(nil, s, orEmpty(args))
-	if err != nil {
-		return Payload{}, fmt.Errorf("arguments: %w", err)
+	var err error
+	if p.Args, err = AppendValue(nil, s, args); err != nil {
+		return Payload{}, Errorf(URIInvalidArgument, "Arguments: %s", AsError(err).Text)
 	}
-	p.Args = b
 	if kwargs != nil {
 		if p.KwArgs, err = AppendValue(nil, s, kwargs); err != nil {
-			return Payload{}, fmt.Errorf("keyword arguments: %w", err)
+			return Payload{}, Errorf(URIInvalidArgument, "ArgumentsKw: %s", AsError(err).Text)
 		}
 	}
 	return p, nil
-}
-
-func orEmpty(list []any) any {
-	if list == nil {
-		return []any{}
-	}
-	return list
 }

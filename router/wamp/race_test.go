@@ -1,0 +1,6 @@
+//go:build race
+
+package wamp_test
+
+// raceEnabled tells that the race detector, which allocates, is on.
+const raceEnabled = true
