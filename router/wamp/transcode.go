@@ -20,32 +20,31 @@ func (p Payload) In(s Serializer) (Payload, error) {
 	}
 	out := Payload{Serializer: s}
 	b := make([]byte, 0, p.Len()+p.Len()/4+16)
-	for _, part := range [...]struct {
-		from []byte
-		to   *[]byte
-	}{{p.Args, &out.Args}, {p.KwArgs, &out.KwArgs}, {p.Opaque, &out.Opaque}} {
-		if part.from == nil {
-			continue
-		}
-		start := len(b)
-		var err *Error
-		if b, err = transcode(b, s, p.Serializer, part.from); err != nil {
-			return Payload{}, err
-		}
-		*part.to = b[start:len(b):len(b)]
+	var err *Error
+	if b, out.Args, err = transcode(b, s, p.Serializer, p.Args); err != nil {
+		return Payload{}, err
+	}
+	if b, out.KwArgs, err = transcode(b, s, p.Serializer, p.KwArgs); err != nil {
+		return Payload{}, err
+	}
+	if _, out.Opaque, err = transcode(b, s, p.Serializer, p.Opaque); err != nil {
+		return Payload{}, err
 	}
 	return out, nil
 }
 
-// transcode appends the value that data holds in from, encoded in to.
-func transcode(dst []byte, to, from Serializer, data []byte) ([]byte, *Error) {
-	// The payload was accepted as part of a message, whose list is not here.
+// transcode appends the value that data holds in from, encoded in to. It
+// returns the extended buffer and the part of it that it appended; nil for nil.
+func transcode(dst []byte, to, from Serializer, data []byte) (b, part []byte, err *Error) {
+	if data == nil {
+		return dst, nil, nil
+	}
 	var c scanner
 	c.reset(from, data, maxTranscodeDepth)
 	e := newEncoder(dst, to)
 	e.copyValue(&c)
 	c.end()
-	return e.b, c.err
+	return e.b, e.b[len(dst):len(e.b):len(e.b)], c.err
 }
 
 // maxTranscodeDepth bounds the nesting of a payload, whatever the Decoder that
