@@ -39,14 +39,24 @@ type file struct {
 	etag        string
 }
 
+// A Page is what the page has to know of its gateway.
+type Page struct {
+	Realm string // to join
+
+	// Key is the ingest key that the lines to paste show. Everybody who can
+	// load the page sees it, so that only a demonstration gives one; empty:
+	// a placeholder stands there.
+	Key string
+}
+
 // Handler serves the page at "/" and its files below "/console/", for GET and
 // HEAD. Anything else is answered with 404 Not Found or 405 Method Not
-// Allowed. The page joins the given realm.
+// Allowed.
 //
 // Every answer has an ETag and must be revalidated, so that a new version of
 // the gateway is seen at the next load, and an unchanged one costs no bytes.
-func Handler(realm string) http.Handler {
-	files, err := load(realm)
+func Handler(p Page) http.Handler {
+	files, err := load(p)
 	if err != nil {
 		panic(fmt.Sprintf("console: embedded files: %v", err)) // fixed at build time
 	}
@@ -73,9 +83,9 @@ func Handler(realm string) http.Handler {
 	})
 }
 
-// load reads the embedded files by the path at which they are served, with the
-// realm filled in.
-func load(realm string) (map[string]file, error) {
+// load reads the embedded files by the path at which they are served, with p
+// filled in.
+func load(p Page) (map[string]file, error) {
 	files := make(map[string]file)
 	entries, err := fs.ReadDir(site, "site")
 	if err != nil {
@@ -90,7 +100,7 @@ func load(realm string) (map[string]file, error) {
 		at := "/console/" + name
 		if name == "index.html" {
 			at = "/"
-			if content, err = fill(content, realm); err != nil {
+			if content, err = fill(content, p); err != nil {
 				return nil, err
 			}
 		}
@@ -103,13 +113,13 @@ func load(realm string) (map[string]file, error) {
 	return files, nil
 }
 
-func fill(page []byte, realm string) ([]byte, error) {
+func fill(page []byte, p Page) ([]byte, error) {
 	t, err := template.New("index.html").Parse(string(page))
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
-	err = t.Execute(&out, struct{ Realm string }{realm})
+	err = t.Execute(&out, p)
 	return out.Bytes(), err
 }
 

@@ -24,7 +24,7 @@ func get(t *testing.T, h http.Handler, method, path string, header ...string) *h
 }
 
 func TestHandler(t *testing.T) {
-	h := console.Handler("realm1")
+	h := console.Handler(console.Page{Realm: "realm1"})
 	tests := []struct {
 		method, path string
 		status       int
@@ -52,7 +52,7 @@ func TestHandler(t *testing.T) {
 }
 
 func TestUnchangedFileIsNotSentAgain(t *testing.T) {
-	h := console.Handler("realm1")
+	h := console.Handler(console.Page{Realm: "realm1"})
 	etag := get(t, h, "GET", "/").Header().Get("ETag")
 	if etag == "" {
 		t.Fatal("GET / has no ETag")
@@ -60,22 +60,23 @@ func TestUnchangedFileIsNotSentAgain(t *testing.T) {
 	if w := get(t, h, "GET", "/", "If-None-Match", etag); w.Code != http.StatusNotModified || w.Body.Len() != 0 {
 		t.Errorf("GET / with its own ETag = %d and %d bytes, want 304 and none", w.Code, w.Body.Len())
 	}
-	other := get(t, console.Handler("realm2"), "GET", "/").Header().Get("ETag")
+	other := get(t, console.Handler(console.Page{Realm: "realm2"}), "GET", "/").Header().Get("ETag")
 	if other == etag {
 		t.Errorf("pages of two realms have one ETag %s", etag)
 	}
 }
 
-func TestRealmIsEscaped(t *testing.T) {
-	body := get(t, console.Handler(`"><script>alert(1)</script>`), "GET", "/").Body.String()
+func TestPageIsEscaped(t *testing.T) {
+	const bad = `"><script>alert(1)</script>`
+	body := get(t, console.Handler(console.Page{Realm: bad, Key: bad}), "GET", "/").Body.String()
 	if strings.Contains(body, "<script>alert") {
-		t.Errorf("a realm's name became markup:\n%s", body)
+		t.Errorf("a name became markup:\n%s", body)
 	}
 }
 
 // The policy forbids inline script and style; the page must not need them.
 func TestPageKeepsItsOwnPolicy(t *testing.T) {
-	w := get(t, console.Handler("realm1"), "GET", "/")
+	w := get(t, console.Handler(console.Page{Realm: "realm1"}), "GET", "/")
 	policy := w.Header().Get("Content-Security-Policy")
 	for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "require-trusted-types-for 'script'"} {
 		if !strings.Contains(policy, want) {

@@ -1,7 +1,7 @@
 // The list of event classes with their fields.
 
 import { byId, chip, make } from "./dom.js";
-import { access, rules } from "./schema.js";
+import { access, allFields } from "./schema.js";
 
 /** Shows the classes. Returns a function that marks one as refused, with the reason, or as open. */
 export function showClasses(classes) {
@@ -21,6 +21,7 @@ export function showClasses(classes) {
 function card(c, open) {
   const badges = make("p", { className: "badges" }, badge(access(c.access), "Who may receive it"));
   if (c.retained) badges.append(badge("retained", "Kept in a log, and replayed to who asks"));
+  if (c.unknown === "reject") badges.append(badge("no other fields", "Data with a field that is not listed is refused"));
   if (c.channel) badges.append(badge(`channel: ${c.channel}`, `${c.name}.<${c.channel}> is a topic of its own`));
 
   const refusal = make("p", { className: "refusal", hidden: true });
@@ -36,10 +37,10 @@ function badge(text, title) {
   return make("span", { className: "badge", textContent: text, title });
 }
 
-function fieldTable({ name, fields }) {
-  if (!fields.length) return make("p", { className: "hint", textContent: "Any data." });
-  const rows = fields.map((f) => make("tr", {},
-    make("th", { scope: "row" }, f.name, ...(f.required ? [make("span", { className: "required", textContent: " required" })] : [])),
-    make("td", { textContent: rules(f) })));
+function fieldTable({ name, fields, unknown }) {
+  if (!fields.length) return make("p", { className: "hint", textContent: unknown === "reject" ? "No data." : "Any data." });
+  const rows = allFields(fields).map((f) => make("tr", {},
+    make("th", { scope: "row" }, f.path, ...(f.required ? [make("span", { className: "required", textContent: " required" })] : [])),
+    make("td", { textContent: f.expected })));
   return make("table", {}, make("caption", { className: "unseen", textContent: `Fields of ${name}` }), make("tbody", {}, ...rows));
 }

@@ -2,7 +2,7 @@
 // finds wrong is shown at the field it names.
 
 import { byId, make } from "./dom.js";
-import { example, rules } from "./schema.js";
+import { example } from "./schema.js";
 
 /**
  * Takes over the form. post(class name, data) posts and resolves with the
@@ -112,7 +112,7 @@ function say(value) {
 function input(field) {
   const id = `compose-field-${field.name}`;
   const { control, read } = controlFor(field, field.required ? example(field) : undefined);
-  const hint = make("p", { className: "hint", id: `${id}-hint`, textContent: rules(field) });
+  const hint = make("p", { className: "hint", id: `${id}-hint`, textContent: field.expected });
   const problem = make("p", { className: "problem", id: `${id}-problem`, hidden: true });
   control.id = id;
   control.autocomplete = "off";

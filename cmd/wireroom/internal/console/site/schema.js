@@ -1,29 +1,20 @@
-// What the console knows of event classes: how to read the gateway's list,
-// say a field's rules in words, and make up a value that fits.
+// What the console knows of event classes: how to read the gateway's list, and
+// how to make up data that fits.
 
 /** Reads the answer of wireroom.class.list. */
-export function readClasses({ args, kwargs }) {
-  const list = kwargs.classes ?? args[0] ?? [];
-  return list.map((c) => ({ ...c, fields: c.fields ?? [] }));
-}
+export const readClasses = ({ kwargs }) => kwargs.classes ?? [];
 
-/** Returns the rules of a field in words: "int, at least 1, required". */
-export function rules(field) {
-  const words = [field.type];
-  const { min, max } = field;
-  if (min != null && max != null) words.push(`${min} to ${max}`);
-  else if (min != null) words.push(`at least ${min}`);
-  else if (max != null) words.push(`at most ${max}`);
-  if (field.max_length) words.push(`at most ${field.max_length} long`);
-  if (field.enum?.length) words.push(`one of ${field.enum.join(", ")}`);
-  if (field.pattern) words.push(`like ${field.pattern}`);
-  return words.join(", ");
+/** Returns all the fields, also those within objects and arrays, by their paths. */
+export function allFields(fields, prefix = "") {
+  return fields.flatMap((field) => {
+    const path = prefix + field.name;
+    const items = field.items ? [{ ...field.items, name: "" }] : [];
+    return [{ ...field, path }, ...allFields(field.fields ?? [], `${path}.`), ...allFields(items, `${path}[]`)];
+  });
 }
 
 /** Returns who may see a class, in words. */
-export function access(value) {
-  return Array.isArray(value) ? value.join(", ") : value || "public";
-}
+export const access = (value) => (Array.isArray(value) ? value.join(", ") : value);
 
 const examples = {
   room: "lobby", text: "hello", customer: "ada", user: "ada", name: "Ada", email: "ada@example.com",
@@ -38,8 +29,8 @@ export function example(field) {
     case "int": case "number": return number;
     case "bool": return true;
     case "time": return new Date().toISOString().replace(/\.\d+/, "");
-    case "array": return [];
-    case "object": return {};
+    case "array": return field.items && field.min_items ? [example(field.items)] : [];
+    case "object": return exampleData({ fields: field.fields ?? [] });
     default: return examples[field.name] ?? "example";
   }
 }

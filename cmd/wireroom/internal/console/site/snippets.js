@@ -61,18 +61,18 @@ async function copy() {
   setTimeout(() => { byId("snippet-copy").textContent = "Copy"; }, 1500);
 }
 
-// key is the demonstration's own ingest key; any other gateway has its own.
-const key = ({ name }) => (name.startsWith("demo.") ? "demo" : "YOUR-KEY");
+// key is that of the demonstration; any other gateway tells its own to nobody.
+const key = document.querySelector('meta[name="wireroom-key"]').content || "YOUR-KEY";
 
 function python(c) {
   return `import xmlrpc.client
-xmlrpc.client.ServerProxy("${address("RPC2").href}").event.publish("${key(c)}", "${c.name}", ${pythonValue(exampleData(c))})`;
+xmlrpc.client.ServerProxy("${address("RPC2").href}").event.publish("${key}", "${c.name}", ${pythonValue(exampleData(c))})`;
 }
 
 function curl(c) {
   const event = JSON.stringify({ class: c.name, data: exampleData(c) }).replaceAll("'", "'\\''");
   return `curl ${address("events").href} \\
-  -H "Authorization: Bearer ${key(c)}" -H "Content-Type: application/json" \\
+  -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" \\
   -d '${event}'`;
 }
 
