@@ -1,0 +1,51 @@
+package httpapi
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config says what a [Handler] accepts. The zero value is not valid; start
+// from [DefaultConfig].
+type Config struct {
+	// MaxBody is how large a request may be, in bytes, from 1 KiB to 64 MiB.
+	MaxBody int64
+
+	// MaxDepth is how deep an event's data may be nested, from 1 to 256. The
+	// object itself is at depth 1.
+	MaxDepth int
+
+	// MaxEvents is how many events a batch may have, from 1 to 100000.
+	MaxEvents int
+
+	// ReadTimeout is how long a request's body may take to arrive, at least
+	// 10ms. The header is the server's affair.
+	ReadTimeout time.Duration
+}
+
+// DefaultConfig returns the limits for ordinary use: 1 MiB, depth 64, 1000
+// events, 30 s.
+func DefaultConfig() Config {
+	return Config{
+		MaxBody:     1 << 20,
+		MaxDepth:    64,
+		MaxEvents:   1000,
+		ReadTimeout: 30 * time.Second,
+	}
+}
+
+// Validate reports each field that is out of its range, by the name that it
+// has in a configuration file.
+func (c Config) Validate(report func(field string, err error)) {
+	between := func(field string, n, low, high int64) {
+		if n < low || n > high {
+			report(field, fmt.Errorf("must be in %d to %d, not %d", low, high, n))
+		}
+	}
+	between("max_body", c.MaxBody, 1<<10, 64<<20)
+	between("max_depth", int64(c.MaxDepth), 1, 256)
+	between("max_events", int64(c.MaxEvents), 1, 100_000)
+	if c.ReadTimeout < 10*time.Millisecond {
+		report("read_timeout", fmt.Errorf("must be at least 10ms, not %v", c.ReadTimeout))
+	}
+}
