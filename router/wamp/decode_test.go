@@ -504,7 +504,7 @@ func TestAcceptsRaw(t *testing.T) {
 		{wamp.JSON, " [\t17 ,\r\n1,4294967296 ] \n", `[17,1,4294967296]`},
 		{wamp.JSON, `[16,1,{"\u0061cknowledge":true},"\u0074"]`, `[16,1,{"acknowledge":true},"t"]`},
 		{wamp.MessagePack, "\xdc\x00\x03\xcc\x11\xd3\x00\x00\x00\x00\x00\x00\x00\x01\xcf\x00\x00\x00\x01\x00\x00\x00\x00", `[17,1,4294967296]`},
-		{wamp.MessagePack, "\x93\x11\x01\xcb\x41\xf0\x00\x00\x00\x00\x00\x00", `[17,1,4294967296]`},         // as wampy writes it
+		{wamp.MessagePack, "\x93\x11\x01\xcb\x41\xf0\x00\x00\x00\x00\x00\x00", `[17,1,4294967296]`},       // as wampy writes it
 		{wamp.MessagePack, "\x93\x11\x01\xcb\x43\x40\x00\x00\x00\x00\x00\x00", `[17,1,9007199254740992]`}, // 2^53
 		{wamp.MessagePack, "\x94\x10\x01\x80\xda\x00\x01t", `[16,1,{},"t"]`},
 		{wamp.CBOR, "\x9f\x11\x01\x1b\x00\x00\x00\x01\x00\x00\x00\x00\xff", `[17,1,4294967296]`},

@@ -92,7 +92,11 @@ func (c *scanner) argument(info byte) (uint64, bool) {
 // negative makes tok the integer -1-n. One beyond 64 bits becomes a float.
 func (c *scanner) negative(n uint64) {
 	if n > math.MaxInt64 {
-		c.tok.kind, c.tok.n = kindFloat, math.Float64bits(-1-float64(n))
+		v := float64(1 << 64)
+		if n < math.MaxUint64 {
+			v = float64(n + 1) // rounds once
+		}
+		c.tok.kind, c.tok.n = kindFloat, math.Float64bits(-v)
 		return
 	}
 	c.tok.kind, c.tok.n = kindNegative, n

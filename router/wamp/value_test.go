@@ -163,8 +163,8 @@ func TestParseValue(t *testing.T) {
 		{wamp.JSON, `"\u00e9\ud83d\ude00\"\\\/\b\f\n\r\t"`, "é\U0001F600\"\\/\b\f\n\r\t"},
 		{wamp.JSON, `"\u0000AQI="`, []byte{1, 2}},
 		{wamp.JSON, `"\u0000AQ\u0049\u003d"`, []byte{1, 2}},
-		{wamp.JSON, `"\u0000AQI"`, "\x00AQI"},      // no padding
-		{wamp.JSON, `"\u0000AQJ="`, "\x00AQJ="},    // unused bits
+		{wamp.JSON, `"\u0000AQI"`, "\x00AQI"},       // no padding
+		{wamp.JSON, `"\u0000AQJ="`, "\x00AQJ="},     // unused bits
 		{wamp.JSON, `"\u0000A\nQI="`, "\x00A\nQI="}, // not base64
 		{wamp.JSON, `"AQI="`, "AQI="},
 
@@ -188,6 +188,7 @@ func TestParseValue(t *testing.T) {
 		{wamp.CBOR, "f9fc00", math.Inf(-1)},
 		{wamp.CBOR, "fa47c35000", 100000.0},
 		{wamp.CBOR, "3bffffffffffffffff", -18446744073709551616.0},
+		{wamp.CBOR, "3bbd30303030302400", -13632449055575516161.0},
 		{wamp.CBOR, "3b7fffffffffffffff", int64(math.MinInt64)},
 		{wamp.CBOR, "c0 74 323031332d30332d32315432303a30343a30305a", "2013-03-21T20:04:00Z"},
 		{wamp.CBOR, "c1 1a514b67b0", int64(1363896240)},
