@@ -75,6 +75,9 @@ func (v *Verifier) Verify(text Secret) (*Identity, error) {
 	if len(text) > maxTicket {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrInvalid, len(text), maxTicket)
 	}
+	if !isBase64URL(strings.ReplaceAll(string(text), ".", "")) {
+		return nil, fmt.Errorf("%w: it has characters that no JWT has", ErrInvalid)
+	}
 	claims := jwt.MapClaims{}
 	token, err := v.parser.ParseWithClaims(string(text), claims, v.key)
 	if err != nil {
@@ -102,10 +105,10 @@ func (v *Verifier) check(claims jwt.MapClaims, now time.Time) (*Identity, error)
 		return nil, fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 	}
 	if iss, _ := claims["iss"].(string); v.issuer != "" && iss != v.issuer {
-		return invalid("iss is %q, want %q", iss, v.issuer)
+		return invalid("iss is %.200q, want %q", iss, v.issuer)
 	}
 	if v.aud != "" && !audience(claims["aud"], v.aud) {
-		return invalid("aud is %v, want %q", claims["aud"], v.aud)
+		return invalid("aud does not name %q", v.aud)
 	}
 	user, _ := claims["sub"].(string)
 	if err := checkUser(user); err != nil {

@@ -191,7 +191,7 @@ func (s *Sessions) bind(ctx context.Context, t *Token, secret Secret, who *Ident
 // token is gone.
 func (s *Sessions) renew(ctx context.Context, secret Secret, proven, now time.Time) (*Token, error) {
 	hash := secret.Hash()
-	mu := &s.locks[hash[0]%byte(len(s.locks))]
+	mu := s.lock(hash)
 	mu.Lock()
 	defer mu.Unlock()
 
@@ -220,7 +220,7 @@ func (s *Sessions) renew(ctx context.Context, secret Secret, proven, now time.Ti
 // revoke deletes the token. It is not honoured again once revoke returns nil.
 func (s *Sessions) revoke(ctx context.Context, secret Secret) error {
 	hash := secret.Hash()
-	mu := &s.locks[hash[0]%byte(len(s.locks))]
+	mu := s.lock(hash)
 	mu.Lock()
 	defer mu.Unlock()
 	if err := s.store.DeleteToken(ctx, hash); err != nil {
@@ -228,6 +228,9 @@ func (s *Sessions) revoke(ctx context.Context, secret Secret) error {
 	}
 	return nil
 }
+
+// lock returns the lock of the token with the hash.
+func (s *Sessions) lock(hash [32]byte) *sync.Mutex { return &s.locks[hash[0]%byte(len(s.locks))] }
 
 // mint makes a token that no store knows yet.
 func (s *Sessions) mint(client, user string, roles []string, created, expires time.Time) (Secret, *Token) {

@@ -17,7 +17,7 @@ type memStore struct {
 	writes int
 	fail   error // what every method returns, unless nil
 
-	beforePut func() // called without mu before each PutToken; nil: nothing
+	beforePut, beforeDelete func() // called without mu before each PutToken and DeleteToken; nil: nothing
 }
 
 func newMemStore() *memStore { return &memStore{tokens: make(map[[32]byte]*auth.Token)} }
@@ -51,6 +51,9 @@ func (m *memStore) Token(_ context.Context, hash [32]byte) (*auth.Token, error) 
 }
 
 func (m *memStore) DeleteToken(_ context.Context, hash [32]byte) error {
+	if m.beforeDelete != nil {
+		m.beforeDelete()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {

@@ -64,8 +64,8 @@ const SecretPrefix = "wr_"
 // base64url without padding.
 const secretLen = len(SecretPrefix) + 43
 
-// A Secret is a credential in clear: the text of a client token, or a key. It
-// prints and logs as "[redacted]"; string(s) is the text.
+// A Secret is a credential in clear: the text of a client token, a JWT or a
+// key. It prints, logs and marshals as "[redacted]"; string(s) is the text.
 type Secret string
 
 // NewSecret returns the text of a new client token: 256 random bits.
@@ -82,11 +82,19 @@ func (s Secret) Hash() [32]byte { return sha256.Sum256([]byte(s)) }
 // WellFormed reports whether s has the form of a client token. Only then is it
 // worth asking a store.
 func (s Secret) WellFormed() bool {
-	if len(s) != secretLen || !strings.HasPrefix(string(s), SecretPrefix) {
-		return false
+	return len(s) == secretLen && strings.HasPrefix(string(s), SecretPrefix) && isBase64URL(string(s))
+}
+
+// isBase64URL reports whether s has only characters of base64url without
+// padding. The decoder of the standard library passes over line breaks.
+func isBase64URL(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
 	}
-	_, err := base64.RawURLEncoding.Strict().DecodeString(string(s[len(SecretPrefix):]))
-	return err == nil
+	return true
 }
 
 // String returns "[redacted]".
@@ -94,6 +102,9 @@ func (s Secret) String() string { return redacted }
 
 // GoString returns "[redacted]".
 func (s Secret) GoString() string { return redacted }
+
+// MarshalText returns "[redacted]", for JSON and the like.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // LogValue returns "[redacted]".
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
