@@ -1,0 +1,186 @@
+package events
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Catalogue is a set of event classes. It is immutable, and so safe for
+// concurrent use.
+type Catalogue struct {
+	byName  map[string]*Class
+	classes []*Class // as the operator ordered them
+}
+
+// A Class is an event class. It is immutable, and so safe for concurrent use.
+type Class struct {
+	name    string
+	config  ClassConfig
+	data    *object
+	channel int // index in data.fields; -1: no channels
+}
+
+// CheckClasses reports everything that is wrong with the classes, by
+// themselves and side by side. class is the name of the class at fault, and
+// path is as for [ClassConfig.Validate].
+func CheckClasses(classes []ClassConfig, report func(class, path string, err error)) {
+	byName := make(map[string]*ClassConfig, len(classes))
+	for i := range classes {
+		c := &classes[i]
+		c.Validate(func(path string, err error) { report(c.Name, path, err) })
+		if byName[c.Name] != nil {
+			report(c.Name, "", errors.New("is there twice"))
+		}
+		byName[c.Name] = c
+	}
+	// The topic "order.ada" must not be both a class and a channel of another.
+	for i := range classes {
+		c := &classes[i]
+		dot := strings.LastIndexByte(c.Name, '.')
+		if dot < 0 {
+			continue
+		}
+		if parent := byName[c.Name[:dot]]; parent != nil && parent.Channel != "" {
+			report(c.Name, "", fmt.Errorf("is also the topic of a channel of the class %s, whose channels are its %s", parent.Name, parent.Channel))
+		}
+	}
+}
+
+// NewCatalogue returns a catalogue of the classes, or an error that joins
+// everything that [CheckClasses] reports. It copies what it needs.
+func NewCatalogue(classes []ClassConfig) (*Catalogue, error) {
+	var problems []error
+	CheckClasses(classes, func(class, path string, err error) {
+		if path != "" {
+			class += "." + path
+		}
+		problems = append(problems, fmt.Errorf("%s: %w", class, err))
+	})
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	cat := &Catalogue{byName: make(map[string]*Class, len(classes))}
+	for i := range classes {
+		c := newClass(classes[i].clone())
+		cat.byName[c.name] = c
+		cat.classes = append(cat.classes, c)
+	}
+	return cat, nil
+}
+
+func newClass(config ClassConfig) *Class {
+	c := &Class{
+		name:    config.Name,
+		config:  config,
+		data:    newObject(config.Fields, config.Unknown == UnknownReject),
+		channel: -1,
+	}
+	if config.Channel != "" {
+		c.channel = c.data.index[config.Channel]
+		c.data.fields[c.channel].channel = true
+	}
+	return c
+}
+
+// Class returns the class with the name, or nil. It does not allocate.
+func (cat *Catalogue) Class(name string) *Class { return cat.byName[name] }
+
+// Classes returns all classes as the operator ordered them. The slice belongs
+// to the caller.
+func (cat *Catalogue) Classes() []*Class { return slices.Clone(cat.classes) }
+
+// Len returns how many classes there are.
+func (cat *Catalogue) Len() int { return len(cat.classes) }
+
+// Lookup returns the class that a topic belongs to: the topic is either the
+// name of the class or one of its channels, whose encoded value is then
+// returned too. It does not allocate; channel is a part of topic.
+func (cat *Catalogue) Lookup(topic string) (c *Class, channel string, ok bool) {
+	if c = cat.byName[topic]; c != nil {
+		return c, "", true
+	}
+	dot := strings.LastIndexByte(topic, '.')
+	if dot < 0 || dot == len(topic)-1 {
+		return nil, "", false
+	}
+	if c = cat.byName[topic[:dot]]; c == nil || c.channel < 0 {
+		return nil, "", false
+	}
+	return c, topic[dot+1:], true
+}
+
+// Name returns the name of the class, which is also its topic.
+func (c *Class) Name() string { return c.name }
+
+// Access says who may receive events of the class. Its Roles must not be
+// changed.
+func (c *Class) Access() Access { return c.config.Access }
+
+// Retain says how much of the class's past is kept.
+func (c *Class) Retain() Retain { return c.config.Retain }
+
+// HasChannels reports whether the class has a topic for each value of a field.
+func (c *Class) HasChannels() bool { return c.channel >= 0 }
+
+// Topic returns the topic of a channel, given its encoded value; for the empty
+// channel, the topic of the class.
+func (c *Class) Topic(channel string) string {
+	if channel == "" {
+		return c.name
+	}
+	return c.name + "." + channel
+}
+
+// Check checks the data of an event and returns the channel that it belongs
+// to, encoded, or "" if it belongs to none. The error is an [*InvalidError].
+//
+// It does not allocate, except for the channel, and where a string in the data
+// has escapes or there is something to complain about.
+func (c *Class) Check(data []byte) (channel string, err error) {
+	channel, _, err = c.check(data)
+	return channel, err
+}
+
+// check is Check, and returns the data without white space around it.
+func (c *Class) check(data []byte) (channel string, object []byte, err error) {
+	s := getScanner(data, c)
+	defer s.release()
+	if s.event() {
+		return s.channel, data[s.start:s.end], nil
+	}
+	return "", data, &InvalidError{Class: c.name, Problem: s.problems[0], More: slices.Clone(s.problems[1:])}
+}
+
+// clone returns a copy that shares nothing that can change.
+func (c ClassConfig) clone() ClassConfig {
+	c.Access.Roles = slices.Clone(c.Access.Roles)
+	c.Fields = cloneFields(c.Fields)
+	return c
+}
+
+func cloneFields(fields []FieldConfig) []FieldConfig {
+	fields = slices.Clone(fields)
+	for i := range fields {
+		fields[i] = fields[i].clone()
+	}
+	return fields
+}
+
+func (f FieldConfig) clone() FieldConfig {
+	cloneInt := func(p *int) *int {
+		if p == nil {
+			return nil
+		}
+		return new(*p)
+	}
+	f.MinLength, f.MaxLength = cloneInt(f.MinLength), cloneInt(f.MaxLength)
+	f.MinItems, f.MaxItems = cloneInt(f.MinItems), cloneInt(f.MaxItems)
+	f.Enum = slices.Clone(f.Enum)
+	f.Fields = cloneFields(f.Fields)
+	if f.Items != nil {
+		f.Items = new(f.Items.clone())
+	}
+	return f
+}

@@ -1,0 +1,250 @@
+package events
+
+import (
+	"bytes"
+	"context"
+	"sync"
+)
+
+// A posting is what is published in one go: one event or a batch. It is owned
+// by the publisher until it is appended, then by the store until it is ready,
+// then by the deliverer until done is called.
+type posting struct {
+	entries []admitted
+	records []Record // of those entries whose class is retained, in order
+	bytes   int      // of all data
+	line    *Line    // that it keeps its order in; may be nil
+	done    func()   // called once receipts or err are there
+
+	results  []Appended // for each of records
+	receipts []Receipt  // for each of entries
+	err      error
+
+	ids map[idOf][]byte // the data of ids that were given, for finding conflicts
+
+	// A posting of one event, the common case, has these in itself.
+	oneEntry   [1]admitted
+	oneRecord  [1]Record
+	oneResult  [1]Appended
+	oneReceipt [1]Receipt
+}
+
+// An idOf is the id of an event in a class.
+type idOf struct{ class, id string }
+
+// newPosting returns a posting of one event.
+func newPosting(a admitted) *posting {
+	p := new(posting)
+	p.entries, p.records = p.oneEntry[:0], p.oneRecord[:0]
+	p.results, p.receipts = p.oneResult[:0], p.oneReceipt[:0]
+	p.add(a)
+	return p
+}
+
+func (p *posting) add(a admitted) {
+	p.entries = append(p.entries, a)
+	p.bytes += len(a.event.Data)
+	if a.member.log != nil {
+		p.records = append(p.records, Record{
+			Class:   a.event.Class,
+			Channel: a.channel,
+			ID:      a.event.ID,
+			IDGiven: a.given,
+			Time:    a.event.Time,
+			Data:    a.event.Data,
+			Keep:    a.member.class.Retain(),
+		})
+	}
+}
+
+// conflict returns an error if an event has the id of another one in the
+// posting, or of an earlier one of a class that is not retained, and other
+// data. The store finds the rest.
+func (p *posting) conflict(a admitted) error {
+	e := a.event
+	if a.member.log == nil && a.member.window.look(e.ID, e.Data, e.Time) == conflicting {
+		return &ConflictError{Class: e.Class, ID: e.ID}
+	}
+	if p.ids == nil {
+		p.ids = make(map[idOf][]byte)
+	}
+	key := idOf{e.Class, e.ID}
+	if data, ok := p.ids[key]; ok && !bytes.Equal(data, e.Data) {
+		return &ConflictError{Class: e.Class, ID: e.ID}
+	}
+	p.ids[key] = e.Data
+	return nil
+}
+
+// append hands a posting that was let into the room to the store, and from
+// there to the deliverer.
+func (h *Hub) append(p *posting) {
+	h.store.Append(p.records, func(results []Appended, err error) {
+		p.results = append(p.results, results...)
+		p.err = err
+		h.ready.add(p)
+	})
+}
+
+// Deliveries are the postings that the store is done with.
+type deliveries struct {
+	signal chan struct{} // has a value when there may be some; never closed
+
+	// mu guards the following. Its length is bounded by the room.
+	mu       sync.Mutex
+	postings []*posting
+}
+
+func (d *deliveries) add(p *posting) {
+	d.mu.Lock()
+	d.postings = append(d.postings, p)
+	d.mu.Unlock()
+	select {
+	case d.signal <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what there is. It reuses spare for what comes next.
+func (d *deliveries) take(spare []*posting) []*posting {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	ps := d.postings
+	d.postings = spare[:0]
+	return ps
+}
+
+// deliver is the deliverer: it carries out what the store is done with, in
+// that order, until the hub stops.
+func (h *Hub) deliver() {
+	var ps []*posting
+	for {
+		select {
+		case <-h.ready.signal:
+		case <-h.ctx.Done():
+			return // the room is empty, so nothing is left
+		}
+		ps = h.ready.take(ps)
+		for i, p := range ps {
+			h.carryOut(p)
+			h.room.leave(len(p.entries), p.bytes)
+			p.done()
+			if p.line != nil {
+				p.line.finish()
+			}
+			ps[i] = nil
+		}
+	}
+}
+
+// carryOut routes the events of a posting, unless the store refused it.
+func (h *Hub) carryOut(p *posting) {
+	if p.err != nil {
+		h.fail(p)
+		return
+	}
+	next := 0
+	for _, a := range p.entries {
+		if a.member.log == nil {
+			p.receipts = append(p.receipts, h.routeInBatch(a))
+			continue
+		}
+		p.receipts = append(p.receipts, h.routeLogged(a, p.results[next]))
+		next++
+	}
+}
+
+// fail counts a posting that the store refused. If one of its records is at
+// fault, the error comes to say which event that is.
+func (h *Hub) fail(p *posting) {
+	c, ok := p.err.(*ConflictError)
+	if !ok {
+		h.stats.failed.Add(uint64(len(p.entries)))
+		return
+	}
+	h.stats.refused.Add(1)
+	record := 0
+	for i, a := range p.entries {
+		if a.member.log == nil {
+			continue
+		}
+		if record == c.Index {
+			c.Index = i
+			return
+		}
+		record++
+	}
+}
+
+// routeInBatch routes an event that is not retained, as a part of a posting.
+// The batch is accepted by now, so if another publisher was quicker to use the
+// id with other data, both are routed.
+func (h *Hub) routeInBatch(a admitted) Receipt {
+	r, err := h.routeFree(a)
+	if err != nil {
+		h.router.Route(a.event, a.member.class, a.channel)
+		h.stats.routed.Add(1)
+		r = Receipt{ID: a.event.ID}
+	}
+	return r
+}
+
+// routeLogged routes an event that the store appended. Only the deliverer
+// calls it.
+func (h *Hub) routeLogged(a admitted, at Appended) Receipt {
+	e := a.event
+	r := Receipt{ID: e.ID, Epoch: at.Epoch, Offset: at.Offset, Duplicate: at.Duplicate}
+	if at.Duplicate {
+		h.stats.duplicates.Add(1)
+		return r
+	}
+	e.Epoch, e.Offset, e.Time = at.Epoch, at.Offset, at.Time
+	l := a.member.log
+	if epoch, routed := l.position(); epoch != at.Epoch || routed+1 != at.Offset {
+		h.fill(a.member, at)
+	}
+	h.routeAt(l, a)
+	return r
+}
+
+func (h *Hub) routeAt(l *classLog, a admitted) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h.router.Route(a.event, a.member.class, a.channel)
+	l.epoch, l.routed = a.event.Epoch, a.event.Offset
+	h.stats.routed.Add(1)
+}
+
+// fill routes what lies between the last event that was routed and the one
+// that was appended at at: records of an append that the store reported as
+// failed, as it could not know better, and that is in the log after all.
+func (h *Hub) fill(m *member, at Appended) {
+	l := m.log
+	epoch, after := l.position()
+	if epoch != at.Epoch {
+		after = 0 // the log was made anew
+	}
+	for after+1 < at.Offset {
+		page, err := h.store.Read(context.Background(), Range{
+			Class: m.class.name, After: after, Through: at.Offset - 1, Limit: pageEvents, Bytes: pageBytes,
+		})
+		if err != nil {
+			h.log.Error("cannot read events that were appended before", "class", m.class.name, "after", after, "err", err)
+			return
+		}
+		for i := range page.Records {
+			r := &page.Records[i]
+			e := r.event(at.Epoch)
+			h.routeAt(l, admitted{event: &e, member: m, channel: r.Channel})
+		}
+		if page.After <= after {
+			return
+		}
+		after = page.After
+	}
+}
+
+// event returns the event of a record.
+func (r *Record) event(epoch string) Event {
+	return Event{ID: r.ID, Class: r.Class, Time: r.Time, Data: r.Data, Epoch: epoch, Offset: r.Offset}
+}

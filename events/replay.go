@@ -1,0 +1,231 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// How much a replay reads at once, and so holds in memory while it waits for
+// its subscriber.
+const (
+	pageEvents = 64
+	pageBytes  = 32 << 10
+)
+
+// A Subscriber receives the past and is then switched to the present.
+type Subscriber interface {
+	// Recover is called once before the first Send and before Live, to say
+	// whether the log still has everything since the start. It is called
+	// again whenever the log was trimmed past a subscriber that is too slow.
+	Recover(r Recovery)
+
+	// Send hands over the next event, which is marked as Replayed. It waits
+	// until the subscriber has room for it. An error ends the replay.
+	Send(ctx context.Context, e *Event) error
+
+	// Live is called once, last: the subscriber has every event up to now,
+	// and gets each later one by [Router.Route]. It is called under the
+	// class's delivery lock, during no Route of the class; it must not wait.
+	Live()
+}
+
+// A Recovery says whether a replay has everything that was asked for.
+type Recovery struct {
+	Epoch string // of the log
+
+	// Complete is false if events since the start are gone from the log, or
+	// if the start is a position of another epoch or one that the log has
+	// not reached: the replay then begins with what there is.
+	Complete bool
+
+	// LostFrom and LostThrough are the offsets of the events that are gone,
+	// both included. If the start was a time, at most these are meant. Both
+	// are 0 if nobody can say.
+	LostFrom, LostThrough uint64
+}
+
+// Replay sends the events of a retained class from the start on, in order, and
+// then makes the subscriber live, with no gap and no repetition between: the
+// subscriber gets each event either by Send or by [Router.Route]. If channel
+// is not empty, only the events of the channel are sent, and only its topic's
+// events are meant.
+//
+// Replay returns nil once the subscriber is live; otherwise an
+// [*UnknownClassError], ErrNotRetained, the error of Send, the context's, or
+// the store's. Delivery to others goes on meanwhile.
+func (h *Hub) Replay(ctx context.Context, class string, start Start, channel string, to Subscriber) error {
+	m := h.state.Load().members[class]
+	switch {
+	case m == nil:
+		return &UnknownClassError{Class: class}
+	case m.log == nil:
+		return fmt.Errorf("%w: %s", ErrNotRetained, class)
+	}
+	h.stats.replays.Add(1)
+	defer h.stats.replays.Add(-1)
+	r := &replay{hub: h, member: m, channel: channel, to: to}
+	r.epoch, r.through = m.log.position()
+	if err := r.begin(ctx, start); err != nil {
+		return err
+	}
+	for !r.live() {
+		if err := r.page(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A replay is one call of Replay.
+type replay struct {
+	hub     *Hub
+	member  *member
+	channel string
+	to      Subscriber
+
+	epoch   string
+	after   uint64 // up to here everything was sent
+	through uint64 // up to here everything was routed when we last looked
+}
+
+// begin finds the place to start at, and tells the subscriber whether the log
+// still has it.
+func (r *replay) begin(ctx context.Context, start Start) error {
+	store, class := r.hub.store, r.member.class.name
+	bounds, err := store.Bounds(ctx, class)
+	if err != nil {
+		return err
+	}
+	if err := r.sameLog(bounds); err != nil {
+		return err
+	}
+	switch start.kind {
+	case startLast:
+		r.after = r.through
+		if start.n > 0 {
+			if r.after, err = store.SeekLast(ctx, class, r.channel, r.through, start.n); err != nil {
+				return err
+			}
+		}
+		r.skip(bounds)
+	case startOffset:
+		if start.epoch != "" && start.epoch != r.epoch || start.offset > r.through {
+			r.gap(bounds.First, false)
+			return nil
+		}
+		r.after = start.offset
+		if !r.gap(bounds.First, true) {
+			r.complete()
+		}
+	case startTime:
+		if r.after, err = store.SeekTime(ctx, class, r.through, start.time); err != nil {
+			return err
+		}
+		if r.reaches(start.time, bounds) {
+			r.skip(bounds)
+			return nil
+		}
+		r.after = 0
+		if !r.gap(bounds.First, true) {
+			r.complete()
+		}
+	}
+	return nil
+}
+
+// complete tells the subscriber that the log has everything.
+func (r *replay) complete() { r.to.Recover(Recovery{Epoch: r.epoch, Complete: true}) }
+
+// skip moves the replay on over what is gone from the log and was not asked
+// for.
+func (r *replay) skip(b Bounds) {
+	r.after = max(r.after, min(b.First-1, r.through))
+	r.complete()
+}
+
+// reaches reports whether the log has every event since t.
+func (r *replay) reaches(t time.Time, b Bounds) bool {
+	if b.First == 1 || r.after >= b.First {
+		return true // nothing is gone, or the log has an event from before t
+	}
+	// What is gone by age alone is older than the class keeps events. What
+	// is gone by number may be younger, but only if that many are left.
+	keep := r.member.class.Retain()
+	return keep.For > 0 && !t.Before(time.Now().Add(-keep.For)) &&
+		(keep.Events == 0 || b.Next-b.First < uint64(keep.Events))
+}
+
+// gap moves the replay on to the offset first, the oldest that there is, and
+// tells the subscriber, if that skips any event. It reports whether it did.
+// known is false if what came before is of another log.
+func (r *replay) gap(first uint64, known bool) bool {
+	lost := Recovery{Epoch: r.epoch, LostFrom: r.after + 1, LostThrough: min(first-1, r.through)}
+	if known && lost.LostFrom > lost.LostThrough {
+		return false
+	}
+	r.after = max(r.after, lost.LostThrough)
+	if !known {
+		lost.LostFrom, lost.LostThrough = 0, 0
+	}
+	r.hub.stats.gaps.Add(1)
+	r.to.Recover(lost)
+	return true
+}
+
+// page reads and sends the next events.
+func (r *replay) page(ctx context.Context) error {
+	page, err := r.hub.store.Read(ctx, Range{
+		Class:   r.member.class.name,
+		Channel: r.channel,
+		After:   r.after,
+		Through: r.through,
+		Limit:   pageEvents,
+		Bytes:   pageBytes,
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.sameLog(page.Bounds); err != nil {
+		return err
+	}
+	r.gap(page.Bounds.First, true)
+	events := make([]Event, len(page.Records))
+	for i := range events {
+		e := &events[i]
+		*e = page.Records[i].event(r.epoch)
+		e.Replayed = true
+		if err := r.to.Send(ctx, e); err != nil {
+			return err
+		}
+		r.hub.stats.replayed.Add(1)
+	}
+	r.after = max(r.after, page.After)
+	return nil
+}
+
+// sameLog returns an error if the log is not the one that the replay began
+// with.
+func (r *replay) sameLog(b Bounds) error {
+	if b.Epoch != r.epoch {
+		return fmt.Errorf("%w: the log of the class %s has the epoch %s in place of %s", ErrUnavailable, r.member.class.name, b.Epoch, r.epoch)
+	}
+	return nil
+}
+
+// live makes the subscriber live if it has everything that was routed.
+// Otherwise it finds out how far that is.
+func (r *replay) live() bool {
+	if r.after < r.through {
+		return false
+	}
+	l := r.member.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.routed > r.after {
+		r.through = l.routed
+		return false
+	}
+	r.to.Live()
+	return true
+}

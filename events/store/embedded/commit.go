@@ -1,0 +1,198 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/wireroom/wireroom/events"
+)
+
+// A request is something to be written. Its methods are called by the
+// committer.
+type request interface {
+	// size is how many records and bytes it counts as; at least one record.
+	size() (records, bytes int)
+
+	// apply writes it. It is called once. An error is the file's fault, not
+	// that of the request, and ends the whole transaction.
+	apply(tx *txn) error
+
+	// finish is called once, when the commit succeeded or failed.
+	finish(err error)
+}
+
+// A queue holds what waits for the committer.
+type queue struct {
+	maxRecords, maxBytes int
+
+	// mu guards the following.
+	mu       sync.Mutex
+	changed  *sync.Cond // anything below changed
+	requests []request
+	records  int
+	bytes    int
+	closed   bool
+}
+
+func newQueue(c Config) *queue {
+	q := &queue{maxRecords: c.QueueRecords, maxBytes: c.QueueBytes}
+	q.changed = sync.NewCond(&q.mu)
+	return q
+}
+
+// put adds a request, waiting for room. It reports whether it had to wait, and
+// false in ok if the queue is closed. What is larger than the whole queue gets
+// in when the queue is empty.
+func (q *queue) put(r request) (waited, ok bool) {
+	records, bytes := r.size()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for !q.closed && q.records > 0 && (q.records+records > q.maxRecords || q.bytes+bytes > q.maxBytes) {
+		waited = true
+		q.changed.Wait()
+	}
+	if q.closed {
+		return waited, false
+	}
+	q.requests = append(q.requests, r)
+	q.records += records
+	q.bytes += bytes
+	q.changed.Broadcast()
+	return waited, true
+}
+
+// take waits for requests and appends as many to batch as fit in one commit.
+// It returns none if the queue is closed and empty.
+func (q *queue) take(batch []request, maxRecords, maxBytes int) []request {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.requests) == 0 && !q.closed {
+		q.changed.Wait()
+	}
+	n, allRecords, allBytes := 0, 0, 0
+	for _, r := range q.requests {
+		records, bytes := r.size()
+		if n > 0 && (allRecords+records > maxRecords || allBytes+bytes > maxBytes) {
+			break
+		}
+		n++
+		allRecords += records
+		allBytes += bytes
+	}
+	batch = append(batch, q.requests[:n]...)
+	clear(q.requests[:n])
+	q.requests = q.requests[n:]
+	q.records -= allRecords
+	q.bytes -= allBytes
+	q.changed.Broadcast()
+	return batch
+}
+
+// close lets nothing in any more.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.changed.Broadcast()
+}
+
+// length returns how many records wait.
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.records
+}
+
+// commit is the committer. It ends when the queue is closed and empty.
+func (s *Store) commit() {
+	var batch []request
+	var arena []byte
+	failing := false
+	for {
+		clear(batch)
+		batch = s.queue.take(batch[:0], s.config.BatchRecords, s.config.BatchBytes)
+		if len(batch) == 0 {
+			return
+		}
+		tx := &txn{arena: arena[:0]}
+		err := s.write(tx, batch)
+		arena = tx.arena
+		switch {
+		case err != nil:
+			s.failures.Add(1)
+			if !failing { // once, not for every publisher that tries
+				s.log.Error("cannot write the store file", "err", err)
+			}
+		case failing:
+			s.log.Info("the store file can be written again", "path", s.path)
+		}
+		failing = err != nil
+		if err == nil {
+			s.commits.Add(1)
+			s.records.Add(tx.appended)
+		}
+		for _, r := range batch {
+			r.finish(err)
+		}
+	}
+}
+
+// write writes a batch in one transaction.
+func (s *Store) write(tx *txn, batch []request) (err error) {
+	// bbolt panics when the file is damaged. That must not end the gateway,
+	// which has more to do than to write this file.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: write the store file %s: %v", events.ErrUnavailable, s.path, p)
+		}
+	}()
+	return s.explain("write", s.db.Update(func(btx *bolt.Tx) error {
+		tx.Tx = btx
+		for _, r := range batch {
+			if err := r.apply(tx); err != nil {
+				return err
+			}
+		}
+		return tx.flush()
+	}))
+}
+
+// submit queues a request. If the store is closed it finishes it at once.
+func (s *Store) submit(r request) {
+	waited, ok := s.queue.put(r)
+	if waited {
+		s.waits.Add(1)
+	}
+	if !ok {
+		r.finish(fmt.Errorf("%w: store file %s", events.ErrClosed, s.path))
+	}
+}
+
+// A change is a request that somebody waits for.
+type change struct {
+	fn   func(tx *txn) error
+	done chan error // one value; never closed
+}
+
+func (c *change) size() (records, bytes int) { return 1, 256 }
+func (c *change) apply(tx *txn) error        { return c.fn(tx) }
+func (c *change) finish(err error)           { c.done <- err }
+
+// update runs fn in a write transaction that it may share with others, and
+// returns when that is durable. fn fails only if the file does.
+func (s *Store) update(ctx context.Context, fn func(tx *txn) error) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	c := &change{fn: fn, done: make(chan error, 1)}
+	s.submit(c)
+	select {
+	case err := <-c.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

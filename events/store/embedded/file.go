@@ -1,0 +1,140 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/wireroom/wireroom/events"
+)
+
+// format is the version of the layout of the file.
+const format = 1
+
+// Names of the buckets at the top of the file.
+var (
+	bucketMeta    = []byte("wireroom")
+	bucketClasses = []byte("classes")
+	bucketTokens  = []byte("tokens")
+	bucketExpiry  = []byte("expiry")
+	keyFormat     = []byte("format")
+)
+
+// openFile opens the file, checks that it is ours, and makes what it lacks.
+func openFile(path string, lockTimeout time.Duration) (db *bolt.DB, err error) {
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("store file %s: "+format, append([]any{path}, args...)...)
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fail("is not a regular file but %s", info.Mode().Type())
+	}
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fail("the directory %s does not exist", filepath.Dir(path))
+	}
+	// A damaged file makes bbolt panic, or touch pages that are not there.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			if db != nil {
+				db.Close()
+			}
+			db, err = nil, fail("is damaged: %v", p)
+		}
+	}()
+	options := &bolt.Options{
+		Timeout:      lockTimeout,
+		FreelistType: bolt.FreelistMapType,
+		// The list of free pages is rebuilt by a scan at opening.
+		NoFreelistSync: true,
+		NoStatistics:   true,
+	}
+	if strconv.IntSize == 64 && runtime.GOOS != "windows" {
+		// Address space costs nothing, and spares most files from being
+		// mapped anew as they grow, for which readers would have to pause.
+		options.InitialMmapSize = 1 << 30
+	}
+	db, err = bolt.Open(path, 0o600, options)
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, fail("another process has it open (waited %v)", lockTimeout)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, fail("is not a store of wireroom, or is damaged: %w", err)
+	case errors.Is(err, berrors.ErrChecksum):
+		return nil, fail("is damaged: %w", err)
+	case err != nil:
+		return nil, fail("cannot open: %w", bare(err))
+	}
+	if err := db.Update(prepare); err != nil {
+		db.Close()
+		return nil, fail("%w", err)
+	}
+	return db, nil
+}
+
+// prepare checks the version of an open file, and makes the buckets of a new
+// one.
+func prepare(tx *bolt.Tx) error {
+	if meta := tx.Bucket(bucketMeta); meta != nil {
+		v := meta.Get(keyFormat)
+		if len(v) != 4 {
+			return errors.New("is damaged: it has no format version")
+		}
+		if n := binary.BigEndian.Uint32(v); n > format {
+			return fmt.Errorf("is of the format %d, and this version of wireroom knows formats up to %d: use a newer wireroom", n, format)
+		} else if n == 0 {
+			return errors.New("is damaged: it has the format version 0")
+		}
+	} else if k, _ := tx.Cursor().First(); k != nil {
+		return errors.New("is a bbolt file of another program")
+	} else {
+		meta, err := tx.CreateBucket(bucketMeta)
+		if err != nil {
+			return err
+		}
+		if err := meta.Put(keyFormat, binary.BigEndian.AppendUint32(nil, format)); err != nil {
+			return err
+		}
+	}
+	for _, name := range [][]byte{bucketClasses, bucketTokens, bucketExpiry} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// explain turns an error of bbolt or the file system into one that callers can
+// tell apart. op says what was tried.
+func (s *Store) explain(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+		return fmt.Errorf("%w: store file %s", events.ErrClosed, s.path)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG),
+		errors.Is(err, berrors.ErrMaxSizeReached):
+		return fmt.Errorf("%w: %s the store file %s: %w", events.ErrFull, op, s.path, bare(err))
+	default:
+		return fmt.Errorf("%w: %s the store file %s: %w", events.ErrUnavailable, op, s.path, bare(err))
+	}
+}
+
+// bare returns the cause of an error that names the file, which we name
+// ourselves.
+func bare(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,147 @@
+package embedded
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/wireroom/wireroom/events"
+)
+
+// A Config says how a store writes. Start from [DefaultConfig].
+type Config struct {
+	// BatchRecords and BatchBytes bound what is written in one commit, which
+	// always has at least one request. At least 1.
+	BatchRecords int
+	BatchBytes   int
+
+	// QueueRecords and QueueBytes bound what waits for the committer. At
+	// least 1.
+	QueueRecords int
+	QueueBytes   int
+
+	// LockTimeout is how long Open waits for another process that has the
+	// file open, at least 1ms.
+	LockTimeout time.Duration
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	return Config{
+		BatchRecords: 4096,
+		BatchBytes:   8 << 20,
+		QueueRecords: 32_768,
+		QueueBytes:   128 << 20,
+		LockTimeout:  time.Second,
+	}
+}
+
+// Validate reports each field that is out of its range, named in lower case
+// with underscores, as "batch_records".
+func (c Config) Validate(report func(path string, err error)) {
+	positive := func(path string, v int) {
+		if v < 1 {
+			report(path, fmt.Errorf("must be at least 1, not %d", v))
+		}
+	}
+	positive("batch_records", c.BatchRecords)
+	positive("batch_bytes", c.BatchBytes)
+	positive("queue_records", c.QueueRecords)
+	positive("queue_bytes", c.QueueBytes)
+	if c.LockTimeout < time.Millisecond {
+		report("lock_timeout", fmt.Errorf("must be at least 1ms, not %v", c.LockTimeout))
+	}
+}
+
+// A Store keeps event logs and tokens in one file. Its methods may be called
+// concurrently. Contexts end the waiting for a write, not the write.
+type Store struct {
+	// Fixed at construction.
+	db     *bolt.DB
+	path   string
+	config Config
+	log    *slog.Logger
+
+	queue     *queue
+	committer sync.WaitGroup
+	closing   sync.Once
+	closeErr  error // guarded by closing
+
+	commits, records, failures, waits atomic.Uint64
+}
+
+// Open opens the file at path, or makes it, and starts the committer.
+// [Store.Close] ends it. The error names the file and says what is wrong: the
+// directory is not there, another process has the file open, it is damaged, of
+// another program, or of a newer version of this one.
+func Open(path string, config Config, log *slog.Logger) (*Store, error) {
+	var first error
+	config.Validate(func(path string, err error) {
+		if first == nil {
+			first = fmt.Errorf("%s: %w", path, err)
+		}
+	})
+	if first != nil {
+		return nil, first
+	}
+	db, err := openFile(path, config.LockTimeout)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, path: path, config: config, log: log}
+	s.queue = newQueue(config)
+	s.committer.Go(s.commit)
+	return s, nil
+}
+
+// Close writes what is queued, ends the committer and closes the file. Every
+// method called after it returns [events.ErrClosed]. It may be called more
+// than once.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.queue.close()
+		s.committer.Wait()
+		if err := s.db.Close(); err != nil {
+			s.closeErr = fmt.Errorf("close the store file %s: %w", s.path, err)
+		}
+	})
+	return s.closeErr
+}
+
+// Stats counts what a store did since it was opened.
+type Stats struct {
+	Commits  uint64 // transactions that were written, each with two syncs
+	Records  uint64 // records appended by them, duplicates not counted
+	Failures uint64 // transactions that could not be written
+	Waits    uint64 // times that a caller found the queue full
+	Queued   int    // records that wait for the committer now
+	Size     int64  // of the file in use, in bytes
+}
+
+// Stats returns the counts.
+func (s *Store) Stats() Stats {
+	st := Stats{
+		Commits:  s.commits.Load(),
+		Records:  s.records.Load(),
+		Failures: s.failures.Load(),
+		Waits:    s.waits.Load(),
+		Queued:   s.queue.length(),
+	}
+	// On failure the store is closed, and its size of no interest.
+	_ = s.view(func(tx *bolt.Tx) error {
+		st.Size = tx.Size()
+		return nil
+	})
+	return st
+}
+
+// view runs fn in a read transaction.
+func (s *Store) view(fn func(tx *bolt.Tx) error) error {
+	return s.explain("read", s.db.View(fn))
+}
+
+var _ events.Store = (*Store)(nil)
