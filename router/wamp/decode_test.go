@@ -459,6 +459,8 @@ var rejectRaw = []struct {
 	{wamp.CBOR, `831101c101`, `PUBLISHED.Publication: expected integer in 1 to 9007199254740992, found tagged value`},
 	{wamp.CBOR, `831101f93c00`, `PUBLISHED.Publication: expected integer in 1 to 9007199254740992, found float`},
 	{wamp.CBOR, `831101fa4f800000`, `PUBLISHED.Publication: expected integer in 1 to 9007199254740992, found float`},
+	{wamp.CBOR, `851001a0617481` + strings.Repeat("c6", 63) + `01`, `nested deeper than 64`},
+	{wamp.CBOR, `851001a0617481` + strings.Repeat("c681", 32) + `01`, `nested deeper than 64`},
 	{wamp.CBOR, `83110120`, `PUBLISHED.Publication: expected integer in 1 to 9007199254740992, found integer -1`},
 	{wamp.CBOR, `8311013bffffffffffffffff`, `PUBLISHED.Publication: expected integer in 1 to 9007199254740992, found float`},
 	{wamp.CBOR, `9bffffffffffffffff11`, `more elements announced than bytes left`},

@@ -56,7 +56,7 @@ type token struct {
 	escaped bool // string: JSON with escape sequences
 	chunked bool // string, binary: CBOR in chunks
 	short   bool // float: has at most 32 bits
-	tagged  bool // CBOR tags stood in front
+	tags    int  // CBOR: the tags that stood in front
 
 	// n is the value of an integer from 0 up, a bool (1 or 0), the bits of a
 	// float64, the number of elements of a list or entries of a dict, or the
@@ -72,6 +72,7 @@ type token struct {
 type seq struct {
 	n     uint64 // elements or entries in all, unless open
 	i     uint64 // those begun
+	depth int // levels of nesting that it is, with its tags
 	open  bool
 	done  bool // nothing is left
 	close byte // JSON: the closing mark
@@ -84,7 +85,7 @@ type scanner struct {
 	s     Serializer
 	data  []byte
 	pos   int // of the next unread byte
-	depth int // lists and dicts that are open
+	depth int // lists and dicts that are open, with their tags
 	max   int // bound of depth
 	tok   token
 	err   *Error
@@ -126,10 +127,11 @@ func (c *scanner) next() bool {
 		return false
 	}
 	if c.tok.kind == kindList || c.tok.kind == kindDict {
-		if c.depth++; c.depth > c.max {
-			c.violation("nested deeper than %d", c.max)
-			return false
-		}
+		c.depth += 1 + c.tok.tags
+	}
+	if c.depth > c.max {
+		c.violation("nested deeper than %d", c.max)
+		return false
 	}
 	return true
 }
@@ -138,7 +140,7 @@ func (c *scanner) next() bool {
 // may alter.
 func (c *scanner) typed() kind {
 	c.next()
-	if c.tok.tagged {
+	if c.tok.tags > 0 {
 		c.tok.kind = kindTagged
 	}
 	return c.tok.kind
@@ -146,7 +148,7 @@ func (c *scanner) typed() kind {
 
 // entered returns the list or dict whose head was just read.
 func (c *scanner) entered() seq {
-	q := seq{n: c.tok.n, open: c.tok.open, close: ']'}
+	q := seq{n: c.tok.n, depth: 1 + c.tok.tags, open: c.tok.open, close: ']'}
 	if c.tok.kind == kindDict {
 		q.close = '}'
 	}
@@ -169,7 +171,7 @@ func (c *scanner) more(q *seq) bool {
 		ok = q.i < q.n
 	}
 	if !ok {
-		c.depth--
+		c.depth -= q.depth
 		q.done = true
 		return false
 	}
@@ -183,7 +185,7 @@ func (c *scanner) key(q *seq) bool {
 	if !c.more(q) || !c.next() {
 		return false
 	}
-	if c.tok.kind != kindString || c.tok.tagged {
+	if c.tok.kind != kindString || c.tok.tags > 0 {
 		c.violation("expected a string as key of a dict, found %s", c.found())
 		return false
 	}

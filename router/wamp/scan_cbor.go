@@ -66,7 +66,11 @@ func (c *scanner) nextCBOR() {
 		case cborDict:
 			c.counted(kindDict, n)
 		case cborTag:
-			c.tok.tagged = true
+			// Who reads this may count a tag as a level of nesting.
+			if c.tok.tags++; c.depth+c.tok.tags > c.max {
+				c.violation("nested deeper than %d", c.max)
+				return
+			}
 			tag = n
 			continue
 		}
