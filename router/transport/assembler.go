@@ -1,0 +1,119 @@
+package transport
+
+import (
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// A found is what an assembler found at the start of the bytes it was given.
+type found struct {
+	// op is opText or opBinary for a whole message, a control opcode for a
+	// control frame, and opContinuation for a fragment after which the
+	// message is not yet whole.
+	op      opcode
+	payload []byte // unmasked
+	size    int    // bytes used up; 0: the frame is not there whole
+	need    int    // with size 0: at least so many bytes are needed to go on
+}
+
+// An assembler turns frames into messages.
+type assembler struct {
+	// Fixed at construction.
+	max  int    // bytes of a message
+	data opcode // opText or opBinary: what messages must be
+
+	parts  *buffer // fragments of the message so far; may be nil even if begun
+	length int     // bytes in parts
+	begun  bool    // the last data frame was not the final one of its message
+}
+
+// next takes the first frame out of b and unmasks it in place. A payload that
+// it returns is valid until the next call of next or release.
+func (a *assembler) next(b []byte) (f found, bad *violation) {
+	if len(b) == 0 {
+		return found{need: 1}, nil
+	}
+	h, bad := firstByte(b[0])
+	if bad == nil {
+		bad = a.admit(h.op)
+	}
+	if bad != nil {
+		return found{}, bad
+	}
+	size, bad := h.parse(b)
+	switch {
+	case bad != nil:
+		return found{}, bad
+	case size == 0:
+		return found{need: len(b) + 1}, nil
+	case !h.op.control() && h.length > int64(a.max-a.length):
+		return found{}, violates(closeTooBig, "a message has more than %d bytes", a.max)
+	}
+	whole := size + int(h.length)
+	if len(b) < whole {
+		return found{need: whole}, nil
+	}
+	payload := b[size:whole:whole]
+	ws.Cipher(payload, h.mask, 0)
+
+	switch {
+	case h.op.control():
+		return found{op: h.op, payload: payload, size: whole}, nil
+	case !h.fin:
+		a.begun = true
+		a.add(payload)
+		return found{op: opContinuation, size: whole}, nil
+	case a.begun:
+		a.add(payload)
+		a.begun = false
+		payload = nil
+		if a.parts != nil {
+			payload = a.parts.b[:a.length]
+		}
+	}
+	if a.data == opText && !utf8.Valid(payload) {
+		return found{}, violates(closeNotUTF8, "a text message is not UTF-8")
+	}
+	return found{op: a.data, payload: payload, size: whole}, nil
+}
+
+// admit checks whether a frame with the opcode may come here.
+func (a *assembler) admit(op opcode) *violation {
+	switch {
+	case op.control():
+		return nil
+	case op == opContinuation && !a.begun:
+		return violates(closeProtocol, "a continuation frame came where no message had begun")
+	case op != opContinuation && a.begun:
+		return violates(closeProtocol, "a %v frame came in the middle of a fragmented message", op)
+	case op != opContinuation && op != a.data:
+		return violates(closeDataType, "a %v message came, but those of the chosen subprotocol are %v", op, a.data)
+	}
+	return nil
+}
+
+// add appends a fragment to the message. It allocates by what has arrived.
+func (a *assembler) add(fragment []byte) {
+	if len(fragment) == 0 {
+		return
+	}
+	switch total := a.length + len(fragment); {
+	case a.parts == nil:
+		a.parts = getBuffer(total)
+	case total > len(a.parts.b):
+		old := a.parts
+		a.parts = getBuffer(max(total, min(a.max, 2*len(old.b))))
+		copy(a.parts.b, old.b[:a.length])
+		old.free()
+	}
+	a.length += copy(a.parts.b[a.length:], fragment)
+}
+
+// release gives back the memory of a message that next put together.
+func (a *assembler) release() {
+	if a.parts != nil && !a.begun {
+		a.parts.free()
+		a.parts, a.length = nil, 0
+	}
+}

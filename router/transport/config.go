@@ -1,0 +1,87 @@
+package transport
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Config says how a [Server] treats connections. Start from [DefaultConfig].
+type Config struct {
+	// MaxMessage is how many bytes a message may have, over all its
+	// fragments: 1 KiB to 256 MiB. A peer that sends a larger one is ended.
+	MaxMessage int
+
+	// PingInterval is how long nothing may come from a peer before it is
+	// pinged: 0 for no pings at all, or at least 10ms.
+	PingInterval time.Duration
+
+	// PingTimeout is how long nothing may come from a peer after a ping
+	// before the connection is ended: at least 10ms. Both are kept to within
+	// an eighth of the shorter one, never shorter than given.
+	PingTimeout time.Duration
+
+	// CloseTimeout is how long a peer has to answer a close frame: at least
+	// 1ms. If the router has less patience, the router's holds.
+	CloseTimeout time.Duration
+
+	// UpgradeTimeout is how long writing the answer to an upgrade request
+	// may take: at least 1ms. Reading the request is timed by the HTTP
+	// server, before this package.
+	UpgradeTimeout time.Duration
+
+	// Origins are the web pages that may connect: "https://example.com",
+	// "https://*.example.com" for its subdomains, "http://localhost:8080",
+	// "null" for pages without an origin, or "*" for all. If the list is
+	// empty, pages of the host that they connect to may. Peers that send no
+	// Origin header are not browsers and may always connect.
+	Origins []string
+
+	// Identify, if not nil, finds out who sent an upgrade request, for
+	// [router.Peer.Identity]. An error refuses the upgrade: with status 403
+	// and its text if it is or wraps a [wamp.Error], with 500 otherwise.
+	// It is called concurrently.
+	Identify func(r *http.Request) (identity any, err error)
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	return Config{
+		MaxMessage:     1 << 20,
+		PingInterval:   30 * time.Second,
+		PingTimeout:    10 * time.Second,
+		CloseTimeout:   5 * time.Second,
+		UpgradeTimeout: 5 * time.Second,
+	}
+}
+
+const (
+	minMaxMessage = 1 << 10
+	maxMaxMessage = 256 << 20
+	minPing       = 10 * time.Millisecond
+)
+
+// Validate reports each field that is out of its range, by the name that it
+// has in a configuration file.
+func (c Config) Validate(report func(field string, err error)) {
+	if c.MaxMessage < minMaxMessage || c.MaxMessage > maxMaxMessage {
+		report("max_message", fmt.Errorf("must be in %d to %d bytes, not %d", minMaxMessage, maxMaxMessage, c.MaxMessage))
+	}
+	if c.PingInterval != 0 && c.PingInterval < minPing {
+		report("ping_interval", fmt.Errorf("must be 0 (no pings) or at least %v, not %v", minPing, c.PingInterval))
+	}
+	if c.PingInterval != 0 && c.PingTimeout < minPing {
+		report("ping_timeout", fmt.Errorf("must be at least %v, not %v", minPing, c.PingTimeout))
+	}
+	if c.CloseTimeout < time.Millisecond {
+		report("close_timeout", fmt.Errorf("must be at least 1ms, not %v", c.CloseTimeout))
+	}
+	if c.UpgradeTimeout < time.Millisecond {
+		report("upgrade_timeout", fmt.Errorf("must be at least 1ms, not %v", c.UpgradeTimeout))
+	}
+	for i, o := range c.Origins {
+		if _, err := parseOrigin(o); err != nil {
+			report(fmt.Sprintf("origins[%d]", i), err)
+		}
+	}
+}

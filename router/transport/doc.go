@@ -1,0 +1,31 @@
+// Package transport carries WAMP over WebSocket (RFC 6455): the upgrade, the
+// frames, the closing handshake and the pings. It knows no WAMP message and
+// takes no routing decision; it hands whole messages to a session of package
+// router and writes the bytes that the session queues.
+//
+// # Goroutines
+//
+// Each connection has one goroutine, its reader. While nothing arrives it is
+// parked without a buffer: on a TCP or Unix socket it waits inside
+// [syscall.RawConn.Read], takes a buffer from a pool when there are bytes, and
+// gives it back when no part of a message is left in it. Connections that are
+// no raw sockets (TLS, the pipes of tests) are read through a small buffer of
+// their own. Writing is done by whoever flushes the session, in package
+// router. Closing handshakes are timed by [time.AfterFunc].
+//
+// A [Server] has one more goroutine, the sweeper, which looks at all
+// connections in turn, pings those that were silent and ends those that did
+// not answer. [Server.Shutdown] waits for every goroutine.
+//
+// # Contracts
+//
+// Nothing that a peer announces sizes an allocation: a buffer for a message
+// that has not arrived whole is at most twice as large as what has arrived,
+// and a message that would exceed [Config.MaxMessage] ends the connection when
+// its header is seen. Every violation of RFC 6455 ends the connection with a
+// close frame that has the status code of the RFC and says what was wrong.
+//
+// A peer that takes long over the upgrade request itself is the business of
+// the HTTP server, before this package sees it: set
+// [net/http.Server.ReadHeaderTimeout].
+package transport

@@ -1,0 +1,94 @@
+package transport
+
+import (
+	"log/slog"
+
+	"github.com/wireroom/wireroom/router"
+)
+
+// A Session is what tests attach in place of a router's.
+type Session = session
+
+// NewTestServer returns a server with sessions of the test's own.
+func NewTestServer(attach func(router.Link, router.Peer) Session, cfg Config, log *slog.Logger) *Server {
+	return newServer(attach, cfg, log)
+}
+
+// CheckOrigin and ParseOrigin open the origin rules to tests.
+var CheckOrigin = checkOrigin
+
+// ParseOrigins reads an allow list.
+func ParseOrigins(list ...string) (out []origin, err error) {
+	for _, s := range list {
+		o, err := parseOrigin(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+// An Outcome is what a Feeder found in a stream: messages and control frames
+// in order, and the close code of the violation that ended it, or 0.
+type Outcome struct {
+	Events []string
+	Code   uint16
+}
+
+// Feed runs stream, in pieces of the sizes that step returns, through the
+// buffers and the assembler that a connection uses.
+func Feed(stream []byte, limit int, binary bool, step func() int) (out Outcome, held int) {
+	var in inbox
+	asm := assembler{max: limit, data: opText}
+	if binary {
+		asm.data = opBinary
+	}
+	need := 1
+	for {
+		for {
+			f, bad := asm.next(in.bytes())
+			if bad != nil {
+				out.Code = uint16(bad.code)
+				return out, held
+			}
+			if f.size == 0 {
+				need = f.need
+				break
+			}
+			if f.op != opContinuation {
+				out.Events = append(out.Events, f.op.String()+":"+string(f.payload))
+			}
+			if f.op == asm.data {
+				asm.release()
+			}
+			in.take(f.size)
+		}
+		in.trim()
+		if in.buf != nil {
+			held = max(held, len(in.buf.b))
+		}
+		if len(stream) == 0 {
+			return out, held
+		}
+		space := in.room(need)
+		n := copy(space, stream[:min(len(stream), max(1, step()))])
+		in.added(n)
+		stream = stream[n:]
+	}
+}
+
+// SweepFixture returns a function that sweeps n silent connections once.
+func SweepFixture(n int, cfg Config) (sweep func()) {
+	s := &Server{pace: paceOf(cfg)}
+	for i := range n {
+		c := &conn{shard: &s.shards[i%numShards]}
+		c.shard.add(c)
+	}
+	var due []dueConn
+	return func() {
+		for i := range s.shards {
+			due = s.shards[i].sweep(due[:0], &s.pace)
+		}
+	}
+}

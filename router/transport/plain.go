@@ -1,0 +1,86 @@
+package transport
+
+import (
+	"crypto/tls"
+	"net"
+	"time"
+)
+
+// A plainWire is any connection that is no raw socket: TLS, or a pipe.
+type plainWire struct {
+	nc   net.Conn
+	full bool // the last read left no space; reader only
+}
+
+// fill waits with a small buffer in hand, because it has to give one to Read.
+// Only after a read that filled its buffer, when more is likely to be there,
+// does it offer a large one.
+func (w *plainWire) fill(in *inbox, need int) (int, error) {
+	var space []byte
+	if w.full {
+		space = in.room(need)
+	} else {
+		in.trim()
+		space = in.slack(need)
+	}
+	n, err := w.nc.Read(space)
+	in.added(n)
+	w.full = n == len(space)
+	if n > 0 {
+		return n, nil // the error comes again
+	}
+	in.trim()
+	return 0, err
+}
+
+func (w *plainWire) tryWrite([][]byte) (int, error) { return 0, nil }
+
+// write gathers small buffers, so that they become few TLS records.
+func (w *plainWire) write(bufs [][]byte, deadline time.Time) error {
+	if err := w.nc.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	if len(bufs) == 1 {
+		_, err := w.nc.Write(bufs[0])
+		return err
+	}
+	out := getBuffer(readSize)
+	defer out.free()
+	used := 0
+	for i, b := range bufs {
+		for {
+			n := copy(out.b[used:], b)
+			used += n
+			b = b[n:]
+			if used == len(out.b) || i == len(bufs)-1 && used > 0 {
+				if _, err := w.nc.Write(out.b[:used]); err != nil {
+					return err
+				}
+				used = 0
+			}
+			if len(b) == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (w *plainWire) finish() bool {
+	half, ok := w.underlying().(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
+}
+
+// hangUp of a TLS connection says so in TLS, which waits a few seconds for a
+// peer that does not read.
+func (w *plainWire) hangUp() { w.nc.Close() }
+
+func (w *plainWire) close() { w.underlying().Close() }
+
+// underlying returns the connection that TLS runs over, or the connection.
+func (w *plainWire) underlying() net.Conn {
+	if t, ok := w.nc.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return w.nc
+}

@@ -1,0 +1,170 @@
+package transport
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// An Attacher makes a session for each connection: a [router.Router].
+type Attacher interface {
+	Attach(link router.Link, peer router.Peer) *router.Session
+}
+
+// A Server upgrades HTTP requests to WebSocket connections and serves them. It
+// is an [http.Handler]; all methods are safe for concurrent use.
+type Server struct {
+	// Fixed at construction.
+	cfg     Config
+	origins []origin
+	attach  func(link router.Link, peer router.Peer) session
+	log     *slog.Logger
+	pace    pace
+
+	stats  counters
+	turn   atomic.Uint32 // the shard of the next connection
+	shards [numShards]shard
+	wg     sync.WaitGroup // readers and the sweeper
+
+	mu      sync.Mutex    // guards the following
+	closing bool          // no more upgrades
+	open    int           // connections whose reader runs
+	idle    chan struct{} // closed when closing is set and open is 0; never sent to
+	quit    chan struct{} // closed after idle: ends the sweeper; never sent to
+}
+
+// NewServer returns a server of valid configuration that attaches connections
+// to rt. Its sweeper runs until [Server.Shutdown].
+func NewServer(rt Attacher, cfg Config, log *slog.Logger) *Server {
+	return newServer(func(link router.Link, peer router.Peer) session { return rt.Attach(link, peer) }, cfg, log)
+}
+
+func newServer(attach func(router.Link, router.Peer) session, cfg Config, log *slog.Logger) *Server {
+	s := &Server{
+		cfg:    cfg,
+		attach: attach,
+		log:    log,
+		idle:   make(chan struct{}),
+		quit:   make(chan struct{}),
+	}
+	for _, text := range cfg.Origins {
+		if o, err := parseOrigin(text); err == nil { // others match nothing
+			s.origins = append(s.origins, o)
+		}
+	}
+	if len(cfg.Origins) > 0 && s.origins == nil {
+		s.origins = []origin{{scheme: "none"}} // an allow list that allows nobody
+	}
+	if cfg.PingInterval > 0 {
+		s.pace = paceOf(cfg)
+		s.wg.Go(s.sweep)
+	}
+	return s
+}
+
+// serve starts the reader of a connection whose upgrade was answered, and
+// reports whether it did: a server that shuts down starts none. head is what
+// arrived after the request.
+func (s *Server) serve(nc net.Conn, peer *router.Peer, head []byte) bool {
+	c := &conn{
+		srv:   s,
+		shard: &s.shards[s.turn.Add(1)%numShards],
+		wire:  newWire(nc),
+		asm:   assembler{max: s.cfg.MaxMessage, data: opText},
+	}
+	if peer.Serializer.Binary() {
+		c.asm.data = opBinary
+	}
+	c.active.Store(true)
+	for len(head) > 0 {
+		n := copy(c.in.room(len(head)), head)
+		c.in.added(n)
+		head = head[n:]
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.open++
+	// A goroutine of its own, so that the stack of the HTTP handler and the
+	// buffers of the HTTP server are freed.
+	s.wg.Go(func() {
+		c.run(peer)
+		s.done()
+	})
+	return true
+}
+
+// done counts a reader that has ended.
+func (s *Server) done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open--; s.open == 0 && s.closing {
+		close(s.idle)
+	}
+}
+
+// Shutdown refuses upgrades from now on, ends every session with
+// wamp.close.system_shutdown unless it is ending already, and returns when all
+// connections and goroutines of the server are gone. When ctx is done it
+// closes the connections that are left, and returns the cause.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.closing
+	s.closing = true
+	if first && s.open == 0 {
+		close(s.idle)
+	}
+	s.mu.Unlock()
+
+	if first {
+		why := &wamp.Error{URI: wamp.URISystemShutdown, Text: "the server is shutting down"}
+		s.each(func(c *conn) { c.sess.End(why) })
+	}
+	var err error
+	select {
+	case <-s.idle:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+		s.each(func(c *conn) { _ = c.Close() }) // always nil
+		<-s.idle
+	}
+	if first {
+		close(s.quit)
+	}
+	s.wg.Wait()
+	return err
+}
+
+// add makes c known to the sweeper and to Shutdown.
+func (s *Server) add(c *conn) {
+	c.shard.add(c)
+	s.mu.Lock()
+	closing := s.closing
+	s.mu.Unlock()
+	if closing { // Shutdown may not have seen it
+		c.sess.End(&wamp.Error{URI: wamp.URISystemShutdown, Text: "the server is shutting down"})
+	}
+}
+
+func (s *Server) remove(c *conn) { c.shard.remove(c) }
+
+// each calls f for every connection. f may take any lock.
+func (s *Server) each(f func(c *conn)) {
+	var conns []*conn
+	for i := range s.shards {
+		conns = s.shards[i].list(conns[:0])
+		for _, c := range conns {
+			f(c)
+		}
+	}
+}
+
+var _ http.Handler = (*Server)(nil)

@@ -1,0 +1,73 @@
+package transport
+
+import "sync/atomic"
+
+type counters struct {
+	upgraded, refused, badOrigin atomic.Uint64
+	pings, pingTimeouts          atomic.Uint64
+	protocol, dataType           atomic.Uint64
+	notUTF8, tooBig              atomic.Uint64
+}
+
+// violation counts a violation by its close code.
+func (c *counters) violation(code closeCode) {
+	switch code {
+	case closeDataType:
+		c.dataType.Add(1)
+	case closeNotUTF8:
+		c.notUTF8.Add(1)
+	case closeTooBig:
+		c.tooBig.Add(1)
+	default:
+		c.protocol.Add(1)
+	}
+}
+
+// Stats counts what a server did since it began.
+type Stats struct {
+	Open int // connections now
+
+	Upgraded  uint64 // upgrade requests that were granted
+	Refused   uint64 // upgrade requests that were refused, for whatever reason
+	BadOrigin uint64 // those of them that were refused because of their Origin
+
+	Pings        uint64 // sent by the server
+	PingTimeouts uint64 // connections ended because nothing came after a ping
+
+	// Connections ended because the peer violated RFC 6455 or a limit, by
+	// the status code that it was told.
+	ProtocolErrors uint64 // 1002
+	WrongType      uint64 // 1003: text for binary, or binary for text
+	NotUTF8        uint64 // 1007
+	TooBig         uint64 // 1009
+
+	BytesIn, BytesOut uint64 // after the upgrade, before TLS
+	MessagesIn        uint64
+	FramesOut         uint64 // messages, pings, pongs and close frames
+}
+
+// Stats returns the counters as they are now.
+func (s *Server) Stats() Stats {
+	st := Stats{
+		Upgraded:       s.stats.upgraded.Load(),
+		Refused:        s.stats.refused.Load(),
+		BadOrigin:      s.stats.badOrigin.Load(),
+		Pings:          s.stats.pings.Load(),
+		PingTimeouts:   s.stats.pingTimeouts.Load(),
+		ProtocolErrors: s.stats.protocol.Load(),
+		WrongType:      s.stats.dataType.Load(),
+		NotUTF8:        s.stats.notUTF8.Load(),
+		TooBig:         s.stats.tooBig.Load(),
+	}
+	for i := range s.shards {
+		sh := &s.shards[i]
+		st.BytesIn += sh.bytesIn.Load()
+		st.BytesOut += sh.bytesOut.Load()
+		st.MessagesIn += sh.messagesIn.Load()
+		st.FramesOut += sh.framesOut.Load()
+	}
+	s.mu.Lock()
+	st.Open = s.open
+	s.mu.Unlock()
+	return st
+}

@@ -1,0 +1,140 @@
+package transport
+
+import (
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// pingFrame is the ping that all connections share.
+var pingFrame = controlFrame(opPing, nil)
+
+// A pace says how often the sweeper looks at a connection and what it does
+// when, counted in looks. Counting looks and not time keeps a machine that was
+// suspended from ending everybody when it wakes up.
+type pace struct {
+	step     time.Duration // between two steps of the sweeper
+	shards   int           // that it sweeps in a step
+	interval uint32        // looks without a byte read until a ping
+	timeout  uint32        // looks after that until the end
+}
+
+// paceOf divides the shorter of the two times into eight looks.
+func paceOf(cfg Config) pace {
+	look := min(cfg.PingInterval, cfg.PingTimeout) / 8
+	p := pace{step: look / numShards, shards: 1}
+	// A step of less than a millisecond costs more than it spreads.
+	for p.step < time.Millisecond && p.shards < numShards {
+		p.shards *= 2
+		p.step = look * time.Duration(p.shards) / numShards
+	}
+	looks := func(d time.Duration) uint32 { return uint32(min((d+look-1)/look, 1<<31)) }
+	p.interval, p.timeout = looks(cfg.PingInterval), looks(cfg.PingTimeout)
+	return p
+}
+
+// A beat is what the sweeper knows of a connection.
+type beat struct {
+	silent uint32 // looks since something was read, since the ping, or since the end
+	stage  stage
+}
+
+type stage uint8
+
+const (
+	listening stage = iota
+	pinged
+	ending
+)
+
+// A duty is what the sweeper must do for a connection.
+type duty uint8
+
+const (
+	nothing duty = iota
+	sendPing
+	endIt
+	closeIt
+)
+
+// look advances b by one look at a connection of which something was read
+// since the last one, or not.
+func (b *beat) look(active bool, p *pace) duty {
+	if active {
+		*b = beat{}
+		return nothing
+	}
+	b.silent++
+	switch {
+	case b.stage == listening && b.silent >= p.interval:
+		*b = beat{stage: pinged}
+		return sendPing
+	case b.stage == pinged && b.silent >= p.timeout:
+		*b = beat{stage: ending}
+		return endIt
+	case b.stage == ending && b.silent >= p.timeout:
+		*b = beat{stage: ending}
+		return closeIt
+	}
+	return nothing
+}
+
+// sweep looks at all connections, a few shards at a time so that pings are
+// spread, until quit is closed.
+func (s *Server) sweep() {
+	ticker := time.NewTicker(s.pace.step)
+	defer ticker.Stop()
+	var due []dueConn
+	for at := 0; ; {
+		select {
+		case <-s.quit:
+			return
+		case <-ticker.C:
+		}
+		for range s.pace.shards {
+			due = s.shards[at].sweep(due[:0], &s.pace)
+			for _, d := range due {
+				s.see(d)
+			}
+			clear(due)
+			at = (at + 1) % numShards
+		}
+	}
+}
+
+// A dueConn is a connection for which the sweeper must do something.
+type dueConn struct {
+	conn *conn
+	duty duty
+}
+
+// sweep looks at each connection and appends to due those that need it.
+func (s *shard) sweep(due []dueConn, p *pace) []dueConn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		active := c.active.Load()
+		if active {
+			c.active.Store(false)
+		}
+		if d := c.beat.look(active, p); d != nothing {
+			due = append(due, dueConn{c, d})
+		}
+	}
+	return due
+}
+
+// see does what is due, without a lock held.
+func (s *Server) see(d dueConn) {
+	switch d.duty {
+	case sendPing:
+		s.stats.pings.Add(1)
+		d.conn.sess.SendControl(pingFrame)
+	case endIt:
+		s.stats.pingTimeouts.Add(1)
+		d.conn.sess.End(wamp.Errorf(wamp.URINetworkFailure, "nothing came within %v of a ping", s.cfg.PingTimeout))
+	case closeIt:
+		// The session's goodbye has not got through in all that time.
+		_ = d.conn.Close() // always nil
+	}
+}

@@ -1,0 +1,221 @@
+package transport
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// keyGUID is what RFC 6455, 1.3 appends to the key of a handshake.
+const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// subprotocols is what the server speaks, for messages to people.
+var subprotocols = strings.Join([]string{
+	wamp.JSON.Subprotocol(), wamp.MessagePack.Subprotocol(), wamp.CBOR.Subprotocol(),
+}, ", ")
+
+// A refusal is the answer to a request that does not become a WebSocket.
+type refusal struct {
+	status int
+	text   string
+	header [2]string // one header and its value; may be empty
+}
+
+// ServeHTTP upgrades the request to a WebSocket (RFC 6455, 4.2) and returns;
+// the connection is served by a goroutine of the server. A request that is no
+// proper upgrade is answered with a status and a text that says what is wrong.
+// Set-Cookie headers that are already in w are sent with the answer.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ser, identity, no := s.consider(r)
+	if no != nil {
+		s.refuse(w, r, no)
+		return
+	}
+	nc, brw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.log.Error("connection cannot be upgraded", "peer", r.RemoteAddr, "err", err)
+		s.refuse(w, r, &refusal{status: http.StatusInternalServerError, text: "this connection cannot be upgraded"})
+		return
+	}
+	if err := s.accept(nc, brw, w, r, ser, identity); err != nil {
+		s.stats.refused.Add(1)
+		s.log.LogAttrs(context.Background(), slog.LevelDebug, "upgrade failed",
+			slog.String("peer", r.RemoteAddr), slog.Any("err", err))
+		nc.Close()
+	}
+}
+
+// accept answers the upgrade request and starts the connection.
+func (s *Server) accept(nc net.Conn, brw *bufio.ReadWriter, w http.ResponseWriter, r *http.Request, ser wamp.Serializer, identity any) error {
+	// Whatever the HTTP server timed is over.
+	if err := nc.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if err := nc.SetWriteDeadline(time.Now().Add(s.cfg.UpgradeTimeout)); err != nil {
+		return err
+	}
+	if _, err := nc.Write(answer(r, ser, w.Header()["Set-Cookie"])); err != nil {
+		return fmt.Errorf("answer the upgrade request: %w", err)
+	}
+	if err := nc.SetWriteDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if tcp, ok := nc.(*net.TCPConn); ok && s.cfg.PingInterval > 0 {
+		// Pings find dead peers, and sooner. Failure costs a few packets.
+		_ = tcp.SetKeepAlive(false)
+	}
+	// A client may send frames right behind its request.
+	head, err := brw.Reader.Peek(brw.Reader.Buffered())
+	if err != nil {
+		return fmt.Errorf("read what came with the upgrade request: %w", err)
+	}
+	peer := &router.Peer{
+		Serializer: ser,
+		Framing:    WebSocket,
+		Transport:  "websocket",
+		RemoteAddr: r.RemoteAddr,
+		Secure:     r.TLS != nil,
+		Identity:   identity,
+	}
+	if !s.serve(nc, peer, head) {
+		return errors.New("the server is shutting down")
+	}
+	s.stats.upgraded.Add(1)
+	return nil
+}
+
+// consider decides about an upgrade request.
+func (s *Server) consider(r *http.Request) (ser wamp.Serializer, identity any, no *refusal) {
+	if no = checkHandshake(r); no != nil {
+		return 0, nil, no
+	}
+	if text := checkOrigin(r, s.origins); text != "" {
+		s.stats.badOrigin.Add(1)
+		return 0, nil, &refusal{status: http.StatusForbidden, text: text}
+	}
+	ser, ok := chooseSerializer(r)
+	if !ok {
+		return 0, nil, &refusal{
+			status: http.StatusBadRequest,
+			text: fmt.Sprintf("the Sec-WebSocket-Protocol header must offer one of %s, not %q",
+				subprotocols, strings.Join(r.Header.Values("Sec-WebSocket-Protocol"), ", ")),
+		}
+	}
+	s.mu.Lock()
+	closing := s.closing
+	s.mu.Unlock()
+	if closing {
+		return 0, nil, &refusal{
+			status: http.StatusServiceUnavailable, text: "the server is shutting down",
+			header: [2]string{"Retry-After", "5"},
+		}
+	}
+	if s.cfg.Identify == nil {
+		return ser, nil, nil
+	}
+	identity, err := s.cfg.Identify(r)
+	if err == nil {
+		return ser, identity, nil
+	}
+	if e, ok := errors.AsType[*wamp.Error](err); ok && e.URI != wamp.URIInternal {
+		return 0, nil, &refusal{status: http.StatusForbidden, text: e.Text}
+	}
+	s.log.Error("peer of an upgrade request cannot be identified", "peer", r.RemoteAddr, "err", err)
+	return 0, nil, &refusal{status: http.StatusInternalServerError, text: "internal error"}
+}
+
+// checkHandshake checks what RFC 6455, 4.2.1 asks of the request, except for
+// the origin and the subprotocol.
+func checkHandshake(r *http.Request) *refusal {
+	keys := r.Header.Values("Sec-WebSocket-Key")
+	versions := r.Header.Values("Sec-WebSocket-Version")
+	switch {
+	case !hasToken(r.Header, "Upgrade", "websocket") || !hasToken(r.Header, "Connection", "upgrade"):
+		return &refusal{
+			status: http.StatusUpgradeRequired, text: "this is a WebSocket: connect with a WAMP client, subprotocol " + subprotocols,
+			header: [2]string{"Upgrade", "websocket"},
+		}
+	case r.Method != http.MethodGet:
+		return &refusal{
+			status: http.StatusMethodNotAllowed, text: "a WebSocket is opened with GET, not " + r.Method,
+			header: [2]string{"Allow", http.MethodGet},
+		}
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
+		return &refusal{status: http.StatusHTTPVersionNotSupported, text: "a WebSocket is opened over HTTP/1.1, not " + r.Proto}
+	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
+		return &refusal{status: http.StatusBadRequest, text: "a request to open a WebSocket must not have a body"}
+	case len(versions) != 1 || versions[0] != "13":
+		return &refusal{
+			status: http.StatusUpgradeRequired, text: fmt.Sprintf("Sec-WebSocket-Version must be 13, not %q", strings.Join(versions, ", ")),
+			header: [2]string{"Sec-WebSocket-Version", "13"},
+		}
+	case len(keys) != 1 || !validKey(keys[0]):
+		return &refusal{status: http.StatusBadRequest, text: "Sec-WebSocket-Key must be one value, 16 bytes in base64"}
+	}
+	return nil
+}
+
+func validKey(key string) bool {
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(key))
+	return err == nil && len(raw) == 16
+}
+
+// hasToken reports whether a comma-separated header has the token, in any case.
+func hasToken(h http.Header, name, token string) bool {
+	for _, value := range h.Values(name) {
+		for t := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// chooseSerializer returns the first subprotocol of the client's list that the
+// server speaks.
+func chooseSerializer(r *http.Request) (wamp.Serializer, bool) {
+	for _, value := range r.Header.Values("Sec-WebSocket-Protocol") {
+		for name := range strings.SplitSeq(value, ",") {
+			if ser, ok := wamp.SerializerOf(strings.TrimSpace(name)); ok {
+				return ser, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// answer returns the response that grants an upgrade.
+func answer(r *http.Request, ser wamp.Serializer, cookies []string) []byte {
+	sum := sha1.Sum([]byte(strings.TrimSpace(r.Header.Get("Sec-WebSocket-Key")) + keyGUID))
+	b := fmt.Appendf(make([]byte, 0, 256), "HTTP/1.1 101 Switching Protocols\r\n"+
+		"Upgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: %s\r\n",
+		base64.StdEncoding.EncodeToString(sum[:]), ser.Subprotocol())
+	for _, c := range cookies {
+		b = fmt.Appendf(b, "Set-Cookie: %s\r\n", strings.NewReplacer("\r", " ", "\n", " ").Replace(c))
+	}
+	return append(b, "\r\n"...)
+}
+
+// refuse answers a request that is not upgraded.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
+	s.stats.refused.Add(1)
+	s.log.LogAttrs(r.Context(), slog.LevelDebug, "upgrade refused",
+		slog.String("peer", r.RemoteAddr), slog.Int("status", no.status), slog.String("why", no.text))
+	if no.header[0] != "" {
+		w.Header().Set(no.header[0], no.header[1])
+	}
+	http.Error(w, no.text, no.status)
+}
