@@ -77,8 +77,8 @@ func TestPublishAllocs(t *testing.T) {
 						}
 					}
 				})
-				if got > 2 {
-					t.Errorf("publish to %d subscribers: %v allocations, want at most 2", n, got)
+				if got > 1 {
+					t.Errorf("publish to %d subscribers: %v allocations, want at most 1", n, got)
 				}
 			})
 		}

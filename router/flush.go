@@ -33,9 +33,10 @@ type workspace struct {
 	to      audience
 	enc     encoding
 
-	// Messages on their way out, here so that they need no memory of their own.
-	invocation wamp.Invocation
-	result     wamp.Result
+	// What is on its way, here so that it needs no memory of its own.
+	publication Publication
+	invocation  wamp.Invocation
+	result      wamp.Result
 }
 
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}

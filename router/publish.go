@@ -57,11 +57,12 @@ func (s *Session) publish(m *wamp.Publish) error {
 		s.refusePublish(m.Request, m.Options.Acknowledge, err)
 		return nil
 	}
-	p := Publication{Topic: m.Topic, Payload: m.Payload, From: s, Options: &m.Options}
+	p := &s.ws.publication
+	*p = Publication{Topic: m.Topic, Payload: m.Payload, From: s, Options: &m.Options}
 	if gov := s.realm.gov; gov != nil && gov.Governs(m.Topic) {
-		return s.publishGoverned(gov, &p, m)
+		return s.publishGoverned(gov, p, m)
 	}
-	s.realm.broker.publish(s.ws, &p)
+	s.realm.broker.publish(s.ws, p)
 	if m.Options.Acknowledge {
 		s.reply(&wamp.Published{Request: m.Request, Publication: p.ID})
 	}
