@@ -12,7 +12,8 @@ import (
 // LimitRead gives the peer until timeout from now to send what it still has to
 // send of the request. A handler calls it before it does anything else, because
 // the server also reads, and waits for, the body of a request that the handler
-// refused without reading it. [ReadBody] lifts the limit when the body is whole.
+// refused without reading it. The server lifts the limit when the body has been
+// read to its end: a handler may work for longer, and a connection rest.
 //
 // It does nothing where w is not a real connection.
 func LimitRead(w http.ResponseWriter, timeout time.Duration) {
@@ -49,9 +50,6 @@ func ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, limit int64) (
 			continue
 		}
 		if err == io.EOF {
-			// While the handler works, the server watches the connection: a
-			// deadline that passed would look to it like a peer that left.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 			return dst, nil
 		}
 		w.Header().Set("Connection", "close")

@@ -53,11 +53,12 @@ func (p *parser) parse() (events []*ingest.Event, batch bool, err error) {
 	if err != nil {
 		return nil, batch, err
 	}
+	end := p.dec.InputOffset()
 	switch _, err := p.dec.ReadToken(); err {
 	case io.EOF:
 		return events, batch, nil
 	case nil:
-		return nil, batch, p.syntax(errors.New("more after the end of the JSON text"))
+		return nil, batch, p.syntaxAt(end, "more after the end of the JSON text")
 	default:
 		return nil, batch, p.syntax(err)
 	}

@@ -20,18 +20,18 @@ type Problem struct {
 	Detail string `json:"detail"` // what happened here, for a person to read
 
 	// What the type has to say more; the rest is absent.
-	Class      string   `json:"class,omitempty"`      // the event class
-	Field      string   `json:"field,omitempty"`      // path of the field at fault
-	Expected   string   `json:"expected,omitempty"`   // what it should be
-	Found      string   `json:"found,omitempty"`      // what it is
-	Index      *int     `json:"index,omitempty"`      // position in the batch, from 0
-	Offset     *int64   `json:"offset,omitempty"`     // of a syntax error, in bytes from 0
-	Line       int      `json:"line,omitempty"`       // of a syntax error, from 1
-	Column     int      `json:"column,omitempty"`     // of a syntax error, in characters from 1
-	Pointer    string   `json:"pointer,omitempty"`    // of a syntax error, a JSON Pointer (RFC 6901)
-	RetryAfter int64    `json:"retryAfter,omitempty"` // seconds, as the Retry-After header
-	Accept     []string `json:"accept,omitempty"`     // media types that are accepted
-	Allow      []string `json:"allow,omitempty"`      // methods that are allowed
+	Class      string   `json:"class,omitempty"`     // the event class
+	Field      string   `json:"field,omitempty"`     // path of the field at fault
+	Expected   string   `json:"expected,omitempty"`  // what it should be
+	Found      string   `json:"found,omitempty"`     // what it is
+	Index      *int     `json:"index,omitempty"`     // position in the batch, from 0
+	Offset     *int64   `json:"offset,omitempty"`    // of a syntax error, in bytes from 0
+	Line       int      `json:"line,omitzero"`       // of a syntax error, from 1
+	Column     int      `json:"column,omitzero"`     // of a syntax error, in characters from 1
+	Pointer    string   `json:"pointer,omitempty"`   // of a syntax error, a JSON Pointer (RFC 6901)
+	RetryAfter int64    `json:"retryAfter,omitzero"` // seconds, as the Retry-After header
+	Accept     []string `json:"accept,omitempty"`    // media types that are accepted
+	Allow      []string `json:"allow,omitempty"`     // methods that are allowed
 }
 
 // The kinds as HTTP sees them.

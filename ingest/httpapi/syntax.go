@@ -41,23 +41,34 @@ func (e *syntaxError) problem() *Problem {
 
 // syntax returns an error of the decoder with its place in the body.
 func (p *parser) syntax(err error) error {
-	e := &syntaxError{text: err.Error(), offset: p.dec.InputOffset()}
-	if at, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		e.offset, e.pointer = at.ByteOffset, ingest.Clip(string(at.JSONPointer))
-		e.text = at.Err.Error()
-	}
+	at, ok := errors.AsType[*jsontext.SyntacticError](err)
 	switch {
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		e.text = "two members of an object have the same name"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		e.text, e.offset = "the JSON text ends too early", int64(len(p.body))
+		return p.syntaxAt(int64(len(p.body)), "the JSON text ends too early")
 	case err == io.EOF:
-		e.text = "expected an event or an array of events, found nothing"
+		return p.syntaxAt(int64(len(p.body)), "expected an event or an array of events, found nothing")
+	case !ok:
+		return p.syntaxAt(p.dec.InputOffset(), err.Error())
 	}
-	e.text = ingest.Clip(strings.TrimPrefix(e.text, "jsontext: "))
-	e.offset = min(max(e.offset, 0), int64(len(p.body)))
-	before := p.body[:e.offset]
-	e.line = bytes.Count(before, []byte{'\n'}) + 1
-	e.column = utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+	text := strings.TrimPrefix(at.Err.Error(), "jsontext: ")
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		text = "two members of an object have the same name"
+	}
+	e := p.syntaxAt(at.ByteOffset, text)
+	e.pointer = ingest.Clip(string(at.JSONPointer))
 	return e
+}
+
+// syntaxAt returns an error at the first byte from offset on that is not white
+// space.
+func (p *parser) syntaxAt(offset int64, text string) *syntaxError {
+	offset = min(max(offset, 0), int64(len(p.body)))
+	offset = int64(len(p.body) - len(bytes.TrimLeft(p.body[offset:], " \t\r\n")))
+	before := p.body[:offset]
+	return &syntaxError{
+		text:   ingest.Clip(text),
+		offset: offset,
+		line:   bytes.Count(before, []byte{'\n'}) + 1,
+		column: utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1,
+	}
 }

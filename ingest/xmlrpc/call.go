@@ -44,7 +44,11 @@ func (c *call) answer(charset string) {
 	c.out = append(c.out, paramsHead...)
 	err := c.decode(c.body, charset)
 	if err == nil {
-		err = c.invoke(string(c.method), c.params(), false)
+		if m := c.h.methods[string(c.method)]; m == nil {
+			err = unknownMethod(string(c.method))
+		} else {
+			err = c.invoke(m, c.params())
+		}
 	}
 	if err != nil {
 		code, text := c.explain(string(c.method), err)
@@ -60,14 +64,8 @@ func (c *call) answer(charset string) {
 
 // invoke calls a method, which appends its result to c.out as one <value>.
 // After an error, what it appended is meaningless.
-func (c *call) invoke(name string, args args, nested bool) error {
-	m := c.h.methods[name]
-	switch {
-	case m == nil:
-		return unknownMethod(name)
-	case nested && name == methodMulticall:
-		return faultf(CodeInvalidParams, "system.multicall inside system.multicall")
-	case args.n < m.min || args.n > m.max:
+func (c *call) invoke(m *method, args args) error {
+	if args.n < m.min || args.n > m.max {
 		return faultf(CodeInvalidParams, "expected %s, found %d parameters", m.usage(), args.n)
 	}
 	args.method = m

@@ -222,7 +222,7 @@ func appendTime(dst, text []byte) ([]byte, bool) {
 		text = text[1:]
 		digits(2)
 		ok = ok && string(dst[len(dst)-2:]) <= "23" // [time.Time] knows a 24th hour here
-		if len(text) == 0 { // hours alone
+		if len(text) == 0 {                         // hours alone
 			return append(dst, ":00"...), ok
 		}
 		separator(':', false)

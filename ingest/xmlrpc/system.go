@@ -161,7 +161,14 @@ func (c *call) nested(i int) (name string, err error) {
 	case len(c.out) > maxAnswer:
 		return name, faultf(CodeTooLarge, "system.multicall: not called, the answer is larger than %d bytes", maxAnswer)
 	}
-	return name, c.invoke(name, c.list(params+1, int(c.nodes[params].next)), true)
+	m := c.h.methods[name]
+	switch {
+	case m == nil:
+		return name, unknownMethod(name)
+	case name == methodMulticall:
+		return name, faultf(CodeInvalidParams, "system.multicall inside system.multicall")
+	}
+	return name, c.invoke(m, c.list(params+1, int(c.nodes[params].next)))
 }
 
 func (c *call) capabilities(args) error {
