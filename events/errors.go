@@ -122,11 +122,12 @@ type InvalidError struct {
 
 // Error names the class and all the problems.
 func (e *InvalidError) Error() string {
-	s := e.Class + ": " + e.Problem.String()
+	problems := make([]string, 1, 1+len(e.More))
+	problems[0] = e.Problem.String()
 	for i := range e.More {
-		s += "; " + e.More[i].String()
+		problems = append(problems, e.More[i].String())
 	}
-	return s
+	return e.Class + ": " + strings.Join(problems, "; ")
 }
 
 // quote returns s in quotation marks for an error text, cut when it is long.

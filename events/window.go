@@ -77,13 +77,8 @@ func (w *window) look(id string, data []byte, now time.Time) verdict {
 	}
 }
 
-// size returns how many ids are remembered.
-func (w *window) size() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.ids)
-}
-
+// expireNow forgets what is too old, so that a class that went quiet costs
+// nothing.
 func (w *window) expireNow(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,7 +91,7 @@ func (w *window) expire(now time.Time) {
 		w.forgetFirst()
 	}
 	if len(w.ids) == 0 {
-		w.ids, w.ring, w.head = nil, nil, 0 // a quiet class costs nothing
+		w.ids, w.ring, w.head = nil, nil, 0
 	}
 }
 

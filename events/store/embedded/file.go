@@ -7,9 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -52,19 +50,13 @@ func openFile(path string, lockTimeout time.Duration) (db *bolt.DB, err error) {
 			db, err = nil, fail("is damaged: %v", p)
 		}
 	}()
-	options := &bolt.Options{
+	// The list of free pages is written with each commit, so that opening
+	// does not have to scan the file, which takes seconds for each gigabyte.
+	db, err = bolt.Open(path, 0o600, &bolt.Options{
 		Timeout:      lockTimeout,
 		FreelistType: bolt.FreelistMapType,
-		// The list of free pages is rebuilt by a scan at opening.
-		NoFreelistSync: true,
-		NoStatistics:   true,
-	}
-	if strconv.IntSize == 64 && runtime.GOOS != "windows" {
-		// Address space costs nothing, and spares most files from being
-		// mapped anew as they grow, for which readers would have to pause.
-		options.InitialMmapSize = 1 << 30
-	}
-	db, err = bolt.Open(path, 0o600, options)
+		NoStatistics: true,
+	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fail("another process has it open (waited %v)", lockTimeout)
