@@ -291,21 +291,16 @@ var reject = []struct{ json, text string }{
 	{`[16,1,{},123]`, `PUBLISH.Topic: expected string, found integer 123`},
 	{`[16,1,{},null]`, `PUBLISH.Topic: expected string, found null`},
 	{`[48,1,{},{}]`, `CALL.Procedure: expected string, found dict`},
-	{`[16,1,{},"t",null]`, `PUBLISH.Arguments: expected list, found null`},
-	{`[36,1,2,{},null]`, `EVENT.Arguments: expected list, found null`},
 	{`[16,1,{},"t",{}]`, `PUBLISH.Arguments: expected list, found dict`},
 	{`[16,1,{},"t","opaque"]`, `PUBLISH.Arguments: expected list, found string`},
 	{`[16,1,{"ppt_serializer":"cbor"},"t","opaque"]`, `PUBLISH.Arguments: expected list, found string`},
 	{`[16,1,{"ppt_scheme":"wamp"},"t",1]`, `PUBLISH.Arguments: expected list, found integer 1`},
 	{`[16,1,{"ppt_scheme":"wamp"},"t","opaque",{}]`, `PUBLISH: more than the 5 elements that it can have`},
 	{`[16,1,{},"t",[],[]]`, `PUBLISH.ArgumentsKw: expected dict, found list`},
-	{`[16,1,{},"t",[],null]`, `PUBLISH.ArgumentsKw: expected dict, found null`},
 	{`[3,{},"e","opaque"]`, `ABORT.Arguments: expected list, found string`},
 
-	{`[16,1,{"disclose_me":null},"t"]`, `PUBLISH.Options.disclose_me: expected bool, found null`},
 	{`[16,1,{"exclude":[1,"x"]},"t"]`, `PUBLISH.Options.exclude[1]: expected integer in 1 to 9007199254740992, found string`},
 	{`[16,1,{"exclude":[-1]},"t"]`, `PUBLISH.Options.exclude[0]: expected integer in 1 to 9007199254740992, found integer -1`},
-	{`[16,1,{"eligible":null},"t"]`, `PUBLISH.Options.eligible: expected list, found null`},
 	{`[16,1,{"eligible_authid":["a",1]},"t"]`, `PUBLISH.Options.eligible_authid[1]: expected string, found integer 1`},
 	{`[16,1,{"ppt_scheme":1},"t"]`, `PUBLISH.Options.ppt_scheme: expected string, found integer 1`},
 	{`[16,1,{"ppt_keyid":true},"t"]`, `PUBLISH.Options.ppt_keyid: expected string, found bool`},
@@ -325,6 +320,8 @@ var reject = []struct{ json, text string }{
 		`[16,1,{"a":0,"b":0,"c":0,"d":0,"e":0,"f":0,"g":0,"h":0,"i":0,"j":0,"k":0,"l":0,"m":0,"n":0,"o":0,"p":0,"q":0,"r":0,"q":0},"t"]`,
 		`PUBLISH.Options.q: key stands twice in a dict`,
 	},
+
+	{`[16,1,{"_` + strings.Repeat("é", 40) + `":{"a":1,"a":1}},"t"]`, `PUBLISH.Options._` + strings.Repeat("é", 31) + `…: key "a" stands twice in a dict`},
 
 	{`[32,1,{"match":"bogus"},"t"]`, `SUBSCRIBE.Options.match: expected exact, prefix or wildcard, found "bogus"`},
 	{`[32,1,{"match":""},"t"]`, `SUBSCRIBE.Options.match: expected exact, prefix or wildcard, found ""`},
@@ -363,6 +360,7 @@ var reject = []struct{ json, text string }{
 	{`[8,0,1,{},"e"]`, `ERROR.REQUEST.Type: expected integer in 1 to 9007199254740992, found integer 0`},
 	{`[35,0,{}]`, `UNSUBSCRIBED.Details.subscription: expected integer in 1 to 9007199254740992, found nothing`},
 	{`[35,0]`, `UNSUBSCRIBED: ends after 2 elements, before Details`},
+	{`[35]`, `UNSUBSCRIBED: ends after 1 elements, before Request`},
 	{`[35,1,1]`, `UNSUBSCRIBED.Details: expected dict, found integer 1`},
 	{`[67,0,{"registration":0}]`, `UNREGISTERED.Details.registration: expected integer in 1 to 9007199254740992, found integer 0`},
 }
@@ -522,6 +520,41 @@ func TestAcceptsRaw(t *testing.T) {
 		}
 		if got := string(m.Append(nil, wamp.JSON)); got != tt.want {
 			t.Errorf("%s: Decode(%q) = %s, want %s", tt.s, tt.data, got, tt.want)
+		}
+	}
+}
+
+// Options that WAMP or we do not know are skipped, and so is the trace of other
+// routers, in every message that has a dictionary of options.
+func TestUnknownOptions(t *testing.T) {
+	const dict = `{"unknown":{"a":[1,2.5,"x",null,{"b":true}]},"forward_for":[{"session":1,"authid":"a","authrole":"b","x":[]}],"zzz":0}`
+	tests := []struct{ in, want string }{
+		{`[8,48,1,{"forward_for":[]},"e"]`, `[8,48,1,{},"e"]`},
+		{`[16,1,` + dict + `,"t"]`, `[16,1,{},"t"]`},
+		{`[32,1,` + dict + `,"t"]`, `[32,1,{},"t"]`},
+		{`[35,1,` + dict + `]`, `[35,1]`},
+		{`[35,0,{"subscription":2,"x":[]}]`, `[35,0,{"subscription":2}]`},
+		{`[36,1,2,` + dict + `]`, `[36,1,2,{}]`},
+		{`[48,1,` + dict + `,"p"]`, `[48,1,{},"p"]`},
+		{`[49,1,` + dict + `]`, `[49,1,{}]`},
+		{`[50,1,` + dict + `]`, `[50,1,{}]`},
+		{`[64,1,` + dict + `,"p"]`, `[64,1,{},"p"]`},
+		{`[64,1,{"invoke":"single"},"p"]`, `[64,1,{},"p"]`},
+		{`[68,1,2,` + dict + `]`, `[68,1,2,{}]`},
+		{`[69,1,` + dict + `]`, `[69,1,{"mode":"killnowait"}]`},
+		{`[70,1,` + dict + `]`, `[70,1,{}]`},
+	}
+	for _, tt := range tests {
+		for s := range wamp.Serializer(wamp.NumSerializers) {
+			var d wamp.Decoder
+			m, err := d.Decode(s, recode(t, s, wamp.JSON, []byte(tt.in)))
+			if err != nil {
+				t.Errorf("%s: Decode(%s): %v", s, tt.in, err)
+				continue
+			}
+			if got := string(m.Append(nil, wamp.JSON)); got != tt.want {
+				t.Errorf("%s: Decode(%s) = %s, want %s", s, tt.in, got, tt.want)
+			}
 		}
 	}
 }

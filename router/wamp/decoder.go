@@ -12,7 +12,7 @@ import (
 // strings that came lately.
 type Decoder struct {
 	// MaxDepth is how deep lists and dictionaries may nest, the message's own
-	// list being the first level; 0 means 64.
+	// list being the first level; 0 means 64. More than 10,000 is 10,000.
 	MaxDepth int
 
 	scanner
@@ -70,7 +70,7 @@ func (d *Decoder) Decode(s Serializer, data []byte) (Message, error) {
 	if depth <= 0 {
 		depth = defaultMaxDepth
 	}
-	d.reset(s, data, depth)
+	d.reset(s, data, min(depth, maxMaxDepth))
 	m := d.message()
 	d.end()
 	if d.err != nil {
@@ -78,6 +78,9 @@ func (d *Decoder) Decode(s Serializer, data []byte) (Message, error) {
 	}
 	return m, nil
 }
+
+// maxType is the largest code that WAMP gives to a message.
+const maxType = 1023
 
 // message decodes the list that every message is.
 func (d *Decoder) message() Message {
@@ -97,7 +100,7 @@ func (d *Decoder) message() Message {
 		return nil
 	}
 	code := d.tok.n
-	if code > 1023 || typeNames[Type(code)] == "" {
+	if code > maxType || !Type(code).known() {
 		d.violation("unknown type %d", code)
 		return nil
 	}
@@ -328,11 +331,14 @@ func (d *Decoder) oneOf(values, v string) {
 // payload reads the arguments at the end of a message.
 func (d *Decoder) payload(p *Payload, pass *Passthru) {
 	p.Serializer = d.s
-	if !d.optional("Arguments") {
+	if !d.optional(partArgs) {
 		return
 	}
+	// A client that can leave out the list in its own language, such as
+	// nexus's, writes null for it when there is only a dict.
 	raw, k := d.rawValue()
 	switch {
+	case k == kindNil:
 	case k == kindList:
 		p.Args = raw
 	case (k == kindString || k == kindBinary) && pass.given():
@@ -342,14 +348,16 @@ func (d *Decoder) payload(p *Payload, pass *Passthru) {
 		d.expected("list")
 		return
 	}
-	if !d.optional("ArgumentsKw") {
+	if !d.optional(partKwArgs) {
 		return
 	}
-	if raw, k = d.rawValue(); k != kindDict {
+	switch raw, k = d.rawValue(); k {
+	case kindNil:
+	case kindDict:
+		p.KwArgs = raw
+	default:
 		d.expected("dict")
-		return
 	}
-	p.KwArgs = raw
 }
 
 // rawValue reads one value and returns its bytes and its kind.

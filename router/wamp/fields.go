@@ -26,8 +26,20 @@ func (d *Decoder) begin(part string) bool {
 	return true
 }
 
-// field goes to the dictionary's next entry and leaves its key in d.name.
+// field goes to the dictionary's next entry that is not null and leaves its key
+// in d.name. A null is as good as absent: some clients write all that they
+// could have said, such as wampy with MessagePack and CBOR.
 func (d *Decoder) field() bool {
+	for d.entry() {
+		if !d.null() {
+			return d.err == nil
+		}
+	}
+	return false
+}
+
+// entry goes to the dictionary's next entry and leaves its key in d.name.
+func (d *Decoder) entry() bool {
 	d.name, d.index = nil, -1
 	if !d.key(&d.dict.q) {
 		return false
@@ -74,7 +86,7 @@ func (f *fields) seen(key []byte) bool {
 
 // details reads the dictionary part of the message as it is; nil if empty.
 func (d *Decoder) details(part string) (details map[string]any) {
-	for ok := d.begin(part); ok && d.field(); {
+	for ok := d.begin(part); ok && d.entry(); {
 		d.keep(&details)
 	}
 	return details

@@ -34,8 +34,8 @@ const (
 	TypeYield         Type = 70
 )
 
-// typeNames holds the name of each type of message.
-var typeNames = map[Type]string{
+// typeNames holds the name of each type of message, and "" where there is none.
+var typeNames = [...]string{
 	TypeHello:         "HELLO",
 	TypeWelcome:       "WELCOME",
 	TypeAbort:         "ABORT",
@@ -65,11 +65,14 @@ var typeNames = map[Type]string{
 
 // String returns the name of the type, such as "PUBLISH", or its number.
 func (t Type) String() string {
-	if name := typeNames[t]; name != "" {
-		return name
+	if t.known() {
+		return typeNames[t]
 	}
 	return strconv.Itoa(int(t))
 }
+
+// known reports whether t is the type of a message.
+func (t Type) known() bool { return int(t) < len(typeNames) && typeNames[t] != "" }
 
 // A Message is one WAMP message: a pointer to one of the types below.
 type Message interface {

@@ -10,6 +10,10 @@ import (
 // else is said. The message's own list is the first level.
 const defaultMaxDepth = 64
 
+// maxMaxDepth bounds what may be said: what a Decoder accepts must be possible
+// to translate, which recurses.
+const maxMaxDepth = 10_000
+
 // maxKeptText is how large a buffer for decoded strings may be to be reused.
 const maxKeptText = 64 << 10
 
@@ -52,11 +56,11 @@ var kindNames = [...]string{
 type token struct {
 	kind kind
 
-	open    bool // list, dict: it ends where a closing mark stands, n is not known
-	escaped bool // string: JSON with escape sequences
-	chunked bool // string, binary: CBOR in chunks
-	short   bool // float: has at most 32 bits
-	tags    int  // CBOR: the tags that stood in front
+	open    bool   // list, dict: it ends where a closing mark stands, n is not known
+	escaped bool   // string: JSON with escape sequences
+	chunked bool   // string, binary: CBOR in chunks
+	short   bool   // float: has at most 32 bits
+	tags    uint16 // CBOR: the tags that stood in front; at most maxMaxDepth
 
 	// n is the value of an integer from 0 up, a bool (1 or 0), the bits of a
 	// float64, the number of elements of a list or entries of a dict, or the
@@ -72,7 +76,7 @@ type token struct {
 type seq struct {
 	n     uint64 // elements or entries in all, unless open
 	i     uint64 // those begun
-	depth int // levels of nesting that it is, with its tags
+	depth int    // levels of nesting that it is, with its tags
 	open  bool
 	done  bool // nothing is left
 	close byte // JSON: the closing mark
@@ -127,7 +131,7 @@ func (c *scanner) next() bool {
 		return false
 	}
 	if c.tok.kind == kindList || c.tok.kind == kindDict {
-		c.depth += 1 + c.tok.tags
+		c.depth += 1 + int(c.tok.tags)
 	}
 	if c.depth > c.max {
 		c.violation("nested deeper than %d", c.max)
@@ -148,7 +152,7 @@ func (c *scanner) typed() kind {
 
 // entered returns the list or dict whose head was just read.
 func (c *scanner) entered() seq {
-	q := seq{n: c.tok.n, depth: 1 + c.tok.tags, open: c.tok.open, close: ']'}
+	q := seq{n: c.tok.n, depth: 1 + int(c.tok.tags), open: c.tok.open, close: ']'}
 	if c.tok.kind == kindDict {
 		q.close = '}'
 	}
@@ -193,6 +197,21 @@ func (c *scanner) key(q *seq) bool {
 		c.colon()
 	}
 	return c.err == nil
+}
+
+// null reads the value that comes next if it is null, and reports whether.
+func (c *scanner) null() bool {
+	if c.s == JSON {
+		c.space()
+	}
+	if c.err != nil || c.pos >= len(c.data) {
+		return false
+	}
+	switch b := c.data[c.pos]; {
+	case c.s == JSON && b == 'n', c.s == MessagePack && b == 0xc0, c.s == CBOR && (b == 0xf6 || b == 0xf7):
+		return c.next()
+	}
+	return false
 }
 
 // skip reads one value of any kind, and checks it.

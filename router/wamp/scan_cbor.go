@@ -29,11 +29,12 @@ const (
 func (c *scanner) nextCBOR() {
 	tag := uint64(math.MaxUint64) // the innermost
 	for {
-		b, ok := c.take(1)
-		if !ok {
+		if c.pos >= len(c.data) {
+			c.malformed(unexpectedEnd)
 			return
 		}
-		major, info := b[0]&0xe0, b[0]&0x1f
+		major, info := c.data[c.pos]&0xe0, c.data[c.pos]&0x1f
+		c.pos++
 		if major == cborSimple {
 			c.simple(info)
 			return
@@ -67,7 +68,7 @@ func (c *scanner) nextCBOR() {
 			c.counted(kindDict, n)
 		case cborTag:
 			// Who reads this may count a tag as a level of nesting.
-			if c.tok.tags++; c.depth+c.tok.tags > c.max {
+			if c.tok.tags++; c.depth+int(c.tok.tags) > c.max {
 				c.violation("nested deeper than %d", c.max)
 				return
 			}

@@ -7,11 +7,13 @@ import (
 )
 
 func (c *scanner) nextMessagePack() {
-	b, ok := c.take(1)
-	if !ok {
+	if c.pos >= len(c.data) {
+		c.malformed(unexpectedEnd)
 		return
 	}
-	switch code := b[0]; {
+	code := c.data[c.pos]
+	c.pos++
+	switch {
 	case code < 0x80:
 		c.tok.kind, c.tok.n = kindUint, uint64(code)
 	case code < 0x90:

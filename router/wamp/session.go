@@ -255,7 +255,7 @@ func (d *Decoder) decodeError() Message {
 	m := &d.error
 	*m = ErrorMessage{}
 	if d.element("REQUEST.Type") {
-		if n := d.uint(1); n <= 1023 {
+		if n := d.uint(1); n <= maxType {
 			m.RequestType = Type(n)
 		} else {
 			d.expected("the type of a request")

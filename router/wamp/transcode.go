@@ -40,16 +40,12 @@ func transcode(dst []byte, to, from Serializer, data []byte) (b, part []byte, er
 		return dst, nil, nil
 	}
 	var c scanner
-	c.reset(from, data, maxTranscodeDepth)
+	c.reset(from, data, maxMaxDepth)
 	e := newEncoder(dst, to)
 	e.copyValue(&c)
 	c.end()
 	return e.b, e.b[len(dst):len(e.b):len(e.b)], c.err
 }
-
-// maxTranscodeDepth bounds the nesting of a payload, whatever the Decoder that
-// accepted it was told.
-const maxTranscodeDepth = 10_000
 
 // copyValue writes the next value of c.
 func (e *encoder) copyValue(c *scanner) {

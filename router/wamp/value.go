@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+// The parts of a message that a payload makes.
+const (
+	partArgs   = "Arguments"
+	partKwArgs = "ArgumentsKw"
+)
+
 // AppendValue appends v, encoded in s, to dst and returns the extended buffer.
 // It writes nil, bool, every integer and float type of Go, string, []byte,
 // [URI], [ID], []string, []ID, []any and map[string]any, whose keys it sorts.
@@ -141,12 +147,18 @@ func (e *encoder) safeValue(v any) {
 // and CBOR tags are dropped.
 //
 // The error is an [*Error]: with [URIProtocolViolation] if data is malformed,
-// has bytes left over, nests deeper than 64 or holds a key twice in one
-// dictionary; with [URIInvalidArgument] if it is well formed but holds what
-// WAMP has no value for, such as a MessagePack extension.
+// has bytes left over or nests deeper than 64; with [URIInvalidArgument] if it
+// is well formed but holds what WAMP has no value for, such as a MessagePack
+// extension, or a key twice in one dictionary.
 func ParseValue(s Serializer, data []byte) (any, error) {
+	return parseValue("", s, data, defaultMaxDepth)
+}
+
+// parseValue is ParseValue for the part of that name.
+func parseValue(part string, s Serializer, data []byte, maxDepth int) (any, error) {
 	var c scanner
-	c.reset(s, data, defaultMaxDepth)
+	c.reset(s, data, maxDepth)
+	c.part = part
 	v := c.value()
 	c.end()
 	if c.err != nil {
@@ -216,7 +228,7 @@ func (c *scanner) dictRest() map[string]any {
 	for c.key(&q) {
 		key := string(c.content())
 		if _, ok := dict[key]; ok {
-			c.violation("key %q stands twice in a dict", shorten([]byte(key)))
+			c.unfit("key %q stands twice in a dict", shorten([]byte(key)))
 			break
 		}
 		dict[key] = c.value()
@@ -286,12 +298,13 @@ func (c *scanner) timestamp(dst []byte) ([]byte, bool) {
 	return time.Unix(sec, int64(nsec)).UTC().AppendFormat(dst, time.RFC3339Nano), true
 }
 
-// DecodeArgs returns the positional arguments as [ParseValue] does; nil if
-// there are none. An opaque payload is the only argument.
+// DecodeArgs returns the positional arguments with the types and errors of
+// [ParseValue], but nested as deep as a [Decoder] let them; nil if there are
+// none. An opaque payload is the only argument.
 func (p Payload) DecodeArgs() ([]any, error) {
 	switch {
 	case p.Opaque != nil:
-		v, err := ParseValue(p.Serializer, p.Opaque)
+		v, err := parseValue(partArgs, p.Serializer, p.Opaque, maxMaxDepth)
 		if err != nil {
 			return nil, err
 		}
@@ -299,30 +312,30 @@ func (p Payload) DecodeArgs() ([]any, error) {
 	case p.Args == nil:
 		return nil, nil
 	}
-	v, err := ParseValue(p.Serializer, p.Args)
+	v, err := parseValue(partArgs, p.Serializer, p.Args, maxMaxDepth)
 	if err != nil {
 		return nil, err
 	}
 	list, ok := v.([]any)
 	if !ok {
-		return nil, Errorf(URIProtocolViolation, "Arguments: expected list, found %T", v)
+		return nil, Errorf(URIProtocolViolation, "%s: expected list, found %s", partArgs, kindOf(v))
 	}
 	return list, nil
 }
 
-// DecodeKwArgs returns the keyword arguments as [ParseValue] does; nil if there
-// are none.
+// DecodeKwArgs returns the keyword arguments as [Payload.DecodeArgs] does the
+// positional ones; nil if there are none.
 func (p Payload) DecodeKwArgs() (map[string]any, error) {
 	if p.KwArgs == nil {
 		return nil, nil
 	}
-	v, err := ParseValue(p.Serializer, p.KwArgs)
+	v, err := parseValue(partKwArgs, p.Serializer, p.KwArgs, maxMaxDepth)
 	if err != nil {
 		return nil, err
 	}
 	dict, ok := v.(map[string]any)
 	if !ok {
-		return nil, Errorf(URIProtocolViolation, "ArgumentsKw: expected dict, found %T", v)
+		return nil, Errorf(URIProtocolViolation, "%s: expected dict, found %s", partKwArgs, kindOf(v))
 	}
 	return dict, nil
 }
@@ -337,11 +350,11 @@ func NewPayload(s Serializer, args []any, kwargs map[string]any) (Payload, error
 	}
 	var err error
 	if p.Args, err = AppendValue(nil, s, args); err != nil {
-		return Payload{}, Errorf(URIInvalidArgument, "Arguments: %s", AsError(err).Text)
+		return Payload{}, Errorf(URIInvalidArgument, "%s: %s", partArgs, AsError(err).Text)
 	}
 	if kwargs != nil {
 		if p.KwArgs, err = AppendValue(nil, s, kwargs); err != nil {
-			return Payload{}, Errorf(URIInvalidArgument, "ArgumentsKw: %s", AsError(err).Text)
+			return Payload{}, Errorf(URIInvalidArgument, "%s: %s", partKwArgs, AsError(err).Text)
 		}
 	}
 	return p, nil

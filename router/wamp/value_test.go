@@ -236,7 +236,7 @@ func TestParseValueErrors(t *testing.T) {
 		text string
 	}{
 		{wamp.JSON, `1 2`, wamp.URIProtocolViolation, "1 bytes left over after the end"},
-		{wamp.JSON, `{"a":1,"\u0061":2}`, wamp.URIProtocolViolation, `key "a" stands twice in a dict`},
+		{wamp.JSON, `{"a":1,"\u0061":2}`, wamp.URIInvalidArgument, `key "a" stands twice in a dict`},
 		{wamp.JSON, strings.Repeat("[", 65), wamp.URIProtocolViolation, "nested deeper than 64"},
 		{wamp.JSON, `1e999`, wamp.URIInvalidArgument, "number 1e999 is out of the range of a double"},
 		{wamp.MessagePack, "d40500", wamp.URIInvalidArgument, "MessagePack extension of type 5, of which only timestamps are known"},
