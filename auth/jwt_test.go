@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -14,6 +15,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"slices"
 	"strings"
 	"sync"
@@ -326,6 +328,42 @@ func TestMintJWT(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Keys come as PEM in several forms.
+func TestKeyForms(t *testing.T) {
+	rsaPrivate := must(rsa.GenerateKey(rand.Reader, 2048))(t)
+	ecPrivate := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	text := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	params := text("EC PARAMETERS", []byte{6, 8, 42, 134, 72, 206, 61, 3, 1, 7})
+	for _, tt := range []struct{ name, algorithm, private, public string }{
+		{"PKCS #1", "RS256", text("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaPrivate)), text("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsaPrivate.PublicKey))},
+		{"SEC 1 and a certificate", "ES256", params + text("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(ecPrivate))(t)), text("CERTIFICATE", must(x509.CreateCertificate(rand.Reader, template, template, ecPrivate.Public(), ecPrivate))(t))},
+		{"text around it", "EdDSA", "# mine\n" + string(edKey().private), "# ours\n" + edKey().public + "\n# end\n"},
+	} {
+		v, err := auth.NewVerifier(jwtConfig(tt.algorithm, tt.public))
+		if err != nil {
+			t.Errorf("%s: NewVerifier: %v", tt.name, err)
+			continue
+		}
+		token := must(auth.MintJWT(tt.algorithm, auth.Secret(tt.private), auth.Claims{Subject: "joe", Expires: time.Now().Add(time.Hour)}))(t)
+		if _, err := v.Verify(token); err != nil {
+			t.Errorf("%s: Verify: %v", tt.name, err)
+		}
+	}
+	for _, tt := range []struct{ private, want string }{
+		{text("ENCRYPTED PRIVATE KEY", nil), "is encrypted"},
+		{text("EC PRIVATE KEY", []byte("junk")), "key "},
+		{text("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(must(ecdh.X25519().GenerateKey(rand.Reader))(t)))(t)), "cannot sign"},
+		{params, "holds no PEM block"},
+	} {
+		if _, err := auth.MintJWT("ES256", auth.Secret(tt.private), auth.Claims{Subject: "joe"}); !errorContains(err, tt.want) {
+			t.Errorf("MintJWT: %v, want an error with %q", err, tt.want)
+		}
+	}
 }
 
 func FuzzVerify(f *testing.F) {

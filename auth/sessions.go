@@ -79,7 +79,9 @@ func (s *Sessions) Ticket(ctx context.Context, text Secret) (*Identity, error) {
 // Issue makes a token for a user that the caller vouches for, as a new client.
 // The user trades it at /session for a cookie, or joins with it as a WAMP
 // ticket. ttl is at least a second and at most the configured maximum, which
-// shortens a longer one; 0 means the configured ttl. roles may be empty.
+// shortens a longer one; 0 means the configured ttl. roles may be empty. An
+// error about the arguments wraps nothing and may be told to the caller; a
+// failure of the store is wrapped.
 func (s *Sessions) Issue(ctx context.Context, user string, roles []string, ttl time.Duration) (Secret, *Token, error) {
 	if err := checkUser(user); err != nil {
 		return "", nil, err

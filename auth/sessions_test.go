@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -45,9 +46,7 @@ type reply struct {
 func (b *browser) do(method string, bearer auth.Secret) reply {
 	b.t.Helper()
 	r := httptest.NewRequestWithContext(b.t.Context(), method, "http://gw.example.net/session", nil)
-	for key, values := range b.header {
-		r.Header[key] = values
-	}
+	maps.Copy(r.Header, b.header)
 	if bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+string(bearer))
 	}
@@ -78,9 +77,7 @@ func (b *browser) do(method string, bearer auth.Secret) reply {
 func (b *browser) identify() *auth.Identity {
 	b.t.Helper()
 	r := httptest.NewRequestWithContext(b.t.Context(), "GET", "http://gw.example.net/ws", nil)
-	for key, values := range b.header {
-		r.Header[key] = values
-	}
+	maps.Copy(r.Header, b.header)
 	if b.cookie != nil {
 		r.AddCookie(&http.Cookie{Name: b.cookie.Name, Value: b.cookie.Value})
 	}
@@ -170,7 +167,7 @@ func TestSessionLife(t *testing.T) {
 		if b.identify().Anonymous() {
 			t.Fatal("the token ended too early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if !b.identify().Anonymous() || b.do("GET", "").status != 401 {
 			t.Fatal("the token has not ended")
 		}
@@ -412,7 +409,7 @@ func TestIssue(t *testing.T) {
 			{"joe", nil, time.Millisecond, 0, "ttl must be at least 1s, not 1ms"},
 		} {
 			_, token, err := s.Issue(t.Context(), tt.user, tt.roles, tt.ttl)
-			if !errorContains(err, tt.want) || err == nil && time.Until(token.Expires) != tt.left {
+			if !errorContains(err, tt.want) || err == nil && time.Until(token.Expires) != tt.left || err != nil && errors.Unwrap(err) != nil {
 				t.Errorf("Issue(%q, %q, %v) = %+v, %v; want %v left or error %q", tt.user, tt.roles, tt.ttl, token, err, tt.left, tt.want)
 			}
 		}
@@ -645,6 +642,58 @@ func newBrowserWith(t *testing.T, s *auth.Sessions, secret auth.Secret) *browser
 	b := newBrowser(t, s)
 	b.cookie = &http.Cookie{Name: "wireroom", Value: string(secret)}
 	return b
+}
+
+// A token that is revoked between being looked up and being renewed stays
+// revoked: the request goes on as that of somebody new.
+func TestRevokedWhileInUse(t *testing.T) {
+	for _, bearer := range []auth.Secret{"", ticket(t, "joe"), ticket(t, "sue")} {
+		store := newMemStore()
+		s := newSessions(t, store)
+		b := newBrowser(t, s)
+		first := b.do("POST", ticket(t, "joe"))
+		secret := auth.Secret(b.cookie.Value)
+		store.afterRead = sync.OnceFunc(func() { s.ServeHTTP(httptest.NewRecorder(), deleteRequest(t, secret)) })
+		got := b.do("POST", bearer)
+		if got.status != 200 || got.Client == first.Client || got.cookie.Value == string(secret) {
+			t.Errorf("POST = %+v, want a new client", got)
+		}
+		if _, err := store.Token(t.Context(), secret.Hash()); !errors.Is(err, auth.ErrNoToken) {
+			t.Error("the revoked token is back")
+		}
+	}
+}
+
+// The store fails after the token was looked up.
+func TestSessionStoreFailsHalfway(t *testing.T) {
+	for name, bearer := range map[string]auth.Secret{"renew": "", "same user": ticket(t, "joe"), "other user": ticket(t, "sue")} {
+		store := newMemStore()
+		b := newBrowser(t, newSessions(t, store))
+		b.do("POST", ticket(t, "joe"))
+		secret := b.cookie.Value
+		store.afterRead = func() {
+			store.mu.Lock()
+			defer store.mu.Unlock()
+			store.fail = errors.New("disk on fire")
+		}
+		if got := b.do("POST", bearer); got.status != 503 || got.cookie != nil || b.cookie.Value != secret {
+			t.Errorf("%s: POST = %+v, want 503 and no cookie", name, got)
+		}
+	}
+}
+
+// A client that goes away is no failure of the store.
+func TestCanceledRequestIsNotLogged(t *testing.T) {
+	var log strings.Builder
+	store := newMemStore()
+	store.fail = context.Canceled
+	s := auth.NewSessions(auth.DefaultSessionConfig(), store, nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "POST", "/session", nil))
+	if log.Len() > 0 {
+		t.Errorf("logged: %s", log.String())
+	}
 }
 
 func TestSessionsConcurrently(t *testing.T) {

@@ -17,7 +17,8 @@ type memStore struct {
 	writes int
 	fail   error // what every method returns, unless nil
 
-	beforePut, beforeDelete func() // called without mu before each PutToken and DeleteToken; nil: nothing
+	// Called without mu around the methods; nil: nothing.
+	beforePut, beforeDelete, afterRead func()
 }
 
 func newMemStore() *memStore { return &memStore{tokens: make(map[[32]byte]*auth.Token)} }
@@ -37,6 +38,9 @@ func (m *memStore) PutToken(_ context.Context, t *auth.Token) error {
 }
 
 func (m *memStore) Token(_ context.Context, hash [32]byte) (*auth.Token, error) {
+	if m.afterRead != nil {
+		defer m.afterRead()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
