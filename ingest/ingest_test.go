@@ -34,7 +34,8 @@ func TestErrorDetail(t *testing.T) {
 		{"kind only", ingest.Error{Kind: ingest.Forbidden, Index: -1}, "the ingest key may not do this"},
 		{"found only", ingest.Error{Kind: ingest.InvalidEvent, Field: "x", Found: "nothing", Index: -1}, "x: found nothing"},
 		{
-			"retry", ingest.Error{Kind: ingest.Unavailable, Text: "the store is away", Index: -1, RetryAfter: 2 * time.Second},
+			"retry",
+			ingest.Error{Kind: ingest.Unavailable, Text: "the store is away", Index: -1, RetryAfter: 2 * time.Second},
 			"the store is away; try again in 2s",
 		},
 		{"long", ingest.Error{Found: long, Index: -1}, "found " + long[:200] + "…"},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -133,23 +134,28 @@ func TestRefuses(t *testing.T) {
 		{"other scheme", `{}`, []string{key, "Basic ZGVtbzpkZW1v"}, `401 not-authorized "expected the header \"Authorization: Bearer <ingest key>\""`},
 		{"wrong key", `{}`, []string{key, "Bearer x"}, `401 not-authorized "the ingest key is missing or unknown"`},
 		{
-			"no type", `{}`, []string{media, ""},
+			"no type", `{}`,
+			[]string{media, ""},
 			`415 unsupported-media-type "expected uncompressed application/json in UTF-8, found no Content-Type" accept=["application/json"] found="no Content-Type"`,
 		},
 		{
-			"form", `{}`, []string{media, "text/plain"},
+			"form", `{}`,
+			[]string{media, "text/plain"},
 			`415 unsupported-media-type "expected uncompressed application/json in UTF-8, found the Content-Type \"text/plain\"" accept=["application/json"] found="the Content-Type \"text/plain\""`,
 		},
 		{
-			"CloudEvents", `{}`, []string{media, "application/cloudevents+json"},
+			"CloudEvents", `{}`,
+			[]string{media, "application/cloudevents+json"},
 			`415 unsupported-media-type "expected uncompressed application/json in UTF-8, found the Content-Type \"application/cloudevents+json\"" accept=["application/json"] found="the Content-Type \"application/cloudevents+json\""`,
 		},
 		{
-			"other charset", `{}`, []string{media, "application/json; charset=latin1"},
+			"other charset", `{}`,
+			[]string{media, "application/json; charset=latin1"},
 			`415 unsupported-media-type "expected uncompressed application/json in UTF-8, found the Content-Type \"application/json; charset=latin1\"" accept=["application/json"] found="the Content-Type \"application/json; charset=latin1\""`,
 		},
 		{
-			"compressed", `{}`, []string{"Content-Encoding", "gzip"},
+			"compressed", `{}`,
+			[]string{"Content-Encoding", "gzip"},
 			`415 unsupported-media-type "expected uncompressed application/json in UTF-8, found the Content-Encoding \"gzip\"" accept=["application/json"] found="the Content-Encoding \"gzip\""`,
 		},
 		{"large", `{"class":"a","data":{"a":"` + strings.Repeat("a", 1<<20) + `"}}`, nil, `413 too-large "the request's body may have at most 1048576 bytes"`},
@@ -243,15 +249,16 @@ func problem(t *testing.T, w *httptest.ResponseRecorder) string {
 		t.Errorf("the status is %d and the document %s", w.Code, w.Body)
 	}
 	kind := strings.TrimPrefix(strings.Trim(string(doc["type"]), `"`), httpapi.TypeBase)
-	s := fmt.Sprintf("%d %s %s", w.Code, kind, doc["detail"])
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %s %s", w.Code, kind, doc["detail"])
 	for _, name := range []string{
 		"accept", "allow", "class", "column", "expected", "field", "found", "index", "line", "offset", "pointer", "retryAfter",
 	} {
 		if value, ok := doc[name]; ok {
-			s += " " + name + "=" + string(value)
+			fmt.Fprintf(&b, " %s=%s", name, value)
 		}
 	}
-	return s
+	return b.String()
 }
 
 func TestHeaders(t *testing.T) {
@@ -314,6 +321,34 @@ func TestEventsLast(t *testing.T) {
 	want := `demo drawn-1 a {"n":1};demo drawn-2 a {"n":2};demo drawn-3 b {"m":3};demo drawn-4 b {"m":4};`
 	if got := posted(sink); got != want {
 		t.Errorf("posted %s, want %s", got, want)
+	}
+}
+
+// Requests at the same time don't get into each other's way.
+func TestConcurrentRequests(t *testing.T) {
+	sink := checked()
+	h := newHandler(sink)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 50 {
+				id := fmt.Sprintf("%d-%d", g, i)
+				w := post(h, fmt.Sprintf(`{"class":"c%s","data":{"id":%q},"id":%q}`, id, id, id))
+				if !strings.HasPrefix(w.Body.String(), `{"id":"`+id+`",`) {
+					t.Errorf("event %s is answered by %s", id, w.Body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	events := sink.Events()
+	for _, p := range events {
+		if e := p.Event; e.Class != "c"+e.ID || string(e.Data) != `{"id":"`+e.ID+`"}` {
+			t.Errorf("event %s arrived as %s with %s", e.ID, e.Class, e.Data)
+		}
+	}
+	if len(events) != 400 {
+		t.Errorf("%d events arrived, want 400", len(events))
 	}
 }
 

@@ -3,9 +3,11 @@ package xmlrpc_test
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,6 +140,23 @@ func BenchmarkDecode(b *testing.B) {
 	for b.Loop() {
 		if err := decode(); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkEncodingXML has encoding/xml read the same call, token by token and
+// without making anything of it: something to compare BenchmarkDecode with.
+func BenchmarkEncodingXML(b *testing.B) {
+	b.ReportAllocs()
+	b.SetBytes(int64(len(order)))
+	for b.Loop() {
+		dec := xml.NewDecoder(strings.NewReader(order))
+		for {
+			if _, err := dec.RawToken(); err == io.EOF {
+				break
+			} else if err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }

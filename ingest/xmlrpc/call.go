@@ -1,6 +1,7 @@
 package xmlrpc
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"time"
@@ -127,11 +128,9 @@ func (c *call) stringAt(i int) string { return unquote(c.jsonOf(i)) }
 // unquote returns the value of a JSON string that this package wrote.
 func unquote(json []byte) string {
 	inside := json[1 : len(json)-1]
-	for _, b := range inside {
-		if b == '\\' {
-			text, _ := jsontext.AppendUnquote(nil, json)
-			return string(text)
-		}
+	if bytes.IndexByte(inside, '\\') >= 0 {
+		text, _ := jsontext.AppendUnquote(nil, json)
+		return string(text)
 	}
 	return string(inside)
 }

@@ -109,6 +109,9 @@ func (s *scanner) checkCharacters() error {
 		}
 	}
 	for i, c := range s.src {
+		if c >= 0x20 && c != 0xEF {
+			continue
+		}
 		if c < 0x20 && !isSpace(c) {
 			return s.fail(i, CodeCharacter, "the control character "+hex(c)+", which XML does not allow; base64 can carry it")
 		}

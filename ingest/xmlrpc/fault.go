@@ -10,23 +10,25 @@ import (
 // "Specification for Fault Code Interoperability"; the positive ones are the
 // HTTP status codes that say the same.
 const (
-	CodeNotWellFormed  = -32700 // the request is not well-formed XML
-	CodeEncoding       = -32701 // the request is in an encoding other than UTF-8, US-ASCII, ISO-8859-1
-	CodeCharacter      = -32702 // a byte or character that the encoding or XML does not allow
-	CodeNotXMLRPC      = -32600 // well-formed, but no XML-RPC call, or beyond a limit
-	CodeUnknownMethod  = -32601 // no such method
-	CodeInvalidParams  = -32602 // wrong number, type or range of parameters
-	CodeInternal       = -32603 // a failure of the gateway
-	CodeNotAuthorized  = 401    // unknown key
-	CodeForbidden      = 403    // the key may not do this
-	CodeUnknownClass   = 404    // no such event class
-	CodeTimeout        = 408    // the request did not arrive in time
-	CodeConflict       = 409    // the id belongs to a different event
-	CodeTooLarge       = 413    // the batch or the event is too large
-	CodeInvalidEvent   = 422    // data does not match the class
-	CodeUnavailable    = 503    // not possible now; try again later
-	maxMethodNameBytes = 255
+	CodeNotWellFormed = -32700 // the request is not well-formed XML
+	CodeEncoding      = -32701 // the request is in an encoding other than UTF-8, US-ASCII, ISO-8859-1
+	CodeCharacter     = -32702 // a byte or character that the encoding or XML does not allow
+	CodeNotXMLRPC     = -32600 // well-formed, but no XML-RPC call, or beyond a limit
+	CodeUnknownMethod = -32601 // no such method
+	CodeInvalidParams = -32602 // wrong number, type or range of parameters
+	CodeInternal      = -32603 // a failure of the gateway
+	CodeNotAuthorized = 401    // unknown key
+	CodeForbidden     = 403    // the key may not do this
+	CodeUnknownClass  = 404    // no such event class
+	CodeTimeout       = 408    // the request did not arrive in time
+	CodeConflict      = 409    // the id belongs to a different event
+	CodeTooLarge      = 413    // the batch or the event is too large
+	CodeInvalidEvent  = 422    // data does not match the class
+	CodeUnavailable   = 503    // not possible now; try again later
 )
+
+// maxMethodNameBytes is how long the name of a method may be.
+const maxMethodNameBytes = 255
 
 // Code returns the fault code of a kind of failure.
 func Code(kind ingest.Kind) int {

@@ -107,6 +107,15 @@ func result(w *httptest.ResponseRecorder) string {
 	return strings.Replace(s, "</int></value></member><member><name>faultString</name><value><string>", " ", 1)
 }
 
+// posted returns the key, class and data of each event.
+func posted(sink *ingesttest.TokenSink) string {
+	var b strings.Builder
+	for _, p := range sink.Events() {
+		fmt.Fprintf(&b, "%s %s %s;", p.Key.Name, p.Event.Class, p.Event.Data)
+	}
+	return b.String()
+}
+
 func TestMethods(t *testing.T) {
 	const ids = "<array><data><value><string>drawn-1</string></value><value><string>drawn-2</string></value></data></array>"
 	tests := []struct {
@@ -257,12 +266,8 @@ func TestMethods(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			sink := checked()
 			w := post(newHandler(sink), tt.request)
-			posted := ""
-			for _, p := range sink.Events() {
-				posted += fmt.Sprintf("%s %s %s;", p.Key.Name, p.Event.Class, p.Event.Data)
-			}
-			if got := result(w); w.Code != http.StatusOK || got != tt.want || posted != tt.wantPosted {
-				t.Errorf("answer %d %s, posted %q; want 200 %s, posted %q", w.Code, got, posted, tt.want, tt.wantPosted)
+			if got := result(w); w.Code != http.StatusOK || got != tt.want || posted(sink) != tt.wantPosted {
+				t.Errorf("answer %d %s, posted %q; want 200 %s, posted %q", w.Code, got, posted(sink), tt.want, tt.wantPosted)
 			}
 		})
 	}

@@ -2,15 +2,18 @@ package xmlrpc_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"os/exec"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	kolo "github.com/kolo/xmlrpc"
-
-	"github.com/wireroom/wireroom/ingest"
 )
 
 // Python's own client, which is what web applications use, in one session. It
@@ -116,26 +119,53 @@ func TestKolo(t *testing.T) {
 
 // One connection serves many calls.
 func TestKeepAlive(t *testing.T) {
-	sink := checked()
-	server := httptest.NewServer(newHandler(sink))
+	server := httptest.NewServer(newHandler(checked()))
 	defer server.Close()
-	addresses := map[string]bool{}
-	for range 3 {
-		resp, err := server.Client().Post(server.URL+"/RPC2", "text/xml", strings.NewReader(request("event.publish", "demo", "a", data)))
+	reused := false
+	trace := &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }}
+	for i := range 3 {
+		ctx := httptrace.WithClientTrace(t.Context(), trace)
+		r, err := http.NewRequestWithContext(ctx, "POST", server.URL, strings.NewReader(request("event.publish", "demo", "a", data)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if resp.ContentLength <= 0 || resp.Close {
-			t.Errorf("answer with Content-Length %d, close %v; want its length, and the connection kept", resp.ContentLength, resp.Close)
+		r.Header.Set("Content-Type", "text/xml")
+		resp, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
 		}
-		addresses[resp.Proto] = true
+		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
+		if err != nil || resp.ContentLength != int64(len(body)) || reused != (i > 0) {
+			t.Errorf("call %d: Content-Length %d of %d bytes, %v, connection reused: %v", i, resp.ContentLength, len(body), err, reused)
+		}
 	}
-	var posted []ingest.Event
-	for _, p := range sink.Events() {
-		posted = append(posted, p.Event)
+}
+
+// Calls at the same time don't get into each other's way.
+func TestConcurrentCalls(t *testing.T) {
+	sink := checked()
+	h := newHandler(sink)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 50 {
+				id := fmt.Sprintf("%d-%d", g, i)
+				w := post(h, request("event.publish", "demo", "c"+id, "<struct><member><name>id</name><value>"+id+"</value></member></struct>", id))
+				if got := result(w); got != "<string>"+id+"</string>" {
+					t.Errorf("event %s is answered by %s", id, got)
+				}
+			}
+		})
 	}
-	if len(posted) != 3 || !addresses["HTTP/1.1"] {
-		t.Errorf("%d events posted over %v, want 3", len(posted), addresses)
+	wg.Wait()
+	events := sink.Events()
+	for _, p := range events {
+		if e := p.Event; e.Class != "c"+e.ID || string(e.Data) != `{"id":"`+e.ID+`"}` {
+			t.Errorf("event %s arrived as %s with %s", e.ID, e.Class, e.Data)
+		}
+	}
+	if len(events) != 400 {
+		t.Errorf("%d events arrived, want 400", len(events))
 	}
 }

@@ -223,20 +223,31 @@ func (s *scanner) endTag() error {
 	return nil
 }
 
+// The bytes of XML names: those that can begin one, and those that can follow.
+// All of UTF-8 beyond ASCII counts as such; names are compared, never kept.
+var nameStart, namePart = nameBytes()
+
+func nameBytes() (start, part [256]bool) {
+	for c := range 256 {
+		b := byte(c)
+		start[c] = b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '_' || b == ':' || b >= utf8.RuneSelf
+		part[c] = start[c] || b >= '0' && b <= '9' || b == '-' || b == '.'
+	}
+	return start, part
+}
+
 // name reads an XML name. It is empty when there is none.
 func (s *scanner) name() []byte {
-	start := s.pos
-	for s.pos < len(s.src) {
-		c := s.src[s.pos]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_', c == ':', c >= utf8.RuneSelf:
-		case s.pos > start && (c >= '0' && c <= '9' || c == '-' || c == '.'):
-		default:
-			return s.src[start:s.pos]
-		}
-		s.pos++
+	rest := s.src[s.pos:]
+	if len(rest) == 0 || !nameStart[rest[0]] {
+		return nil
 	}
-	return s.src[start:s.pos]
+	n := 1
+	for n < len(rest) && namePart[rest[n]] {
+		n++
+	}
+	s.pos += n
+	return rest[:n]
 }
 
 // space skips white space and reports whether there was any.
