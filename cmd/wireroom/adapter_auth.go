@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// An authenticator lets package auth decide who joins: [router.Authenticator]
+// by way of [auth.Auth].
+type authenticator struct{ auth *auth.Auth }
+
+// Authenticate implements [router.Authenticator].
+func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*router.Grant, *router.Challenge, error) {
+	id, _ := j.Peer.Identity.(*auth.Identity)
+	g, ch, err := a.auth.Begin(ctx, j.Realm, auth.Hello{AuthMethods: j.Hello.AuthMethods, AuthID: j.Hello.AuthID}, id)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case g != nil:
+		return routerGrant(g), nil, nil
+	}
+	answer := func(ctx context.Context, signature string, extra map[string]any) (*router.Grant, error) {
+		g, err := ch.Answer(ctx, signature, extra)
+		if err != nil {
+			return nil, err
+		}
+		return routerGrant(g), nil
+	}
+	return nil, &router.Challenge{Method: ch.Method, Extra: ch.Extra, Answer: answer}, nil
+}
+
+func routerGrant(g *auth.Grant) *router.Grant { return (*router.Grant)(g) }
+
+// An authorizer lets the roles decide: [router.Authorizer] by way of
+// [auth.Policy].
+type authorizer struct{ policy *auth.Policy }
+
+// Authorize implements [router.Authorizer]. The actions of the two packages
+// have the same values.
+func (a authorizer) Authorize(realm wamp.URI, role string, action router.Action, uri wamp.URI, match wamp.Match) bool {
+	return a.policy.Authorize(realm, role, auth.Action(action), uri, match)
+}
+
+// identify returns the function that finds out who asks for a WebSocket. It
+// also refuses pages of foreign origins, so that one set of rules holds for
+// /ws and /session.
+func identify(sessions *auth.Sessions, origins *auth.Origins) func(r *http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		if !origins.Allows(r) {
+			return nil, wamp.Errorf(wamp.URINotAuthorized, "pages of the origin %q may not connect", r.Header.Get("Origin"))
+		}
+		return sessions.Identify(r)
+	}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"time"
+
+	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A delivery hands what the hub routes to the realm's broker: [events.Router]
+// by way of [router.Realm.Publish].
+type delivery struct {
+	realm     *router.Realm // set before anything is published
+	anonymous string        // the role of sessions that no user stands behind
+}
+
+// Route implements [events.Router].
+func (d *delivery) Route(e *events.Event, c *events.Class, channel string) {
+	p := publicationOf(e)
+	p.Topic = wamp.URI(c.Name())
+	if channel != "" {
+		p.Channel = wamp.URI(c.Topic(channel))
+	}
+	if access := c.Access(); !access.Public {
+		p.Allow = func(s *router.Session) bool {
+			return access.Allows(s.AuthRole(), s.AuthRole() != d.anonymous)
+		}
+	}
+	if o, ok := e.Origin.(*origin); ok {
+		p.ID, p.From, p.Options = o.id, o.from, o.options
+	}
+	d.realm.Publish(&p)
+}
+
+var noArgs = []byte("[]")
+
+// publicationOf returns the publication of an event, without its topic: data
+// as keyword arguments, everything else in Details.
+func publicationOf(e *events.Event) router.Publication {
+	fields := make([]wamp.Field, 3, 6)
+	fields[0] = wamp.StringField("_event_id", e.ID)
+	fields[1] = wamp.StringField("_class", e.Class)
+	fields[2] = wamp.StringField("_time", e.Time.Format(time.RFC3339Nano))
+	if e.Epoch != "" {
+		fields = append(fields, wamp.UintField("_offset", e.Offset), wamp.StringField("_epoch", e.Epoch))
+	}
+	if e.Replayed {
+		fields = append(fields, wamp.BoolField("_replayed", true))
+	}
+	return router.Publication{
+		Payload:   wamp.Payload{Serializer: wamp.JSON, Args: noArgs, KwArgs: e.Data},
+		Fields:    fields,
+		ShowTopic: true,
+	}
+}

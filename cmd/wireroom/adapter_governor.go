@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A governor has the hub rule the topics of event classes: [router.Governor]
+// by way of [events.Hub].
+type governor struct {
+	hub       *events.Hub
+	anonymous string // the role of sessions that no user stands behind
+	realm     func() *router.Realm
+	log       *slog.Logger
+
+	mu    sync.Mutex // guards the following
+	lines map[*router.Session]*line
+}
+
+// A line keeps the order of one session's publications while any of them is
+// under way. Then it is forgotten.
+type line struct {
+	*events.Line
+	under int // publications under way
+}
+
+// An origin is what a publication of a client takes with it through the hub.
+type origin struct {
+	id      wamp.ID
+	from    *router.Session
+	options *wamp.PublishOptions
+}
+
+// Governs implements [router.Governor]: classes and their channels are ruled.
+func (g *governor) Governs(topic wamp.URI) bool {
+	_, _, ok := g.hub.Catalogue().Lookup(string(topic))
+	return ok
+}
+
+// Publish implements [router.Governor].
+func (g *governor) Publish(p *router.Publication, done func(wamp.ID, error)) {
+	class, channel, _ := g.hub.Catalogue().Lookup(string(p.Topic))
+	switch {
+	case class == nil: // the catalogue changed a moment ago
+		done(0, wampError(&events.UnknownClassError{Class: string(p.Topic)}))
+		return
+	case channel != "":
+		done(0, &wamp.Error{
+			URI: wamp.URIInvalidEvent,
+			Text: "topic " + string(p.Topic) + " is a channel of the class " + class.Name() +
+				": expected a publication to " + class.Name() + ", whose data decides on the channel",
+			Details: map[string]any{"class": class.Name()},
+		})
+		return
+	}
+	data, err := eventData(class.Name(), p)
+	if err != nil {
+		done(0, err)
+		return
+	}
+	o := &origin{id: newPublicationID(), from: p.From, options: p.Options}
+	l := g.enter(p.From)
+	l.Publish(&events.Event{Class: class.Name(), Data: data, Origin: o}, func(_ events.Receipt, err error) {
+		g.leave(p.From, l)
+		if err != nil {
+			done(0, wampError(err))
+			return
+		}
+		done(o.id, nil)
+	})
+}
+
+// enter returns the line of a session that publishes. Each call is followed by
+// one of leave.
+func (g *governor) enter(s *router.Session) *line {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.lines[s]
+	if l == nil {
+		if g.lines == nil {
+			g.lines = make(map[*router.Session]*line)
+		}
+		l = &line{Line: g.hub.NewLine()}
+		g.lines[s] = l
+	}
+	l.under++
+	return l
+}
+
+func (g *governor) leave(s *router.Session, l *line) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l.under--; l.under == 0 {
+		delete(g.lines, s)
+	}
+}
+
+// newPublicationID draws an ID of the global scope (WAMP "IDs").
+func newPublicationID() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID))) + 1 }
+
+var emptyObject = []byte("{}")
+
+// eventData returns the JSON object that a publication to a class carries: its
+// keyword arguments, or its only positional argument. The bytes are the
+// caller's.
+func eventData(class string, p *router.Publication) ([]byte, error) {
+	invalid := func(found string) error {
+		return &wamp.Error{
+			URI:  wamp.URIInvalidEvent,
+			Text: class + ": data: expected keyword arguments, or one dictionary as the only argument, found " + found,
+			Details: map[string]any{
+				"class": class, "field": "", "found": found,
+				"expected": "keyword arguments, or one dictionary as the only argument",
+			},
+		}
+	}
+	if p.Payload.Opaque != nil {
+		return nil, invalid("an opaque payload")
+	}
+	payload, err := p.Payload.In(wamp.JSON)
+	if err != nil {
+		return nil, err
+	}
+	var args []json.RawMessage
+	if len(payload.Args) > len("[]") {
+		if err := json.Unmarshal(payload.Args, &args); err != nil {
+			return nil, wamp.Errorf(wamp.URIInvalidArgument, "%s: arguments that cannot be read: %v", class, err)
+		}
+	}
+	kwargs := bytes.TrimSpace(payload.KwArgs)
+	hasKwArgs := len(kwargs) > len("{}")
+	switch {
+	case len(args) == 0 && !hasKwArgs:
+		return bytes.Clone(emptyObject), nil
+	case len(args) == 0:
+		return bytes.Clone(kwargs), nil
+	case hasKwArgs:
+		return nil, invalid("both positional and keyword arguments")
+	case len(args) > 1:
+		return nil, invalid(count(len(args), "positional argument", "positional arguments"))
+	case bytes.TrimSpace(args[0])[0] != '{':
+		return nil, invalid("one argument that is no dictionary")
+	}
+	return bytes.Clone(args[0]), nil
+}

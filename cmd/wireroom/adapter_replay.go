@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// notYet are options of a subscription that would change what a subscriber
+// gets, and that this version lacks. They are refused, not overlooked.
+var notYet = []string{"_where", "_persistent", "_ack"}
+
+// Subscribe implements [router.Governor]: it refuses subscriptions to classes
+// that the session may not see, and returns the replay that _last or _since
+// ask for. What a pattern matches is checked at delivery.
+func (g *governor) Subscribe(s *router.Session, topic wamp.URI, options *wamp.SubscribeOptions) (router.Replay, error) {
+	for _, name := range notYet {
+		if _, ok := options.Extra[name]; ok {
+			return nil, wamp.Errorf(wamp.URIOptionNotAllowed, "option %s is not supported by this version", name)
+		}
+	}
+	start, replay, err := events.ParseStart(options.Extra)
+	if err != nil {
+		return nil, wampError(err)
+	}
+	class, channel, isClass := g.hub.Catalogue().Lookup(string(topic))
+	if options.Match != wamp.Exact || !isClass {
+		if replay {
+			return nil, wamp.Errorf(wamp.URIOptionNotAllowed,
+				"options _last and _since: expected the topic of a retained event class, found the %s topic %q", options.Match, topic)
+		}
+		return nil, nil
+	}
+	if !class.Access().Allows(s.AuthRole(), s.AuthRole() != g.anonymous) {
+		return nil, wamp.Errorf(wamp.URINotAuthorized, "class %s is not for the role %q", class.Name(), s.AuthRole())
+	}
+	if !replay {
+		return nil, nil
+	}
+	if !class.Retain().Retained() {
+		return nil, wamp.Errorf(wamp.URIOptionNotAllowed, "options _last and _since: the class %s is not retained, so there is no past", class.Name())
+	}
+	return func(feed *router.Feed) {
+		to := &replayed{feed: feed, topic: wamp.URI(class.Name())}
+		err := g.hub.Replay(feed.Context(), class.Name(), start, channel, to)
+		if err == nil && to.gap != nil {
+			g.tellGap(feed.Session(), topic, to.gap)
+		}
+		if err == nil || feed.Context().Err() != nil || errors.Is(err, context.Canceled) {
+			return
+		}
+		// The subscriber must not take what it has for all there is. A
+		// session that joins again asks again.
+		g.log.Error("replay failed", slog.String("class", class.Name()), slog.Any("session", feed.Session().ID()), slog.Any("err", err))
+		feed.Session().End(&wamp.Error{URI: wamp.URIUnavailableHere, Text: "the past of " + class.Name() + " cannot be read at the moment", Err: err})
+	}, nil
+}
+
+// A replayed subscription receives the past: [events.Subscriber] by way of
+// [router.Feed].
+type replayed struct {
+	feed  *router.Feed
+	topic wamp.URI
+	gap   *events.Recovery // to be told with the next event; nil: nothing is missing
+}
+
+// Recover implements [events.Subscriber].
+func (r *replayed) Recover(got events.Recovery) {
+	r.gap = nil
+	if !got.Complete {
+		r.gap = &got
+	}
+}
+
+// Send implements [events.Subscriber].
+func (r *replayed) Send(_ context.Context, e *events.Event) error {
+	p := publicationOf(e)
+	p.Topic = r.topic
+	if r.gap != nil {
+		p.Fields = appendGap(p.Fields, r.gap)
+		r.gap = nil
+	}
+	return r.feed.Send(&p)
+}
+
+// Live implements [events.Subscriber].
+func (r *replayed) Live() { r.feed.Live() }
+
+// appendGap adds what says that events before this one are missing.
+func appendGap(fields []wamp.Field, gap *events.Recovery) []wamp.Field {
+	fields = append(fields, wamp.BoolField("_recovered", false))
+	if gap.LostThrough > 0 {
+		fields = append(fields, wamp.UintField("_lost_from", gap.LostFrom), wamp.UintField("_lost_through", gap.LostThrough))
+	}
+	return fields
+}
+
+// tellGap tells a subscriber that events are missing when there was no past
+// event to tell it with: by an EVENT without data, to this session only.
+func (g *governor) tellGap(s *router.Session, topic wamp.URI, gap *events.Recovery) {
+	fields := []wamp.Field{wamp.StringField("_class", string(topic)), wamp.StringField("_epoch", gap.Epoch)}
+	g.realm().Publish(&router.Publication{
+		Topic:     topic,
+		Payload:   wamp.Payload{Serializer: wamp.JSON},
+		Options:   &wamp.PublishOptions{Eligible: []wamp.ID{s.ID()}},
+		Fields:    appendGap(fields, gap),
+		ShowTopic: true,
+	})
+}

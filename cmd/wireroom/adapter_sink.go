@@ -1,0 +1,128 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/ingest"
+)
+
+// A sink takes what web applications post: [ingest.Sink],
+// [ingest.TokenMinter] and [ingest.Authenticator] by way of [events.Hub],
+// [auth.Sessions] and [auth.Keys].
+type sink struct {
+	hub      *events.Hub
+	keys     *auth.Keys
+	sessions *auth.Sessions
+	closed   atomic.Bool // no more is taken: the gateway shuts down
+}
+
+// Key implements [ingest.Authenticator].
+func (s *sink) Key(_ context.Context, secret string) (ingest.Key, error) {
+	if k := s.keys.Lookup(auth.Secret(secret)); k != nil && secret != "" {
+		return ingest.Key{Name: k.Name(), Principal: k}, nil
+	}
+	return ingest.Key{}, &ingest.Error{Kind: ingest.NotAuthorized, Index: -1}
+}
+
+// admit says why the key may not post the event, if so.
+func (s *sink) admit(key ingest.Key, e *ingest.Event, index int) error {
+	if s.closed.Load() {
+		return &ingest.Error{Kind: ingest.Unavailable, Text: "the gateway is shutting down", Index: -1, RetryAfter: time.Second}
+	}
+	if !key.Principal.(*auth.Key).MayPost(e.Class) {
+		return &ingest.Error{
+			Kind: ingest.Forbidden, Class: e.Class, Index: index,
+			Text: "the key " + key.Name + " may not post events of this class",
+		}
+	}
+	return nil
+}
+
+func hubEvent(e *ingest.Event) *events.Event {
+	return &events.Event{ID: e.ID, Class: e.Class, Data: e.Data}
+}
+
+func ingestReceipt(r events.Receipt) ingest.Receipt {
+	return ingest.Receipt{ID: r.ID, Epoch: r.Epoch, Offset: r.Offset, Duplicate: r.Duplicate}
+}
+
+// Publish implements [ingest.Sink].
+func (s *sink) Publish(ctx context.Context, key ingest.Key, e *ingest.Event) (ingest.Receipt, error) {
+	if err := s.admit(key, e, -1); err != nil {
+		return ingest.Receipt{}, err
+	}
+	r, err := s.hub.Publish(ctx, hubEvent(e))
+	if err != nil {
+		return ingest.Receipt{}, ingest.Single(ingestError(err))
+	}
+	return ingestReceipt(r), nil
+}
+
+// PublishMany implements [ingest.Sink].
+func (s *sink) PublishMany(ctx context.Context, key ingest.Key, batch []*ingest.Event) ([]ingest.Receipt, error) {
+	list := make([]*events.Event, len(batch))
+	for i, e := range batch {
+		if err := s.admit(key, e, i); err != nil {
+			return nil, err
+		}
+		list[i] = hubEvent(e)
+	}
+	got, err := s.hub.PublishMany(ctx, list)
+	if err != nil {
+		return nil, ingestError(err)
+	}
+	receipts := make([]ingest.Receipt, len(got))
+	for i, r := range got {
+		receipts[i] = ingestReceipt(r)
+	}
+	return receipts, nil
+}
+
+// Classes implements [ingest.Sink].
+func (s *sink) Classes(_ context.Context, key ingest.Key) ([]ingest.ClassInfo, error) {
+	var list []ingest.ClassInfo
+	for _, c := range s.hub.Catalogue().Classes() {
+		if key.Principal.(*auth.Key).MayPost(c.Name()) {
+			list = append(list, classInfo(c.Describe()))
+		}
+	}
+	slices.SortFunc(list, func(a, b ingest.ClassInfo) int { return cmp.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+func classInfo(d events.Description) ingest.ClassInfo {
+	fields := make([]ingest.FieldInfo, len(d.Fields))
+	for i, f := range d.Fields {
+		fields[i] = ingest.FieldInfo{
+			Name: f.Name, Type: string(f.Type), Required: f.Required, Min: f.Min, Max: f.Max,
+			Enum: f.Enum, Pattern: f.Pattern, MaxLength: f.MaxLength,
+		}
+	}
+	return ingest.ClassInfo{
+		Name: d.Name, About: d.About, Access: d.Access, Roles: d.Roles, Fields: fields,
+		OtherFields: d.Unknown == events.UnknownAllow, Channel: d.Channel, Retained: d.Retained,
+	}
+}
+
+// Token implements [ingest.TokenMinter].
+func (s *sink) Token(ctx context.Context, key ingest.Key, user string, roles []string, ttl time.Duration) (string, time.Time, error) {
+	if s.closed.Load() {
+		return "", time.Time{}, &ingest.Error{Kind: ingest.Unavailable, Text: "the gateway is shutting down", Index: -1, RetryAfter: time.Second}
+	}
+	if !key.Principal.(*auth.Key).MayIssue(roles) {
+		return "", time.Time{}, ingest.Errorf(ingest.Forbidden, "the key %s may not ask for a token with the roles %s",
+			key.Name, cmp.Or(strings.Join(roles, ", "), "(none)"))
+	}
+	secret, token, err := s.sessions.Issue(ctx, user, roles, ttl)
+	if err != nil {
+		return "", time.Time{}, tokenError(err)
+	}
+	return string(secret), token.Expires, nil
+}

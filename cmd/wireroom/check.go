@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+)
+
+func newCheck() *cobra.Command {
+	var output outputFlag
+	cmd := &cobra.Command{
+		Use:   "check [FILE]",
+		Short: "Say what is wrong with a configuration file",
+		Long: `Say what is wrong with a configuration file: every problem, one a line, as
+file:line:column: path: what is wrong, what is allowed, what was found.
+
+FILE is wireroom.yaml if not given. The exit code is 3 if there is a problem.`,
+		Example: `  wireroom check
+  wireroom check /etc/wireroom/wireroom.yaml -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, argv []string) error {
+			file := config.DefaultFile
+			if len(argv) > 0 {
+				file = argv[0]
+			}
+			cfg, problems := config.Load(file)
+			if len(problems) > 0 {
+				return configError(cmd, output, file, problems)
+			}
+			w := cmd.OutOrStdout()
+			if output == outputJSON {
+				return printJSON(w, checkResult{File: file, OK: true, Problems: config.Problems{}})
+			}
+			_, err := fmt.Fprintf(w, "%s: ok: %s, %s, %s\n", file,
+				count(len(cfg.Classes), "class", "classes"), count(len(cfg.Roles), "role", "roles"), count(len(cfg.Keys), "ingest key", "ingest keys"))
+			return err
+		},
+	}
+	output.addTo(cmd)
+	return cmd
+}
+
+// A checkResult is what check answers in JSON.
+type checkResult struct {
+	File     string          `json:"file"`
+	OK       bool            `json:"ok"`
+	Problems config.Problems `json:"problems"`
+}
+
+// configError prints what is wrong with a file and returns the error that
+// sums it up.
+func configError(cmd *cobra.Command, output outputFlag, file string, problems config.Problems) error {
+	if output == outputJSON {
+		if err := printJSON(cmd.OutOrStdout(), checkResult{File: file, Problems: problems}); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(cmd.ErrOrStderr(), problems.Error())
+	}
+	return &exitError{code: exitConfig, err: fmt.Errorf("%s: %s", file, count(len(problems), "problem", "problems"))}
+}
+
+// count returns "1 class" or "2 classes".
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gammazero/nexus/v3/wamp"
+)
+
+// A gatePeer stands between nexus's client and its connection, because the
+// client by itself
+//
+//   - loses events that follow SUBSCRIBED at once, as a replay does: it
+//     registers the handler in another goroutine than the one that receives.
+//     The gate holds messages back after SUBSCRIBED until open is called;
+//   - turns ERROR and ABORT into one line of text. The gate remembers the last
+//     one as it came.
+//
+// Its goroutine ends when the inner peer's channel is closed or the gate is.
+type gatePeer struct {
+	wamp.Peer
+	out  chan wamp.Message // closed by pass
+	next chan struct{}     // a value lets the messages after SUBSCRIBED through; never closed
+	done chan struct{}     // closed by Close
+
+	closing sync.Once
+	refused atomic.Pointer[refusal]
+}
+
+// A refusal is an ERROR or ABORT message, or a GOODBYE that the client did
+// not ask for.
+type refusal struct {
+	URI     string
+	Text    string
+	Goodbye bool // the session ended; nothing was refused
+}
+
+func (r *refusal) Error() string {
+	s := r.URI
+	if r.Text != "" {
+		s = fmt.Sprintf("%s (%s)", r.Text, r.URI)
+	}
+	if r.Goodbye {
+		return "the gateway ended the session: " + s
+	}
+	return s
+}
+
+func (r *refusal) exitCode() int {
+	if r.Goodbye {
+		return exitUnreachable
+	}
+	return exitRefused
+}
+
+func newGate(inner wamp.Peer) *gatePeer {
+	g := &gatePeer{
+		Peer: inner,
+		out:  make(chan wamp.Message),
+		next: make(chan struct{}),
+		done: make(chan struct{}),
+	}
+	go g.pass()
+	return g
+}
+
+// Recv returns the messages that were let through.
+func (g *gatePeer) Recv() <-chan wamp.Message { return g.out }
+
+// Close closes the connection.
+func (g *gatePeer) Close() {
+	g.closing.Do(func() { close(g.done) })
+	g.Peer.Close()
+}
+
+// open lets the messages that follow a SUBSCRIBED through. It must be called
+// once after each.
+func (g *gatePeer) open() {
+	select {
+	case g.next <- struct{}{}:
+	case <-g.done:
+	}
+}
+
+// pass hands on what comes until the connection or the gate is closed.
+func (g *gatePeer) pass() {
+	defer close(g.out)
+	for msg := range g.Peer.Recv() {
+		g.note(msg)
+		select {
+		case g.out <- msg:
+		case <-g.done:
+			return
+		}
+		if _, ok := msg.(*wamp.Subscribed); ok {
+			select {
+			case <-g.next:
+			case <-g.done:
+				return
+			}
+		}
+	}
+}
+
+func (g *gatePeer) note(msg wamp.Message) {
+	switch m := msg.(type) {
+	case *wamp.Error:
+		r := &refusal{URI: string(m.Error)}
+		if len(m.Arguments) > 0 {
+			r.Text, _ = wamp.AsString(m.Arguments[0])
+		}
+		g.refused.Store(r)
+	case *wamp.Abort:
+		g.refused.Store(newRefusal(m.Reason, m.Details))
+	case *wamp.Goodbye:
+		r := newRefusal(m.Reason, m.Details)
+		r.Goodbye = true
+		g.refused.Store(r)
+	}
+}
+
+func newRefusal(reason wamp.URI, details wamp.Dict) *refusal {
+	r := &refusal{URI: string(reason)}
+	r.Text, _ = wamp.AsString(details["message"])
+	return r
+}
+
+// explain returns what the router said last, as an exitError, or err if it
+// said nothing.
+func (g *gatePeer) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	if r := g.refused.Load(); r != nil {
+		return &exitError{code: r.exitCode(), err: r}
+	}
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e
+	}
+	return &exitError{code: exitUnreachable, err: err}
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/console"
+	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/embedded"
+	"github.com/wireroom/wireroom/ingest/httpapi"
+	"github.com/wireroom/wireroom/ingest/xmlrpc"
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/transport"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// sweepTokensEvery is how often expired client tokens are removed.
+const sweepTokensEvery = 10 * time.Minute
+
+// A gateway is all rooms of the house, wired.
+type gateway struct {
+	// Fixed at construction.
+	cfg       *config.Config
+	log       *slog.Logger
+	listener  net.Listener
+	store     *embedded.Store
+	sessions  *auth.Sessions
+	sink      *sink
+	hub       *events.Hub
+	router    *router.Router
+	transport *transport.Server
+	health    *health
+	http      *http.Server
+}
+
+// newGateway opens the store, binds the address and wires everything. Nothing
+// is served until run. With an error nothing is left open.
+func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *gateway, err error) {
+	g := &gateway{cfg: cfg, log: log}
+	var undo []func()
+	defer func() {
+		if err != nil {
+			for i := len(undo) - 1; i >= 0; i-- {
+				undo[i]()
+			}
+		}
+	}()
+
+	if g.listener, err = listen(ctx, cfg.Listen); err != nil {
+		return nil, err
+	}
+	undo = append(undo, func() { _ = g.listener.Close() })
+
+	if g.store, err = openStore(cfg.Store.Path, log); err != nil {
+		return nil, err
+	}
+	undo = append(undo, func() { _ = g.store.Close() })
+
+	// Who.
+	policy, err := auth.NewPolicy(map[wamp.URI]auth.Roles{cfg.Realm: cfg.Roles})
+	if err != nil {
+		return nil, err
+	}
+	origins, err := auth.NewOrigins(cfg.Origins)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := auth.NewKeys(cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	var verifier *auth.Verifier
+	if cfg.JWT != nil {
+		if verifier, err = auth.NewVerifier(*cfg.JWT); err != nil {
+			return nil, err
+		}
+	}
+	g.sessions = auth.NewSessions(cfg.Sessions, g.store, verifier, origins, log.With("part", "sessions"))
+
+	// What.
+	catalogue, err := events.NewCatalogue(cfg.Classes)
+	if err != nil {
+		return nil, err
+	}
+	deliver := &delivery{anonymous: cfg.Identity.Anonymous}
+	g.hub, err = events.NewHub(ctx, catalogue, g.store, deliver, hubConfig(cfg), log.With("part", "events"))
+	if err != nil {
+		return nil, err
+	}
+	undo = append(undo, g.hub.Close)
+
+	// Between whom.
+	g.router = router.New(cfg.Router, authenticator{auth.New(cfg.Identity, policy, g.sessions)}, log.With("part", "router"))
+	govern := &governor{
+		hub: g.hub, anonymous: cfg.Identity.Anonymous, log: log.With("part", "replay"),
+		realm: func() *router.Realm { return deliver.realm },
+	}
+	deliver.realm = g.router.AddRealm(cfg.Realm, authorizer{policy}, govern)
+	provide(deliver.realm, g.hub, policy, cfg.Identity.Anonymous)
+
+	// By which wires.
+	transportConfig := cfg.Transport
+	transportConfig.Origins = []string{"*"} // identify looks at them
+	transportConfig.Identify = identify(g.sessions, origins)
+	g.transport = transport.NewServer(g.router, transportConfig, log.With("part", "websocket"))
+	g.sink = &sink{hub: g.hub, keys: keys, sessions: g.sessions}
+	g.health = &health{store: g.store}
+	rpc, api := ingestConfigs(cfg.Ingest)
+	s := &site{
+		ws:      g.transport,
+		xmlrpc:  xmlrpc.New(g.sink, g.sink, log.With("part", "xmlrpc"), rpc),
+		events:  httpapi.New(g.sink, g.sink, log.With("part", "httpapi"), api),
+		session: g.sessions,
+		console: console.Handler(consolePage(cfg)),
+		health:  g.health,
+	}
+	g.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: cfg.Transport.UpgradeTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.With("part", "http").Handler(), slog.LevelDebug),
+	}
+	return g, nil
+}
+
+// listen binds the address of the HTTP listener.
+func listen(ctx context.Context, l config.Listen) (net.Listener, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", l.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("listen.http: %w", err)
+	}
+	if l.TLS == nil {
+		return ln, nil
+	}
+	cert, err := l.TLS.Certificate()
+	if err != nil {
+		_ = ln.Close()
+		return nil, fmt.Errorf("listen.tls: %w", err)
+	}
+	// Without HTTP/2, which has no use here: WebSocket needs 1.1.
+	return tls.NewListener(ln, &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{cert},
+		NextProtos:   []string{"http/1.1"},
+	}), nil
+}
+
+// openStore opens the file of the embedded store, whose folder need not exist.
+func openStore(path string, log *slog.Logger) (*embedded.Store, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of the store: %w", err)
+	}
+	store, err := embedded.Open(path, embedded.DefaultConfig(), log.With("part", "store"))
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+// hubConfig lets the hub take whatever may come in by one of the wires.
+func hubConfig(cfg *config.Config) events.Config {
+	c := events.DefaultConfig()
+	c.MaxBytes = min(max(cfg.Ingest.MaxBody, cfg.Transport.MaxMessage), 64<<20)
+	c.MaxBatch = max(c.MaxBatch, cfg.Ingest.MaxEvents)
+	return c
+}
+
+func ingestConfigs(c config.Ingest) (xmlrpc.Config, httpapi.Config) {
+	rpc, api := xmlrpc.DefaultConfig(), httpapi.DefaultConfig()
+	rpc.MaxBody, api.MaxBody = int64(c.MaxBody), int64(c.MaxBody)
+	rpc.MaxDepth, api.MaxDepth = c.MaxDepth, c.MaxDepth
+	rpc.MaxEvents, api.MaxEvents = c.MaxEvents, c.MaxEvents
+	rpc.MaxCalls = c.MaxEvents
+	rpc.ReadTimeout, api.ReadTimeout = c.Timeout, c.Timeout
+	return rpc, api
+}
+
+// run serves until ctx is done or the listener fails, and then brings
+// everything to an end in order. It returns when nothing of the gateway runs
+// any more.
+func (g *gateway) run(ctx context.Context) error {
+	var owned sync.WaitGroup
+	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
+	owned.Go(func() { g.sweepTokens(sweeping) })
+
+	failed := make(chan error, 1)
+	owned.Go(func() { failed <- g.http.Serve(g.listener) })
+
+	var err error
+	select {
+	case <-ctx.Done():
+		g.log.Info("shutting down", "cause", context.Cause(ctx))
+	case err = <-failed:
+		err = fmt.Errorf("serve %s: %w", g.listener.Addr(), err)
+	}
+	err = errors.Join(err, g.shutdown(context.WithoutCancel(ctx)))
+	stopSweeping()
+	owned.Wait()
+	return errors.Join(err, g.close())
+}
+
+// shutdown takes no more events, accepts no more connections, lets the
+// requests under way finish, and says goodbye to every session.
+func (g *gateway) shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.Shutdown)
+	defer cancel()
+	g.health.close()
+	g.sink.closed.Store(true)
+	var errs []error
+	note := func(what string, err error) {
+		if err != nil {
+			g.log.Warn("not everybody left in time", "part", what, "err", err)
+			errs = append(errs, fmt.Errorf("shut down %s: %w", what, err))
+		}
+	}
+	note("http", g.http.Shutdown(ctx))
+	note("sessions", g.router.Shutdown(ctx))
+	note("websocket", g.transport.Shutdown(ctx))
+	if errors.Is(errors.Join(errs...), context.DeadlineExceeded) {
+		// Peers that do not leave are no failure of ours; their connections
+		// are closed by now.
+		_ = g.http.Close()
+		return nil
+	}
+	return errors.Join(errs...)
+}
+
+// close delivers what the hub has accepted, and closes the store.
+func (g *gateway) close() error {
+	g.hub.Close()
+	if err := g.store.Close(); err != nil {
+		return fmt.Errorf("close the store: %w", err)
+	}
+	g.log.Info("stopped")
+	return nil
+}
+
+// sweepTokens removes expired client tokens now and then.
+func (g *gateway) sweepTokens(ctx context.Context) {
+	tick := time.NewTicker(sweepTokensEvery)
+	defer tick.Stop()
+	for {
+		if n, err := g.sessions.Sweep(ctx); err != nil && ctx.Err() == nil {
+			g.log.Warn("expired client tokens cannot be removed", "err", err)
+		} else if n > 0 {
+			g.log.Debug("expired client tokens removed", "count", n)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

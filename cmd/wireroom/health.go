@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/wireroom/wireroom/auth"
+)
+
+// How /readyz asks the store.
+const (
+	probeTimeout = 2 * time.Second // for an answer
+	probeEvery   = time.Second     // answers are reused so long, so that asking is cheap for others
+)
+
+// A health answers /healthz and /readyz.
+//
+// /healthz says that the process answers. /readyz says whether it can do its
+// work: it has the store write and read, and is not shutting down.
+type health struct {
+	store auth.TokenStore
+
+	mu      sync.Mutex // guards the following; held during a probe, so that there is one at a time
+	closing bool
+	last    error
+	at      time.Time
+}
+
+// close makes /readyz say no from now on, so that a load balancer looks for
+// another node.
+func (h *health) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closing = true
+}
+
+var errClosing = errors.New("shutting down")
+
+// ready returns why the gateway cannot do its work, or nil.
+func (h *health) ready(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return errClosing
+	}
+	if time.Since(h.at) < probeEvery {
+		return h.last
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+	defer cancel()
+	h.last = probe(ctx, h.store)
+	h.at = time.Now()
+	return h.last
+}
+
+// probe has the store do a write and a read that change nothing.
+func probe(ctx context.Context, store auth.TokenStore) error {
+	var nobody [32]byte // the hash of no token
+	if err := store.DeleteToken(ctx, nobody); err != nil {
+		return err
+	}
+	if _, err := store.Token(ctx, nobody); !errors.Is(err, auth.ErrNoToken) {
+		return err
+	}
+	return nil
+}
+
+func (h *health) serveLive(w http.ResponseWriter, _ *http.Request) {
+	answerPlain(w, http.StatusOK, "ok")
+}
+
+func (h *health) serveReady(w http.ResponseWriter, r *http.Request) {
+	switch err := h.ready(r.Context()); {
+	case err == nil:
+		answerPlain(w, http.StatusOK, "ready")
+	case errors.Is(err, errClosing):
+		answerPlain(w, http.StatusServiceUnavailable, "shutting down")
+	default:
+		answerPlain(w, http.StatusServiceUnavailable, "the store does not answer as it should; see the log of the gateway")
+	}
+}
+
+func answerPlain(w http.ResponseWriter, status int, text string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // a peer that is gone can't be told so
+}

@@ -1,0 +1,184 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// An item is one entry of a mapping.
+type item struct{ key, value *yaml.Node }
+
+// An object is a mapping that is being read.
+type object struct {
+	d     *decoder
+	path  string
+	node  *yaml.Node // nil if the file does not have it
+	items map[string]item
+	order []string // keys as they stand in the file
+	known []string // keys that were asked for
+}
+
+// load indexes the entries of the mapping and reports duplicate keys.
+func (o *object) load() bool {
+	n := o.node
+	if isNull(n) {
+		return true
+	}
+	if n.Kind != yaml.MappingNode {
+		o.d.reportf(n, o.path, "expected a mapping (key: value), found %s", kindOf(n))
+		o.d.skip[o.path] = true
+		return false
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		switch {
+		case k.ShortTag() == "!!merge":
+			o.d.reportf(k, o.path, "merge keys (<<) are not supported; write the keys out")
+			continue
+		case k.Kind != yaml.ScalarNode:
+			o.d.reportf(k, o.path, "expected a key, found %s", kindOf(k))
+			continue
+		}
+		if first, dup := o.items[k.Value]; dup {
+			o.d.reportf(k, join(o.path, k.Value), "duplicate key, first given in line %d", first.key.Line)
+			continue
+		}
+		o.items[k.Value] = item{k, v}
+		o.order = append(o.order, k.Value)
+	}
+	return true
+}
+
+// finish reports the keys that nobody asked for.
+func (o *object) finish() {
+	for _, key := range o.order {
+		if slices.Contains(o.known, key) {
+			continue
+		}
+		k := o.items[key].key
+		if near := nearest(key, o.known); near != "" {
+			o.d.reportf(k, join(o.path, key), "unknown key; did you mean %q?", near)
+		} else {
+			o.d.reportf(k, join(o.path, key), "unknown key; allowed here: %s", strings.Join(o.known, ", "))
+		}
+	}
+}
+
+// take returns the value of a key, and its path, or nil if the file does not
+// have it.
+func (o *object) take(key, kind, def string) (*yaml.Node, string) {
+	path := join(o.path, key)
+	o.known = append(o.known, key)
+	if o.d.describe {
+		o.d.keys = append(o.d.keys, Key{Path: path, Kind: kind, Default: def})
+	}
+	it, ok := o.items[key]
+	if !ok {
+		return nil, path
+	}
+	v, ok := o.d.visit(it.value, path)
+	if !ok {
+		return nil, path
+	}
+	return v, path
+}
+
+// has reports whether the file has the key.
+func (o *object) has(key string) bool {
+	_, ok := o.items[key]
+	return ok
+}
+
+// required reports keys that are missing, at the object that lacks them.
+func (o *object) required(keys ...string) {
+	for _, key := range keys {
+		path := join(o.path, key)
+		if i := slices.IndexFunc(o.d.keys, func(k Key) bool { return k.Path == path }); i >= 0 {
+			o.d.keys[i].Required = true
+		}
+		if !o.has(key) {
+			o.d.reportf(o.node, o.path, "missing key %q", key)
+			o.d.skip[path] = true
+		}
+	}
+}
+
+// unsupported refuses keys that a later version may know.
+func (o *object) unsupported(keys ...string) {
+	for _, key := range keys {
+		if it, ok := o.items[key]; ok {
+			o.d.reportf(it.key, join(o.path, key), "not supported by this version")
+			delete(o.items, key)
+			o.order = slices.DeleteFunc(o.order, func(k string) bool { return k == key })
+		}
+	}
+}
+
+// report reports a problem at a key of the object, or at the object itself if
+// it lacks the key.
+func (o *object) report(key string, err error) { o.d.reporter(o.path)(key, err) }
+
+// validate has a room look at its part, whose fields have the names of the
+// object's keys.
+func (o *object) validate(f func(report func(field string, err error))) { f(o.d.reporter(o.path)) }
+
+// list reads a sequence by calling each for every element.
+func (o *object) list(key, kind, def string, each func(n *yaml.Node, path string)) {
+	n, path := o.take(key, kind, def)
+	if o.d.describe {
+		each(nil, path+"[]")
+		return
+	}
+	if n == nil || isNull(n) {
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		o.d.reportf(n, path, "expected a list, found %s", kindOf(n))
+		return
+	}
+	for i, el := range n.Content {
+		p := fmt.Sprintf("%s[%d]", path, i)
+		if el, ok := o.d.visit(el, p); ok {
+			each(el, p)
+		}
+	}
+}
+
+// each reads a mapping whose keys are names by calling read for every entry,
+// in the order of the file. what says what a name is, for the list of keys.
+func (o *object) each(key, what string, read func(name string, v *yaml.Node, path string)) {
+	n, path := o.take(key, "mapping of <"+what+">", "")
+	if o.d.describe {
+		read("<"+what+">", nil, path+".<"+what+">")
+		return
+	}
+	if n == nil {
+		return
+	}
+	names := &object{d: o.d, path: path, node: n, items: map[string]item{}}
+	if !names.load() {
+		return
+	}
+	for _, name := range names.order {
+		it := names.items[name]
+		p := join(path, name)
+		v, ok := o.d.visit(it.value, p)
+		o.d.at[p] = it.key // problems with the whole entry point to its name
+		if ok {
+			read(name, v, p)
+		}
+	}
+}
+
+// sub reads a mapping under a key, if the file has it, and reports whether.
+func (o *object) sub(key string, read func(o *object)) bool {
+	n, path := o.take(key, "mapping", "")
+	if n == nil && !o.d.describe {
+		return false
+	}
+	o.d.object(n, path, read)
+	return true
+}

@@ -1,0 +1,215 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/transport"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// maxTimeout bounds every timeout.
+const maxTimeout = time.Hour
+
+// Default returns what holds where a file says nothing. It has no role and so
+// lets nobody in.
+func Default() *Config {
+	return &Config{
+		Listen:    Listen{HTTP: "127.0.0.1:8080"},
+		Realm:     "realm1",
+		Store:     Store{Path: "wireroom.db"},
+		Sessions:  auth.DefaultSessionConfig(),
+		Identity:  auth.DefaultRoleConfig(),
+		Router:    router.DefaultConfig(),
+		Transport: transport.DefaultConfig(),
+		Ingest:    Ingest{MaxBody: 1 << 20, MaxDepth: 64, MaxEvents: 1000, Timeout: 30 * time.Second},
+		Shutdown:  10 * time.Second,
+	}
+}
+
+// read reads the whole file. The order of the calls is the order of the
+// reference in docs/configuration.md.
+func (c *Config) read(o *object) {
+	o.unsupported("realms")
+	o.sub("listen", c.readListen)
+	c.readRealm(o)
+	c.readStore(o)
+	o.sub("sessions", c.readSessions)
+	o.sub("auth", c.readAuth)
+	c.readRoles(o)
+	o.sub("ingest", c.readIngest)
+	o.sub("queue", c.readQueue)
+	o.sub("limits", c.readLimits)
+	o.sub("timeouts", c.readTimeouts)
+	c.readOrigins(o)
+	o.each("classes", "class", func(name string, n *yaml.Node, path string) {
+		c.Classes = append(c.Classes, o.d.class(name, n, path))
+	})
+	c.check(o.d)
+}
+
+func (c *Config) readListen(o *object) {
+	o.unsupported("rawsocket")
+	o.string("http", &c.Listen.HTTP)
+	if err := checkAddress(c.Listen.HTTP); err != nil {
+		o.report("http", err)
+	}
+	tls := &TLS{}
+	if o.sub("tls", func(o *object) {
+		o.text("cert", &tls.Cert)
+		o.secret("key", &tls.Key)
+		tls.check(o)
+	}) {
+		c.Listen.TLS = tls
+	}
+}
+
+// checkAddress says what is wrong with a host:port to listen on.
+func checkAddress(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("expected host:port with a port in 0 to 65535, such as 127.0.0.1:8080, found %q", addr)
+	}
+	return nil
+}
+
+func (c *Config) readRealm(o *object) {
+	realm := string(c.Realm)
+	o.string("realm", &realm)
+	c.Realm = wamp.URI(realm)
+	switch {
+	case !c.Realm.Valid():
+		o.report("realm", fmt.Errorf("expected a URI, that is words joined by single dots, without spaces and #, found %q", realm))
+	case c.Realm.Reserved():
+		o.report("realm", fmt.Errorf(`expected a URI that is not under "wamp.", found %q`, realm))
+	}
+}
+
+func (c *Config) readStore(o *object) {
+	store := "file:" + c.Store.Path
+	o.string("store", &store)
+	path, isFile := strings.CutPrefix(store, "file:")
+	scheme, _, _ := strings.Cut(store, ":")
+	switch {
+	case isFile && path != "":
+		c.Store.Path = path
+		if o.has("store") {
+			c.Store.Path = o.d.resolve(path)
+		}
+	case scheme == "redis" || scheme == "rediss" || scheme == "nats":
+		// The URL may hold a password, so it is not repeated.
+		o.report("store", fmt.Errorf("expected file:PATH; %s is not supported by this version", scheme))
+	default:
+		o.report("store", fmt.Errorf("expected file:PATH, such as file:wireroom.db"))
+	}
+}
+
+func (c *Config) readSessions(o *object) {
+	s := &c.Sessions
+	o.string("cookie", &s.Cookie)
+	o.anyDuration("ttl", &s.TTL)
+	o.anyDuration("max", &s.Max)
+	o.boolean("secure", &s.Secure)
+	o.validate(s.Validate)
+}
+
+func (c *Config) readAuth(o *object) {
+	o.unsupported("users")
+	jwt := auth.DefaultJWTConfig()
+	if o.sub("jwt", func(o *object) {
+		o.strings("algorithms", "HS256, RS256, ES256, EdDSA", &jwt.Algorithms, "["+strings.Join(jwt.Algorithms, ", ")+"]")
+		o.secret("secret", &jwt.Secret)
+		o.text("public_key", &jwt.PublicKey)
+		o.string("issuer", &jwt.Issuer)
+		o.string("audience", &jwt.Audience)
+		o.string("role_claim", &jwt.RoleClaim)
+		o.anyDuration("leeway", &jwt.Leeway)
+		o.boolean("allow_no_expiry", &jwt.AllowNoExpiry)
+		o.validate(jwt.Validate)
+	}) {
+		c.JWT = &jwt
+	}
+	o.string("anonymous_role", &c.Identity.Anonymous)
+	o.string("default_role", &c.Identity.Default)
+	o.validate(c.Identity.Validate)
+}
+
+func (c *Config) readRoles(o *object) {
+	c.Roles = auth.Roles{}
+	o.each("roles", "role", func(name string, n *yaml.Node, path string) {
+		var r auth.Role
+		o.d.object(n, path, func(o *object) {
+			o.patterns("subscribe", &r.Subscribe)
+			o.patterns("publish", &r.Publish)
+			o.patterns("call", &r.Call)
+			o.patterns("register", &r.Register)
+		})
+		c.Roles[name] = r
+	})
+	o.required("roles")
+	c.Roles.Validate(o.d.reporter("roles"))
+}
+
+func (c *Config) readIngest(o *object) {
+	o.list("keys", "list of mappings", "", func(n *yaml.Node, path string) {
+		var k auth.KeyConfig
+		o.d.object(n, path, func(o *object) {
+			o.string("name", &k.Name)
+			o.required("name")
+			o.secret("secret", &k.Secret)
+			o.patterns("classes", &k.Classes)
+			o.strings("tokens", "roles", &k.Tokens, "")
+		})
+		k.AllowWeak = o.d.builtIn
+		c.Keys = append(c.Keys, k)
+	})
+	c.Keys.Validate(o.d.reporter(join(o.path, "keys")))
+	o.size("max_body", &c.Ingest.MaxBody, 1<<10, 64<<20)
+	o.integer("max_depth", &c.Ingest.MaxDepth, 4, 256)
+	o.integer("max_events", &c.Ingest.MaxEvents, 1, 100_000)
+	o.duration("timeout", &c.Ingest.Timeout, 10*time.Millisecond, maxTimeout)
+}
+
+func (c *Config) readQueue(o *object) {
+	o.size("bytes", &c.Router.QueueBytes, 4<<10, 1<<30)
+	policy := "disconnect"
+	o.oneOf("when_full", &policy, "disconnect")
+}
+
+func (c *Config) readLimits(o *object) {
+	o.size("message", &c.Transport.MaxMessage, 1<<10, 256<<20)
+	o.integer("subscriptions", &c.Router.MaxSubscriptions, 1, 1_000_000)
+	o.integer("registrations", &c.Router.MaxRegistrations, 1, 1_000_000)
+	o.integer("calls", &c.Router.MaxCalls, 1, 1_000_000)
+	o.integer("publishing", &c.Router.MaxPublishing, 1, 1<<16)
+}
+
+func (c *Config) readTimeouts(o *object) {
+	o.duration("upgrade", &c.Transport.UpgradeTimeout, time.Millisecond, maxTimeout)
+	o.duration("hello", &c.Router.HelloTimeout, time.Millisecond, maxTimeout)
+	o.duration("write", &c.Router.WriteTimeout, time.Millisecond, maxTimeout)
+	o.duration("ping_interval", &c.Transport.PingInterval, 0, 24*time.Hour)
+	o.duration("ping_timeout", &c.Transport.PingTimeout, 10*time.Millisecond, maxTimeout)
+	o.duration("goodbye", &c.Router.GoodbyeTimeout, time.Millisecond, maxTimeout)
+	o.duration("shutdown", &c.Shutdown, time.Millisecond, maxTimeout)
+}
+
+func (c *Config) readOrigins(o *object) {
+	o.strings("origins", "origins", &c.Origins, "")
+	report := o.d.reporter(o.path)
+	for i, origin := range c.Origins {
+		if _, err := auth.NewOrigins([]string{origin}); err != nil {
+			report(fmt.Sprintf("origins[%d]", i), err)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+)
+
+// A serveFlags is how serve was called.
+type serveFlags struct {
+	file      string
+	listen    string
+	store     string
+	logFormat string
+	logLevel  string
+	printDemo bool
+}
+
+func newServe() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: `Run the gateway until SIGINT or SIGTERM; a second signal ends it at once.
+
+The configuration is wireroom.yaml in the current folder, or the file given with
+--config. Without either, a complete demonstration is served, with its store in
+$XDG_STATE_HOME/wireroom (by default ~/.local/state/wireroom).`,
+		Example: `  wireroom serve
+  wireroom serve --config /etc/wireroom/wireroom.yaml --log-format json
+  wireroom serve --print-demo > wireroom.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, &f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.file, "config", "", "configuration `file`")
+	flags.StringVar(&f.listen, "listen", "", "`host:port` to listen on, in place of listen.http")
+	flags.StringVar(&f.store, "store", "", "`file` of the embedded store, in place of store")
+	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.BoolVar(&f.printDemo, "print-demo", false, "print the configuration of the demonstration and end")
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(
+		[]cobra.Completion{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(
+		[]cobra.Completion{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func serve(cmd *cobra.Command, f *serveFlags) error {
+	if f.printDemo {
+		_, err := io.WriteString(cmd.OutOrStdout(), config.DemoYAML())
+		return err
+	}
+	log, err := newLogger(cmd.ErrOrStderr(), f)
+	if err != nil {
+		return err
+	}
+	cfg, name, err := f.load(cmd)
+	if err != nil {
+		return err
+	}
+	g, err := newGateway(cmd.Context(), cfg, log)
+	if err != nil {
+		return startError(err)
+	}
+	log.Info("serving",
+		"http", g.listener.Addr().String(), "tls", cfg.Listen.TLS != nil, "realm", string(cfg.Realm),
+		"config", name, "store", cfg.Store.Path, "classes", len(cfg.Classes), "version", readVersion().Version)
+	greet(cmd.OutOrStdout(), cfg, name, g.listener.Addr())
+	return g.run(cmd.Context())
+}
+
+// load reads the configuration that the flags ask for, and returns its name.
+func (f *serveFlags) load(cmd *cobra.Command) (*config.Config, string, error) {
+	name, read := f.file, config.Load
+	if name == "" {
+		name = config.DefaultFile
+		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+			name = config.DemoName
+			read = func(string) (*config.Config, config.Problems) { return config.Demo(f.store) }
+		}
+	}
+	cfg, problems := read(name)
+	if len(problems) > 0 {
+		return nil, name, configError(cmd, outputText, name, problems)
+	}
+	if f.store != "" {
+		cfg.Store.Path = f.store
+	}
+	if f.listen != "" {
+		if _, _, err := net.SplitHostPort(f.listen); err != nil {
+			return nil, name, usageErrorf("--listen: expected host:port, found %q", f.listen)
+		}
+		cfg.Listen.HTTP = f.listen
+	}
+	return cfg, name, nil
+}
+
+// newLogger returns the logger that the flags ask for.
+func newLogger(w io.Writer, f *serveFlags) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return nil, usageErrorf("--log-level: expected debug, info, warn or error, found %q", f.logLevel)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch f.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, usageErrorf("--log-format: expected text or json, found %q", f.logFormat)
+}
+
+// startError adds what may help to why the gateway cannot start.
+func startError(err error) error {
+	e := &exitError{code: exitFailure, err: err}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		e.hint = "another program listens there; give another address with --listen"
+	case errors.Is(err, syscall.EACCES) && strings.HasPrefix(err.Error(), "listen"):
+		e.hint = "ports below 1024 need a privilege; give another address with --listen"
+	}
+	return e
+}
+
+// greet tells a person what to do next.
+func greet(w io.Writer, cfg *config.Config, name string, addr net.Addr) {
+	base := baseURL(cfg, addr)
+	fmt.Fprintf(w, "\nWireroom is serving the realm %s.\n\n", cfg.Realm)
+	if name == config.DemoName {
+		fmt.Fprintf(w, "  This is the demonstration; its store is %s\n", cfg.Store.Path)
+	}
+	fmt.Fprintf(w, "  Open    %s/\n", base)
+	fmt.Fprintf(w, "  WAMP    %s/ws\n", strings.Replace(base, "http", "ws", 1))
+	fmt.Fprintf(w, "  Post    %s/RPC2 (XML-RPC), %s/events (HTTP)\n", base, base)
+	if name == config.DemoName {
+		fmt.Fprintf(w, `
+Paste this into a Python prompt, and see the event appear on the page:
+
+    import xmlrpc.client
+    xmlrpc.client.ServerProxy("%s/RPC2").event.publish("demo", "demo.message", {"room": "lobby", "text": "hello"})
+
+`, base)
+		return
+	}
+	fmt.Fprintln(w)
+}
+
+// baseURL returns the URL at which a browser on this machine finds the gateway.
+func baseURL(cfg *config.Config, addr net.Addr) string {
+	scheme := "http"
+	if cfg.Listen.TLS != nil {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return scheme + "://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
