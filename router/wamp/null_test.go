@@ -32,10 +32,15 @@ func TestNullIsAbsent(t *testing.T) {
 		}
 	}
 
-	// CBOR's undefined is no other null.
-	undefined := []byte("\x84\x18\x20\x01\xa1\x6cget_retained\xf7\x61t")
-	if got, want := again(t, wamp.CBOR, undefined), again(t, wamp.CBOR, recode(t, wamp.CBOR, wamp.JSON, []byte(`[32,1,{},"t"]`))); !bytes.Equal(got, want) {
-		t.Errorf("undefined is taken as %q, want %q", got, want)
+	// JavaScript's undefined is no other null.
+	for s, data := range map[wamp.Serializer]string{
+		wamp.MessagePack: "\x94\x20\x01\x81\xacget_retained\xd4\x00\x00\xa1t",
+		wamp.CBOR:        "\x84\x18\x20\x01\xa1\x6cget_retained\xf7\x61t",
+	} {
+		got := again(t, s, []byte(data))
+		if want := again(t, s, recode(t, s, wamp.JSON, []byte(`[32,1,{},"t"]`))); !bytes.Equal(got, want) {
+			t.Errorf("%s: undefined is taken as %q, want %q", s, got, want)
+		}
 	}
 }
 

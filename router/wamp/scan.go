@@ -1,6 +1,7 @@
 package wamp
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -207,11 +208,16 @@ func (c *scanner) null() bool {
 	if c.err != nil || c.pos >= len(c.data) {
 		return false
 	}
-	switch b := c.data[c.pos]; {
-	case c.s == JSON && b == 'n', c.s == MessagePack && b == 0xc0, c.s == CBOR && (b == 0xf6 || b == 0xf7):
-		return c.next()
+	rest, isNull := c.data[c.pos:], false
+	switch c.s {
+	case JSON:
+		isNull = rest[0] == 'n'
+	case MessagePack:
+		isNull = rest[0] == 0xc0 || bytes.HasPrefix(rest, undefinedMessagePack)
+	default:
+		isNull = rest[0] == 0xf6 || rest[0] == 0xf7
 	}
-	return false
+	return isNull && c.next()
 }
 
 // skip reads one value of any kind, and checks it.

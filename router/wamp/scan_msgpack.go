@@ -151,6 +151,10 @@ func (c *scanner) sized(k kind, n uint64) {
 	c.tok.kind, c.tok.b = k, b
 }
 
+// undefinedMessagePack is how codecs of JavaScript write undefined: an extension
+// of type 0 with one byte.
+var undefinedMessagePack = []byte{0xd4, 0, 0}
+
 // extension makes tok an extension value of n bytes, whose type comes next.
 func (c *scanner) extension(n uint64) {
 	code, ok := c.take(1)
@@ -160,7 +164,7 @@ func (c *scanner) extension(n uint64) {
 	c.sized(kindExt, n)
 	c.tok.n = uint64(int64(int8(code[0])))
 	if code[0] == 0 && n == 1 && len(c.tok.b) == 1 && c.tok.b[0] == 0 {
-		// This is how codecs of JavaScript write undefined.
+		// undefined, see undefinedMessagePack
 		c.tok = token{kind: kindNil}
 	}
 }
