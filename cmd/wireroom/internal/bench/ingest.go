@@ -1,0 +1,182 @@
+//go:build linux
+
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/spf13/cobra"
+)
+
+// The ways in that ingest can post by.
+const (
+	viaXMLRPC = "xmlrpc"
+	viaHTTP   = "http"
+)
+
+var ingestMetrics = []metric{
+	{key: "events_per_second", label: "acknowledged events/s", unit: "1/s"},
+	{key: "failed", label: "failed", unit: "1", bad: true},
+	{key: "latency_p50_ms", label: "latency p50, ms", unit: "ms", digits: 2},
+	{key: "latency_p99_ms", label: "latency p99, ms", unit: "ms", digits: 2},
+	{key: "latency_max_ms", label: "latency max, ms", unit: "ms", digits: 2},
+	{key: "server_cpu_us_per_event", label: "server CPU, µs/event", unit: "µs", digits: 1},
+	{key: "server_cores", label: "server CPU, cores", unit: "1", digits: 2},
+	{key: "generator_cores", label: "generator CPU, cores", unit: "1", digits: 2},
+	{key: "other_cores", label: "all other CPU, cores", unit: "1", digits: 2},
+	{key: "server_rss_mb", label: "server RSS, MB", unit: "MB", digits: 1},
+}
+
+// newIngest returns the benchmark of what web applications do.
+func newIngest() *cobra.Command {
+	o := &options{}
+	spawnable := []string{spawnWireroom, spawnPython}
+	b := &benchmark{
+		name: "ingest", metrics: ingestMetrics, options: o, schemes: []string{"http", "https"}, spawnable: spawnable,
+	}
+	cmd := &cobra.Command{
+		Use:   "ingest",
+		Short: "Web applications that post events: acknowledged events/s, latency",
+		Long: strings.TrimSpace(`
+Posters send one event after the other over XML-RPC (event.publish at /RPC2) or
+HTTP (POST /events), each on a connection that stays open, and wait for each
+answer. If the class is retained, an answer means that the event is on disk:
+choose the disk for a started server with --dir, and mind that an fsync on tmpfs
+is free. The peer python-xmlrpc is Python's xmlrpc.server with a method that
+does nothing.`),
+		Example: `  wireroom bench ingest --spawn wireroom --spawn python-xmlrpc --posters 1,8,64 --dir /var/tmp
+  wireroom bench ingest --target mine=http://127.0.0.1:8080,pid=4711 --key demo --class demo.message`,
+	}
+	f := cmd.Flags()
+	o.addCommon(f, spawnable)
+	o.addDuration(f)
+	f.IntSliceVar(&o.posters, "posters", []int{1, 8, 64}, "posters at the same time; several are several cases")
+	f.StringSliceVar(&o.via, "via", []string{viaXMLRPC, viaHTTP}, "xmlrpc or http; both are several cases")
+	f.StringVar(&o.key, "key", defaultKey, "secret of the ingest key")
+	f.StringVar(&o.class, "class", defaultClass, "class of the events; its data has a number and a text")
+	f.IntVar(&o.payload, "payload", 128, "bytes of the text")
+	b.bind(cmd, func() error {
+		o.login.realm = "realm1" // of a spawned wireroom; nobody joins it
+		return o.ingestCases(b)
+	})
+	return cmd
+}
+
+// ingestCases checks the flags of ingest and makes its cases.
+func (o *options) ingestCases(b *benchmark) error {
+	if err := distinct("--posters", o.posters, 1, 10_000); err != nil {
+		return err
+	}
+	if err := needFiles("--posters", slices.Max(o.posters)); err != nil {
+		return err
+	}
+	if err := plain("--key", o.key); err != nil {
+		return errors.New("--key: expected printable ASCII without spaces, quotes and backslashes")
+	}
+	if err := plain("--class", o.class); err != nil {
+		return err
+	}
+	if strings.ContainsAny(o.key+o.class, "<>&") {
+		return errors.New("--key, --class: expected none of < > &")
+	}
+	for i, via := range o.via {
+		if via != viaXMLRPC && via != viaHTTP {
+			return fmt.Errorf("--via %q: expected xmlrpc or http", via)
+		}
+		if slices.Contains(o.via[:i], via) {
+			return fmt.Errorf("--via %s: given twice", via)
+		}
+		for _, n := range o.posters {
+			b.cases = append(b.cases, benchCase{
+				name:    via + ", " + strconv.Itoa(n) + " posters",
+				applies: func(t *target) bool { return via == viaXMLRPC || t.spawn != spawnPython },
+				run: func(ctx context.Context, s *server, say progress) (sample, error) {
+					return runIngest(ctx, o, s, via, n, say)
+				},
+			})
+		}
+	}
+	return nil
+}
+
+// A postOffice is one measurement: what the posters share.
+type postOffice struct {
+	requests  *requests
+	measuring atomic.Bool
+	number    atomic.Uint64 // of the last event
+
+	mu      sync.Mutex // guards the following
+	latency histogram
+	failed  uint64
+	lastErr error
+}
+
+// runIngest measures one server with n posters.
+func runIngest(ctx context.Context, o *options, s *server, via string, n int, say progress) (sample, error) {
+	base := s.url
+	if s.httpURL != "" {
+		base = s.httpURL
+	}
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, err
+	}
+	p := &postOffice{requests: newRequests(u, via, o)}
+	// The first event shows whether the server takes it at all.
+	first := &poster{office: p}
+	if err := first.post(ctx); err != nil {
+		return nil, err
+	}
+	first.close()
+
+	load, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	for range n {
+		wg.Go(func() { (&poster{office: p}).run(load) })
+	}
+	say("warm-up")
+	if err := pause(ctx, o.warmup); err != nil {
+		return nil, err
+	}
+	say("measuring for %v", o.duration)
+	m, err := startMeter(s.procs)
+	if err != nil {
+		return nil, err
+	}
+	p.measuring.Store(true)
+	if err := pause(ctx, o.duration); err != nil {
+		return nil, err
+	}
+	p.measuring.Store(false)
+	c, err := m.stop()
+	if err != nil {
+		return nil, err
+	}
+	stop()
+	wg.Wait()
+	if p.latency.n == 0 {
+		return nil, errors.Join(errors.New("no event was acknowledged"), p.lastErr)
+	}
+	if p.lastErr != nil {
+		say("posts fail: %v", p.lastErr)
+	}
+	h := &p.latency
+	sm := sample{
+		"events_per_second": float64(h.n) / c.wall.Seconds(),
+		"failed":            float64(p.failed),
+		"latency_p50_ms":    milliseconds(h.quantile(0.50)),
+		"latency_p99_ms":    milliseconds(h.quantile(0.99)),
+		"latency_max_ms":    milliseconds(h.max),
+	}
+	return sm, sm.addCost(s, c, "server_cpu_us_per_event", float64(h.n))
+}

@@ -1,0 +1,264 @@
+//go:build linux
+
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// joinTimeout bounds each step of a join, connecting included.
+const joinTimeout = 20 * time.Second
+
+// perAddress is how many connections to a loopback address are made from one
+// client address, before the next 127.0.0.x is taken: there are 28,232 ports.
+const perAddress = 8000
+
+// A login says how the generator's sessions join.
+type login struct {
+	realm    string
+	authID   string // empty: anonymous
+	ticket   string // for authID; never printed
+	insecure bool   // accept any certificate
+}
+
+// A session is a connection on which the generator asks and waits for the
+// answer: how each one begins. Only one goroutine uses it. When it is to be
+// read by a [loop], that takes it over.
+type session struct {
+	conn    net.Conn
+	framing framing
+	ser     serializer
+	mask    [4]byte
+	unread  []byte // received, not yet consumed
+	nextID  uint64 // the last request id used
+}
+
+// dial connects to a server and agrees on framing and serializer. nth is the
+// number of the connection in this run: it decides the client's address.
+func dial(ctx context.Context, rawURL string, ser serializer, lg *login, nth int) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{ser: ser}
+	_, _ = rand.Read(s.mask[:])
+	d := localDialer(u, nth)
+	switch u.Scheme {
+	case "ws", "wss":
+		wd := ws.Dialer{
+			Protocols: []string{ser.subprotocol()},
+			NetDial:   d.DialContext,
+			TLSConfig: &tls.Config{InsecureSkipVerify: lg.insecure},
+		}
+		conn, br, hs, err := wd.Dial(ctx, rawURL)
+		if err != nil {
+			return nil, fmt.Errorf("connect to %s: %w", rawURL, err)
+		}
+		s.conn = conn
+		if br != nil {
+			s.unread = make([]byte, br.Buffered())
+			_, _ = io.ReadFull(br, s.unread)
+			ws.PutReader(br)
+		}
+		if hs.Protocol != ser.subprotocol() {
+			_ = conn.Close()
+			return nil, fmt.Errorf("connect to %s: the server agreed to subprotocol %q, expected %q", rawURL, hs.Protocol, ser.subprotocol())
+		}
+		return s, nil
+	}
+	s.framing = frameRaw
+	if s.conn, err = dialRaw(ctx, d, u, lg); err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", rawURL, err)
+	}
+	if err := s.rawHandshake(); err != nil {
+		_ = s.conn.Close()
+		return nil, fmt.Errorf("connect to %s: %w", rawURL, err)
+	}
+	return s, nil
+}
+
+// localDialer returns a dialer that leaves from the client address that
+// connection nth should have.
+func localDialer(u *url.URL, nth int) *net.Dialer {
+	d := &net.Dialer{}
+	ip := net.ParseIP(u.Hostname())
+	if at := nth / perAddress; at > 0 && ip != nil && ip.To4() != nil && ip.IsLoopback() {
+		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+at%250))}
+	}
+	return d
+}
+
+func dialRaw(ctx context.Context, d *net.Dialer, u *url.URL, lg *login) (net.Conn, error) {
+	switch u.Scheme {
+	case "unix":
+		return d.DialContext(ctx, "unix", u.Path)
+	case "rss":
+		td := tls.Dialer{NetDialer: d, Config: &tls.Config{InsecureSkipVerify: lg.insecure}}
+		return td.DialContext(ctx, "tcp", u.Host)
+	}
+	return d.DialContext(ctx, "tcp", u.Host)
+}
+
+// rawHandshake agrees on the serializer of a RawSocket connection.
+func (s *session) rawHandshake() error {
+	_ = s.conn.SetDeadline(time.Now().Add(joinTimeout))
+	if _, err := s.conn.Write([]byte{0x7f, 0xf0 | s.ser.rawID(), 0, 0}); err != nil {
+		return err
+	}
+	var answer [4]byte
+	if _, err := io.ReadFull(s.conn, answer[:]); err != nil {
+		return fmt.Errorf("RawSocket handshake: %w", err)
+	}
+	if answer[0] != 0x7f || answer[1]&0x0f != s.ser.rawID() {
+		return fmt.Errorf("RawSocket handshake: the server answered % x, which does not agree to %s", answer, s.ser)
+	}
+	return nil
+}
+
+// join opens a session in the realm.
+func (s *session) join(lg *login) error {
+	details := dict{
+		"agent": "wireroom-bench",
+		"roles": dict{"publisher": dict{}, "subscriber": dict{}, "caller": dict{}, "callee": dict{}},
+	}
+	if lg.authID != "" {
+		details["authid"] = lg.authID
+		details["authmethods"] = list{"ticket"}
+	}
+	if err := s.send(codeHello, lg.realm, details); err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	for {
+		code, _, msg, err := s.receive()
+		switch {
+		case err != nil:
+			return fmt.Errorf("join: %w", err)
+		case code == codeWelcome:
+			return nil
+		case code == codeChallenge && lg.ticket != "":
+			if err := s.send(codeAuthenticate, lg.ticket, dict{}); err != nil {
+				return fmt.Errorf("join: %w", err)
+			}
+		default:
+			return fmt.Errorf("join realm %q: %w", lg.realm, unexpected(s.ser, msg))
+		}
+	}
+}
+
+// subscribe subscribes to a topic.
+func (s *session) subscribe(topic string) error {
+	return s.request(codeSubscribe, codeSubscribed, topic, dict{}, topic)
+}
+
+// register registers a procedure.
+func (s *session) register(procedure string) error {
+	return s.request(codeRegister, codeRegistered, procedure, dict{}, procedure)
+}
+
+// publish publishes and waits until the server acknowledged.
+func (s *session) publish(topic string, payload []byte) error {
+	return s.request(codePublish, codePublished, topic, dict{"acknowledge": true}, topic, list{string(payload)})
+}
+
+// request sends [code, id, rest…] and waits for [answer, id, …].
+func (s *session) request(code, answer uint64, what string, rest ...any) error {
+	s.nextID++
+	if err := s.send(code, append(list{s.nextID}, rest...)...); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	got, after, msg, err := s.receive()
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if id, _, ok := s.ser.readUint(after); got != answer || !ok || id != s.nextID {
+		return fmt.Errorf("%s: %w", what, unexpected(s.ser, msg))
+	}
+	return nil
+}
+
+// send writes a message.
+func (s *session) send(code uint64, rest ...any) error {
+	frame := s.framing.append(nil, s.ser, kindMessage, newMessage(s.ser, code, rest...), s.mask)
+	_ = s.conn.SetWriteDeadline(time.Now().Add(joinTimeout))
+	_, err := s.conn.Write(frame)
+	return err
+}
+
+// receive waits for the next message that came in one frame and returns its
+// type code, what follows that, and all of it. It is valid until the next
+// call.
+func (s *session) receive() (code uint64, rest, msg []byte, err error) {
+	return s.receiveBy(time.Now().Add(joinTimeout))
+}
+
+// receiveBy is receive with a deadline; zero is none.
+func (s *session) receiveBy(deadline time.Time) (code uint64, rest, msg []byte, err error) {
+	_ = s.conn.SetReadDeadline(deadline)
+	for {
+		kind, body, n, err := s.framing.next(s.unread)
+		if err != nil {
+			return 0, nil, nil, err
+		}
+		if n == 0 {
+			if err := s.fill(); err != nil {
+				return 0, nil, nil, err
+			}
+			continue
+		}
+		s.unread = s.unread[n:]
+		switch kind {
+		case kindMessage:
+			code, rest, ok := s.ser.readCode(body)
+			if !ok {
+				return 0, nil, nil, unexpected(s.ser, body)
+			}
+			return code, rest, body, nil
+		case kindPing:
+			if _, err := s.conn.Write(s.framing.append(nil, s.ser, kindPong, body, s.mask)); err != nil {
+				return 0, nil, nil, err
+			}
+		case kindClose:
+			return 0, nil, nil, closedError(body)
+		case kindFragment, kindLast:
+			return 0, nil, nil, errors.New("a fragmented answer, which the generator can't read while it joins")
+		case kindPong:
+		}
+	}
+}
+
+// fill reads more.
+func (s *session) fill() error {
+	buf := make([]byte, len(s.unread)+2048)
+	n := copy(buf, s.unread)
+	m, err := s.conn.Read(buf[n:])
+	s.unread = buf[:n+m]
+	if m > 0 {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		return errors.New("the server closed the connection")
+	}
+	return err
+}
+
+// closedError says what a close frame says.
+func closedError(body []byte) error {
+	if len(body) < 2 {
+		return errors.New("the server closed the connection")
+	}
+	code := int(body[0])<<8 | int(body[1])
+	return errors.New("the server closed the connection: " + strconv.Itoa(code) + " " + string(body[2:]))
+}

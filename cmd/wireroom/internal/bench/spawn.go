@@ -1,0 +1,174 @@
+//go:build linux
+
+package bench
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	texttemplate "text/template"
+	"time"
+)
+
+// What --spawn can start.
+const (
+	spawnWireroom  = "wireroom"
+	spawnNexus     = "nexus"
+	spawnWriteLoop = "writeloop"
+	spawnPython    = "python-xmlrpc"
+)
+
+// spawners start a server each. The map is never changed.
+var spawners = map[string]func(ctx context.Context, o *options) (*server, error){
+	spawnWireroom:  startWireroom,
+	spawnNexus:     startNexus,
+	spawnWriteLoop: startWriteLoop,
+	spawnPython:    startPython,
+}
+
+// The key that posts to a spawned wireroom, and the class that it posts to,
+// unless --key and --class say otherwise.
+const (
+	defaultKey   = "wireroom-bench-key"
+	defaultClass = "bench.event"
+)
+
+// startSelf starts a hidden subcommand of this program.
+func startSelf(args ...string) (c *child, addr string, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", err
+	}
+	if c, err = startChild(true, self, append([]string{"bench"}, args...)...); err != nil {
+		return nil, "", err
+	}
+	if addr, err = c.address(); err != nil {
+		c.stop()
+		return nil, "", err
+	}
+	return c, addr, nil
+}
+
+// asServer returns the child as a server.
+func (c *child) asServer(url string) *server {
+	return &server{url: url, procs: c.procs(), stop: c.stop, explain: c.explain}
+}
+
+// startNexus starts nexus's router.
+func startNexus(_ context.Context, o *options) (*server, error) {
+	c, addr, err := startSelf("nexus-server", "--realm", o.login.realm)
+	if err != nil {
+		return nil, err
+	}
+	return c.asServer("ws://" + addr + "/ws"), nil
+}
+
+// startWriteLoop starts the floor.
+func startWriteLoop(context.Context, *options) (*server, error) {
+	c, addr, err := startSelf("writeloop-server")
+	if err != nil {
+		return nil, err
+	}
+	return c.asServer("tcp://" + addr), nil
+}
+
+//go:embed xmlrpc_server.py
+var pythonServer string
+
+// startPython starts Python's xmlrpc.server with a method that does nothing.
+func startPython(context.Context, *options) (*server, error) {
+	c, err := startChild(true, "python3", "-c", pythonServer)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := c.address()
+	if err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c.asServer("http://" + addr), nil
+}
+
+//go:embed wireroom.yaml.tmpl
+var wireroomConfigText string
+
+var wireroomConfig = texttemplate.Must(texttemplate.New("wireroom.yaml").Parse(wireroomConfigText))
+
+// startWireroom starts "serve" of this very program, with a store and a
+// configuration in a new folder, which goes with it.
+func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
+	dir, err := os.MkdirTemp(o.dir, "wireroom-bench-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(dir)
+		}
+	}()
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	err = wireroomConfig.Execute(&text, map[string]any{
+		"Address": addr, "Realm": o.login.realm, "Key": o.key, "Class": o.class,
+		"Store": filepath.Join(dir, "wireroom.db"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "wireroom.yaml")
+	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c, err := startChild(false, self, "serve", "--config", file)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Timeout: 2 * time.Second}
+	defer client.CloseIdleConnections()
+	err = c.await(ctx, func() error {
+		resp, err := client.Get("http://" + addr + "/readyz")
+		if err != nil {
+			return err
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("/readyz: %s", resp.Status)
+		}
+		return nil
+	})
+	if err != nil {
+		c.stop()
+		return nil, err
+	}
+	s := c.asServer("ws://" + addr + "/ws")
+	s.httpURL = "http://" + addr
+	s.note = "store on " + fsName(dir)
+	s.stop = func() {
+		c.stop()
+		_ = os.RemoveAll(dir)
+	}
+	return s, nil
+}
+
+// freeAddress returns an address on the loopback interface that nobody
+// listens on now.
+func freeAddress() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer ln.Close()
+	return ln.Addr().String(), nil
+}
