@@ -1,0 +1,80 @@
+package interop_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestNode(t *testing.T) {
+	for _, lib := range []struct {
+		name string
+		library
+	}{
+		{name: "autobahn"},
+		{name: "wampy", library: library{class: true}},
+	} {
+		for _, serializer := range serializers {
+			t.Run(lib.name+"/"+serializer, func(t *testing.T) {
+				node := needNode(t, lib.name, "ws")
+				g := startGateway(t)
+				goRound(t, g, lib.library, node.env, node.path, "testdata/node.mjs",
+					lib.name, g.url("ws", "/ws"), "realm1", serializer, roundName("node", lib.name, serializer))
+			})
+		}
+	}
+}
+
+func TestPython(t *testing.T) {
+	for _, serializer := range serializers {
+		t.Run(serializer, func(t *testing.T) {
+			python := pythonWith(t, "autobahn", "msgpack", "cbor2")
+			g := startGateway(t)
+			goRound(t, g, library{}, os.Environ(), python, "testdata/round.py",
+				g.url("ws", "/ws"), "realm1", serializer, roundName("python", serializer))
+		})
+	}
+}
+
+// A page of another origin, which the gateway's configuration lets in.
+func TestBrowser(t *testing.T) {
+	for _, lib := range []struct {
+		name string
+		file string // in node_modules
+		library
+	}{
+		{name: "autobahn", file: "autobahn-browser/autobahn.min.js"},
+		{name: "wampy", file: "wampy/dist/browser/wampy.min.js", library: library{class: true}},
+	} {
+		t.Run(lib.name, func(t *testing.T) {
+			node := needBrowser(t, lib.file)
+			pages := servePages(t, "/clients/"+lib.name+".js", filepath.Join(node.modules, lib.file))
+			g := startGateway(t, pages)
+			query := url.Values{
+				"library": {lib.name}, "url": {g.url("ws", "/ws")}, "realm": {"realm1"},
+				"name": {roundName("browser", lib.name)},
+			}
+			goRound(t, g, lib.library, node.env, node.path, "testdata/browser.mjs", pages+"/page.html?"+query.Encode())
+		})
+	}
+}
+
+// servePages serves testdata, and the file at path. It returns the origin.
+func servePages(t *testing.T, path, file string) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
+	pages := http.FileServer(http.Dir("testdata"))
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		if filepath.Ext(r.URL.Path) == ".mjs" {
+			w.Header().Set("Content-Type", "text/javascript")
+		}
+		pages.ServeHTTP(w, r)
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s.URL
+}

@@ -1,0 +1,160 @@
+// Uses the console page as a person would: console.mjs ADDRESS FOLDER. What it
+// needs done elsewhere it asks for, and waits for a line on standard input.
+// Screenshots go to the folder.
+
+import assert from "node:assert/strict";
+import { begin } from "./driver.mjs";
+
+const { address, folder, ask, say, open, finish } = await begin();
+
+const state = (page, name) => page.locator(`#connection[data-state="${name}"]`).waitFor();
+const event = (page, text) => page.locator(".tape .event", { hasText: text });
+const arrived = (page, text) => event(page, text).first().waitFor();
+
+const page = await open();
+const tape = page.getByRole("list", { name: "Events, newest first" });
+
+const steps = {
+  async "the page comes up and is live"() {
+    await page.goto(address);
+    await state(page, "live");
+  },
+
+  async "the classes are listed with their fields"() {
+    const card = page.locator("details.class", { hasText: "order.created" });
+    await card.locator("summary").click();
+    await card.getByText("A customer placed an order.").waitFor();
+    assert.match(await card.locator("tr", { hasText: "total" }).innerText(), /a number of at least 0/);
+    assert.match(await card.locator("tr", { hasText: "customer" }).innerText(), /required/);
+    await card.getByText("retained").waitFor();
+  },
+
+  async "the Python lines post an event that appears at once"() {
+    await ask("python", { code: await page.locator("#snippet").innerText() });
+    await arrived(page, "hello");
+  },
+
+  async "so do the curl line, and the JavaScript receives it"() {
+    await page.getByRole("tab", { name: "JavaScript" }).click();
+    const javascript = await page.locator("#snippet").innerText();
+    await page.getByRole("tab", { name: "JavaScript" }).press("ArrowLeft");
+    assert.equal(await page.getByRole("tab", { name: "curl" }).getAttribute("aria-selected"), "true");
+    await ask("receive", { code: javascript, post: await page.locator("#snippet").innerText() });
+    await event(page, "hello").nth(1).waitFor();
+    await page.getByRole("tab", { name: "Python" }).click();
+  },
+
+  async "markup in an event stays text"() {
+    const text = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
+    await ask("post", { class: "demo.message", data: { room: "<b>lobby</b>", text } });
+    await arrived(page, text);
+    assert.equal(await page.locator(".tape img, .tape script, .tape b").count(), 0);
+    assert.equal(await page.title(), "Wireroom");
+  },
+
+  async "the form shows what the gateway finds wrong at its field, and posts what is right"() {
+    await page.getByLabel("Class", { exact: true }).selectOption("order.created");
+    const id = page.getByLabel("id required");
+    await id.fill("many");
+    await page.getByLabel("customer required").fill("grace");
+    await page.getByRole("button", { name: "Post event" }).click();
+    const problem = page.locator("#compose-field-id-problem");
+    await problem.waitFor();
+    assert.match(await problem.innerText(), /expected .*int.*found .*many/i);
+    assert.equal(await id.getAttribute("aria-invalid"), "true");
+    assert.ok(await id.evaluate((input) => input === document.activeElement), "the field has the focus");
+    await page.screenshot({ path: `${folder}/console-problem.png` });
+
+    await id.fill("4711");
+    await page.getByLabel("items").fill("[1, 2");
+    await page.getByRole("button", { name: "Post event" }).click();
+    await page.locator("#compose-field-items-problem").getByText("expected JSON").waitFor();
+    await page.getByLabel("items").fill('[{"sku": "A-7", "n": 2}]');
+    await page.getByLabel("total").fill("129.5");
+    await page.getByLabel("express").selectOption("true");
+    await page.getByRole("button", { name: "Post event" }).click();
+    await page.getByText(/^Posted as publication/).waitFor();
+    await arrived(page, "grace");
+    assert.match(await event(page, "grace").innerText(), /4711[\s\S]*129\.5[\s\S]*true/);
+    assert.equal(await problem.isVisible(), false);
+  },
+
+  async "a pause holds events back and loses none"() {
+    await page.getByRole("button", { name: "Pause" }).click();
+    await ask("post", { class: "demo.message", data: { room: "lobby", text: "while paused" } });
+    await page.getByRole("button", { name: "Resume, 1 waiting" }).waitFor();
+    assert.equal(await event(page, "while paused").count(), 0);
+    await page.getByRole("button", { name: "Resume, 1 waiting" }).click();
+    await arrived(page, "while paused");
+  },
+
+  async "the filter hides a class"() {
+    const filter = page.getByRole("group", { name: "Show events of these classes" });
+    const box = filter.getByRole("checkbox", { name: /order\.created/ });
+    await box.press("Space");
+    await event(page, "grace").waitFor({ state: "hidden" });
+    assert.ok(await event(page, "while paused").isVisible());
+    await box.press("Space");
+    await event(page, "grace").waitFor();
+  },
+
+  async "a crash of the gateway is survived, and what was missed is shown"() {
+    const before = await tape.locator(".event").count();
+    await ask("crash");
+    await state(page, "waiting");
+    assert.match(await page.locator("#connection-detail").innerText(), /^\d+ s$/);
+    await page.screenshot({ path: `${folder}/console-waiting.png` });
+    await ask("recover", { missed: ["missed 1", "missed 2", "missed 3"] });
+    await state(page, "live");
+    await arrived(page, "missed 3");
+    const missed = await event(page, /missed \d/).allInnerTexts();
+    assert.deepEqual(missed.map((text) => text.match(/missed \d/)[0]), ["missed 3", "missed 2", "missed 1"]);
+    for (const text of missed) assert.match(text, /replayed/);
+    assert.equal(await tape.locator(".event").count(), before + 3, "nothing came twice");
+    await ask("post", { class: "demo.message", data: { room: "lobby", text: "live again" } });
+    await arrived(page, "live again");
+    assert.doesNotMatch(await event(page, "live again").innerText(), /replayed/);
+  },
+
+  async "a planned restart is survived"() {
+    await ask("restart");
+    await page.locator(".tape .note", { hasText: "The connection is back." }).nth(1).waitFor();
+    await state(page, "live");
+  },
+
+  async "a refusal is shown with its reason"() {
+    const other = await open();
+    // Before the page's script runs, which is when the page is parsed.
+    await other.addInitScript(() => document.addEventListener("readystatechange", () => {
+      document.querySelector('meta[name="wireroom-realm"]').content = "nowhere";
+    }, { once: true }));
+    await other.goto(address);
+    await state(other, "refused");
+    assert.match(await other.getByRole("alert").innerText(), /wamp\.error\.no_such_realm/);
+    await other.screenshot({ path: `${folder}/console-refused.png` });
+    await other.context().close();
+  },
+
+  async "it fits into 1280 and 400 pixels, by day and by night"() {
+    for (const width of [1280, 400]) {
+      for (const colorScheme of ["light", "dark"]) {
+        const other = await open({ viewport: { width, height: 900 }, colorScheme });
+        await other.goto(address);
+        await arrived(other, "live again");
+        await other.locator("details.class summary").first().click();
+        const wider = await other.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wider <= 0, `the page is ${wider} pixels wider than ${width}`);
+        await other.screenshot({ path: `${folder}/console-${width}-${colorScheme}.png`, fullPage: true });
+        await other.context().close();
+      }
+    }
+  },
+};
+
+await finish(page, async () => {
+  for (const [name, run] of Object.entries(steps)) {
+    await run();
+    say("passed", { name });
+  }
+  say("done", { count: Object.keys(steps).length });
+});
