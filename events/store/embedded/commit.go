@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -28,6 +29,8 @@ type request interface {
 type queue struct {
 	maxRecords, maxBytes int
 
+	waits atomic.Uint64 // how many calls of put had to wait
+
 	// mu guards the following.
 	mu       sync.Mutex
 	changed  *sync.Cond // anything below changed
@@ -43,25 +46,30 @@ func newQueue(c Config) *queue {
 	return q
 }
 
-// put adds a request, waiting for room. It reports whether it had to wait, and
-// false in ok if the queue is closed. What is larger than the whole queue gets
-// in when the queue is empty.
-func (q *queue) put(r request) (waited, ok bool) {
+// put adds a request, waiting for room, and reports whether it did: not if the
+// queue is closed. What is larger than the whole queue gets in when the queue
+// is empty.
+func (q *queue) put(r request) bool {
 	records, bytes := r.size()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !q.closed && q.records > 0 && (q.records+records > q.maxRecords || q.bytes+bytes > q.maxBytes) {
-		waited = true
+	full := func() bool {
+		return !q.closed && q.records > 0 && (q.records+records > q.maxRecords || q.bytes+bytes > q.maxBytes)
+	}
+	if full() {
+		q.waits.Add(1)
+	}
+	for full() {
 		q.changed.Wait()
 	}
 	if q.closed {
-		return waited, false
+		return false
 	}
 	q.requests = append(q.requests, r)
 	q.records += records
 	q.bytes += bytes
 	q.changed.Broadcast()
-	return waited, true
+	return true
 }
 
 // take waits for requests and appends as many to batch as fit in one commit.
@@ -162,11 +170,7 @@ func (s *Store) write(tx *txn, batch []request) (err error) {
 
 // submit queues a request. If the store is closed it finishes it at once.
 func (s *Store) submit(r request) {
-	waited, ok := s.queue.put(r)
-	if waited {
-		s.waits.Add(1)
-	}
-	if !ok {
+	if !s.queue.put(r) {
 		r.finish(fmt.Errorf("%w: store file %s", events.ErrClosed, s.path))
 	}
 }

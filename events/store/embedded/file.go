@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -67,11 +68,27 @@ func openFile(path string, lockTimeout time.Duration) (db *bolt.DB, err error) {
 	case err != nil:
 		return nil, fail("cannot open: %w", bare(err))
 	}
-	if err := db.Update(prepare); err != nil {
+	if err = db.View(whole); err == nil {
+		err = db.Update(prepare)
+	}
+	if err != nil {
 		db.Close()
 		return nil, fail("%w", err)
 	}
 	return db, nil
+}
+
+// whole checks that the file is as long as its root says. Behind the end of a
+// file that was cut off, memory cannot be read, which would end the process.
+func whole(tx *bolt.Tx) error {
+	info, err := os.Stat(tx.DB().Path())
+	if err != nil {
+		return err
+	}
+	if info.Size() < tx.Size() {
+		return fmt.Errorf("is damaged: it has %d bytes and should have %d", info.Size(), tx.Size())
+	}
+	return nil
 }
 
 // prepare checks the version of an open file, and makes the buckets of a new
@@ -114,12 +131,22 @@ func (s *Store) explain(op string, err error) error {
 		return nil
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return fmt.Errorf("%w: store file %s", events.ErrClosed, s.path)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG),
-		errors.Is(err, berrors.ErrMaxSizeReached):
+	case isFull(err):
 		return fmt.Errorf("%w: %s the store file %s: %w", events.ErrFull, op, s.path, bare(err))
 	default:
 		return fmt.Errorf("%w: %s the store file %s: %w", events.ErrUnavailable, op, s.path, bare(err))
 	}
+}
+
+// isFull reports whether err says that there is no room. Some errors of bbolt
+// do not wrap what the system said but have it as text.
+func isFull(err error) bool {
+	for _, no := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, no) || strings.HasSuffix(err.Error(), no.Error()) {
+			return true
+		}
+	}
+	return errors.Is(err, berrors.ErrMaxSizeReached)
 }
 
 // bare returns the cause of an error that names the file, which we name

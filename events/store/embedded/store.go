@@ -71,7 +71,7 @@ type Store struct {
 	closing   sync.Once
 	closeErr  error // guarded by closing
 
-	commits, records, failures, waits atomic.Uint64
+	commits, records, failures atomic.Uint64
 }
 
 // Open opens the file at path, or makes it, and starts the committer.
@@ -128,7 +128,7 @@ func (s *Store) Stats() Stats {
 		Commits:  s.commits.Load(),
 		Records:  s.records.Load(),
 		Failures: s.failures.Load(),
-		Waits:    s.waits.Load(),
+		Waits:    s.queue.waits.Load(),
 		Queued:   s.queue.length(),
 	}
 	// On failure the store is closed, and its size of no interest.
