@@ -334,11 +334,10 @@ func (d *Decoder) payload(p *Payload, pass *Passthru) {
 	if !d.optional(partArgs) {
 		return
 	}
-	// A client that can leave out the list in its own language, such as
-	// nexus's, writes null for it when there is only a dict.
 	raw, k := d.rawValue()
+	null := k == kindNil
 	switch {
-	case k == kindNil:
+	case null: // see below
 	case k == kindList:
 		p.Args = raw
 	case (k == kindString || k == kindBinary) && pass.given():
@@ -349,15 +348,20 @@ func (d *Decoder) payload(p *Payload, pass *Passthru) {
 		return
 	}
 	if !d.optional(partKwArgs) {
+		// A client that can leave out the list in its own language, such
+		// as nexus's, writes null for it when there is only a dict. A
+		// null alone is nobody's way to say nothing.
+		if null {
+			d.part = partArgs
+			d.violation("expected list, found null")
+		}
 		return
 	}
-	switch raw, k = d.rawValue(); k {
-	case kindNil:
-	case kindDict:
-		p.KwArgs = raw
-	default:
+	if raw, k = d.rawValue(); k != kindDict {
 		d.expected("dict")
+		return
 	}
+	p.KwArgs = raw
 }
 
 // rawValue reads one value and returns its bytes and its kind.
