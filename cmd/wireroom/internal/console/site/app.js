@@ -17,6 +17,7 @@ const socketURL = new URL("ws", document.baseURI).href.replace(/^http/, "ws");
 const subscriptions = new Map(); // class name -> subscription
 let mark = () => {}; // marks a class as refused or open
 let wasLive = false;
+let lost = false; // and said so
 
 const events = stream();
 const showSnippets = snippets(realm);
@@ -91,14 +92,14 @@ function showState(state) {
   showCountdown();
 
   if (state.name === "live") {
-    if (wasLive) events.note("The connection is back.");
+    if (lost) events.note("The connection is back.");
     wasLive = true;
+    lost = false;
     refreshClasses();
-  } else if (state.name === "waiting" && wasLive && byId("connection").dataset.lost !== "true") {
+  } else if (wasLive && !lost && state.name !== "connecting") {
     events.note(`The connection was lost: ${state.reason}.`);
+    lost = true;
   }
-  if (state.name === "live") byId("connection").dataset.lost = "false";
-  if (state.name === "waiting") byId("connection").dataset.lost = "true";
 }
 
 function showCountdown() {

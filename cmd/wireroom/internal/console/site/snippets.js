@@ -7,10 +7,14 @@ import { exampleData } from "./schema.js";
 const address = (path) => new URL(path, document.baseURI);
 const webSocketURL = () => address("ws").href.replace(/^http/, "ws");
 
+// key is that of the demonstration; any other gateway tells its own to nobody.
+const placeholder = "YOUR-KEY";
+const key = document.querySelector('meta[name="wireroom-key"]').content || placeholder;
+
 const languages = [
-  { id: "python", title: "Python", about: "Posts an event over XML-RPC. Paste it into a Python prompt:", write: python },
-  { id: "curl", title: "curl", about: "Posts an event over HTTP. Paste it into a shell:", write: curl },
-  { id: "javascript", title: "JavaScript", about: "Receives the events in any page or in Node, here with autobahn:", write: javascript },
+  { id: "python", title: "Python", posts: true, about: "Posts an event over XML-RPC: paste it into a Python prompt.", write: python },
+  { id: "curl", title: "curl", posts: true, about: "Posts an event over HTTP: paste it into a shell.", write: curl },
+  { id: "javascript", title: "JavaScript", about: "Receives the events in a page or in Node, here with autobahn-js.", write: javascript },
 ];
 
 /** Fills the panel. Returns a function that shows the snippets for a class. */
@@ -39,7 +43,7 @@ export function snippets(realm) {
       tab.tabIndex = languages[i] === l ? 0 : -1;
     });
     byId("snippet-panel").setAttribute("aria-labelledby", `snippet-${l.id}`);
-    byId("snippet-about").textContent = l.about;
+    byId("snippet-about").textContent = l.about + (l.posts && key === placeholder ? ` Put an ingest key in place of ${placeholder}.` : "");
     byId("snippet").textContent = l.write(chosen, realm);
   }
   show(language);
@@ -61,8 +65,6 @@ async function copy() {
   setTimeout(() => { byId("snippet-copy").textContent = "Copy"; }, 1500);
 }
 
-// key is that of the demonstration; any other gateway tells its own to nobody.
-const key = document.querySelector('meta[name="wireroom-key"]').content || "YOUR-KEY";
 
 function python(c) {
   return `import xmlrpc.client

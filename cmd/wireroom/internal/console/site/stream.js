@@ -1,5 +1,6 @@
 // The list of live events: newest first, bounded, drawn at most once a frame
-// however fast they come.
+// however fast they come. What comes from the log of a class is put where its
+// time belongs among the others.
 
 import { byId, chip, hue, make } from "./dom.js";
 
@@ -55,7 +56,7 @@ export function stream() {
     waiting = [];
     if (passed && items.length) items[0].passed = passed;
     passed = 0;
-    list.prepend(...items.reverse().map(row));
+    for (const item of items) place(row(item), item);
     while (list.children.length > KEPT) list.lastElementChild.remove();
     byId("stream-count").textContent = received.toLocaleString();
     for (const { count, output } of counts.values()) output.textContent = count.toLocaleString();
@@ -68,6 +69,13 @@ export function stream() {
     element.hidden = hidden.has(item.className);
     if (item.passed) element.append(make("p", { className: "passed", textContent: `${item.passed.toLocaleString()} earlier events came too fast to be drawn, or while paused.` }));
     return element;
+  }
+
+  function place(element, { at, replayed }) {
+    element.time = at.getTime();
+    let below = list.firstElementChild;
+    while (replayed && below && below.time > element.time) below = below.nextElementSibling;
+    list.insertBefore(element, below);
   }
 
   function showPause() {
@@ -95,7 +103,9 @@ export function stream() {
       received++;
       const known = counts.get(className);
       if (known) known.count++;
-      enqueue({ className, event, at: new Date() });
+      const said = new Date(event.details._time);
+      const at = Number.isNaN(said.getTime()) ? new Date() : said;
+      enqueue({ className, event, at, replayed: event.details._replayed });
     },
 
     /** Adds a line of the page's own, such as that a connection came back. */
@@ -130,16 +140,14 @@ function noteRow({ note, at }) {
 
 function eventRow({ className, event, at }) {
   const { details, args, kwargs, topic } = event;
-  const time = new Date(details._time ?? at);
-  const head = make("div", { className: "event-head" }, clock(Number.isNaN(time.getTime()) ? at : time), chip(className));
-  if (topic !== className) head.append(make("span", { className: "topic", textContent: topic }));
-  const marks = make("span", { className: "marks" });
-  if (details._offset !== undefined) marks.append(make("span", { className: "offset", textContent: `#${details._offset}`, title: `Offset in the log of ${className}, epoch ${details._epoch ?? "unknown"}` }));
-  if (details._replayed) marks.append(make("span", { className: "mark replayed", textContent: "replayed", title: "From the log: it came before this page asked, or while it was away." }));
-  if (details._missed) marks.append(make("span", { className: "mark missed", textContent: `${details._missed} missed`, title: "The gateway dropped events, because this page took them too slowly." }));
-  if (marks.children.length) head.append(marks);
+  const when = make("span", { className: "when" }, clock(at));
+  const what = make("span", { className: "what" }, chip(className));
+  if (details._offset !== undefined) when.append(make("span", { className: "offset", textContent: `#${details._offset}`, title: `Offset in the log of ${className}, epoch ${details._epoch ?? "unknown"}` }));
+  if (topic !== className) what.append(make("span", { className: "topic", textContent: topic }));
+  if (details._replayed) what.append(make("span", { className: "mark replayed", textContent: "replayed", title: "From the log: it came before this page asked, or while it was away." }));
+  if (details._missed) what.append(make("span", { className: "mark missed", textContent: `${details._missed} missed`, title: "The gateway dropped events, because this page took them too slowly." }));
 
-  const item = make("li", { className: "event" }, head, data(args.length ? { ...kwargs, args } : kwargs));
+  const item = make("li", { className: "event" }, make("div", { className: "event-head" }, when, what), data(args.length ? { ...kwargs, args } : kwargs));
   item.style.setProperty("--hue", hue(className));
   item.dataset.class = className;
   if (details._event_id) item.title = `Event ${details._event_id}`;

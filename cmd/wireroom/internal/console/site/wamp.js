@@ -146,7 +146,7 @@ export class Client {
       if (current()) this.#receive(data);
     };
     socket.onclose = ({ code, reason }) => {
-      if (current()) this.#lost(reason || (code === 1006 ? "no connection" : `closed with code ${code}`));
+      if (current()) this.#lost(reason || (code !== 1006 ? `closed with code ${code}` : this.#liveSince ? "it broke off" : "nobody answers"));
     };
   }
 
