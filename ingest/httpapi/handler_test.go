@@ -261,6 +261,38 @@ func problem(t *testing.T, w *httptest.ResponseRecorder) string {
 	return b.String()
 }
 
+// The worst that fits in a request is answered like anything else.
+func TestBombs(t *testing.T) {
+	const size = 1<<20 - 100
+	event := func(data string) string { return `{"class":"a","data":{` + data + `}}` }
+	var members strings.Builder
+	for i := range size / 12 {
+		fmt.Fprintf(&members, `"%d":0,`, i)
+	}
+	tests := []struct {
+		name, body string
+		want       int
+	}{
+		{"deep arrays", event(`"a":` + strings.Repeat("[", size)), 400},
+		{"deep objects", event(strings.Repeat(`"":{`, size/4)), 400},
+		{"deep and closed", event(`"a":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)), 400},
+		{"deep outside data", strings.Repeat("[", size), 400},
+		{"many members", event(members.String() + `"a":0`), 200},
+		{"many duplicates", event(strings.Repeat(`"a":0,`, size/6) + `"a":0`), 400},
+		{"long number", event(`"a":` + strings.Repeat("1", size)), 200},
+		{"long escapes", event(`"a":"` + strings.Repeat(`\u0000`, size/6) + `"`), 200},
+		{"long backslashes", event(`"a":"` + strings.Repeat(`\\`, size/2) + `"`), 200},
+		{"many events", "[" + strings.Repeat(`{},`, size/3), 400},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if w := post(newHandler(checked()), tt.body); w.Code != tt.want {
+				t.Errorf("answer %d %.300s, want %d", w.Code, w.Body, tt.want)
+			}
+		})
+	}
+}
+
 func TestHeaders(t *testing.T) {
 	h := newHandler(checked())
 	tests := []struct {

@@ -2,6 +2,7 @@ package xmlrpc_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -274,5 +275,42 @@ func TestDecodeManyMembers(t *testing.T) {
 	b.WriteString("<member><name>12345</name><value/></member></struct></value>")
 	if _, _, _, _, err := xmlrpc.Decode([]byte(callOf(b.String())), "", maxDepth); err == nil || !strings.Contains(err.Error(), `"12345"`) {
 		t.Errorf("20001 members with a duplicate: %v, want an error that names it", err)
+	}
+}
+
+// The worst that fits in a request costs memory in proportion to it.
+func TestDecodeMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	const size = 1 << 20
+	fill := func(s string) string { return strings.Repeat(s, size/len(s)) }
+	member := "<member><name/><value/></member>"
+	tests := []struct{ name, doc string }{
+		{"values", callOf("<value><array><data>" + fill("<value/>") + "</data></array></value>")},
+		{"parameters", "<methodCall><methodName>m</methodName><params>" + fill("<param><value/></param>") + "</params></methodCall>"},
+		{"members", callOf("<value><struct>" + fill(member) + "</struct></value>")},
+		{"escapes", callOf("<value>" + fill("\t") + "</value>")},
+		{"references", callOf("<value>" + fill("&#9;") + "</value>")},
+		{"ISO-8859-1", "<?xml version='1.0' encoding='latin1'?>" + callOf("<value>"+fill("\xE4")+"</value>")},
+		{"pieces of a number", callOf("<value><int>" + fill("1<!---->") + "</int></value>")},
+		{"comments", fill("<!---->") + callOf("<value/>")},
+		{"depth", callOf(fill("<value><array><data>"))},
+		{"start tags", fill("<methodCall>")},
+		{"attributes", "<methodCall " + fill("a='' ") + ">"},
+		{"document type", "<!DOCTYPE a [" + fill("<!ENTITY a '&a;&a;'>") + "]>" + callOf("<value>&a;</value>")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			doc := []byte(tt.doc)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_ = xmlrpc.Decoding(doc, maxDepth)()
+			runtime.ReadMemStats(&after)
+			// Slices that grow by a quarter leave five times their size behind.
+			if got := after.TotalAlloc - before.TotalAlloc; got > 24*size {
+				t.Errorf("decoding %d bytes allocates %d in all, want at most 24 times as much", len(doc), got)
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	stdjson "encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"reflect"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wireroom/wireroom/ingest"
 	"github.com/wireroom/wireroom/ingest/xmlrpc"
 )
 
@@ -66,6 +68,56 @@ func FuzzDecode(f *testing.F) {
 		}
 		if size > 2*len(doc) || len(types) > len(doc)/8 {
 			t.Fatalf("%d bytes of XML became %d values with %d bytes of JSON", len(doc), len(types), size)
+		}
+	})
+}
+
+// Whatever comes, the answer is a well-formed methodResponse with either one
+// value or a fault of a documented code, and nothing is posted that is not JSON.
+func FuzzAnswer(f *testing.F) {
+	for _, s := range []string{
+		request("event.publish", "demo", "a.b", data, "id"),
+		request("event.publish_many", "demo", array(eventStruct("a"), eventStruct("strict"))),
+		request("system.multicall", array(callStruct("event.publish", "demo", "strict", data), callStruct("class.list", "demo"))),
+		request("system.multicall", array(callStruct("system.multicall", array()), callStruct("&#x7F;&lt;\u0085]]&gt;"))),
+		request("session.token", "demo", "joe", array("a"), "<int>5</int>"),
+		request("send_event", "a", `{"a":[1]}`), request("system.methodHelp", "class.list"), request("x"), "",
+	} {
+		f.Add(s)
+	}
+	codes := map[string]bool{}
+	for _, code := range []int{
+		xmlrpc.CodeNotWellFormed, xmlrpc.CodeEncoding, xmlrpc.CodeCharacter, xmlrpc.CodeNotXMLRPC, xmlrpc.CodeUnknownMethod,
+	} {
+		codes[strconv.Itoa(code)] = true
+	}
+	for _, kind := range ingest.Kinds {
+		codes[strconv.Itoa(xmlrpc.Code(kind))] = true
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		sink := checked()
+		w := post(newHandler(sink), body)
+		var answer element
+		if err := xml.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != 200 || answer.XMLName.Local != "methodResponse" || len(answer.Children) != 1 {
+			t.Fatalf("%q is answered by %d %q, %v", body, w.Code, w.Body, err)
+		}
+		only := answer.Children[0]
+		if only.XMLName.Local == "params" {
+			only = only.Children[0]
+		}
+		value, err := only.Children[0].value()
+		if err != nil {
+			t.Fatalf("%q is answered by %q: %v", body, w.Body, err)
+		}
+		if only.XMLName.Local == "fault" {
+			if code := fmt.Sprint(value.(map[string]any)["faultCode"]); !codes[code] {
+				t.Fatalf("%q is answered by a fault with the code %s", body, code)
+			}
+		}
+		for _, p := range sink.Events() {
+			if !stdjson.Valid(p.Event.Data) || p.Event.Data[0] != '{' {
+				t.Fatalf("%q posts %q", body, p.Event.Data)
+			}
 		}
 	})
 }
