@@ -14,8 +14,8 @@ func TestNode(t *testing.T) {
 		name string
 		library
 	}{
-		{name: "autobahn"},
-		{name: "wampy", library: library{class: true}},
+		{name: "autobahn", library: library{options: true}},
+		{name: "wampy", library: library{options: true, details: true}},
 	} {
 		for _, serializer := range serializers {
 			t.Run(lib.name+"/"+serializer, func(t *testing.T) {
@@ -46,8 +46,8 @@ func TestBrowser(t *testing.T) {
 		file string // in node_modules
 		library
 	}{
-		{name: "autobahn", file: "autobahn-browser/autobahn.min.js"},
-		{name: "wampy", file: "wampy/dist/browser/wampy.min.js", library: library{class: true}},
+		{name: "autobahn", file: "autobahn-browser/autobahn.min.js", library: library{options: true}},
+		{name: "wampy", file: "wampy/dist/browser/wampy.min.js", library: library{options: true, details: true}},
 	} {
 		t.Run(lib.name, func(t *testing.T) {
 			node := needBrowser(t, lib.file)

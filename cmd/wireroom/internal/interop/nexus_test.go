@@ -43,7 +43,7 @@ func TestNexusClient(t *testing.T) {
 			for line := range r.say {
 				c.add(t, g, line.name, line.rest)
 			}
-			c.check(t, library{class: true})
+			c.check(t, library{details: true})
 		})
 	}
 }

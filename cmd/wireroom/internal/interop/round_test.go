@@ -85,9 +85,10 @@ func (s *steward) answer(t *testing.T, do func()) {
 	}
 }
 
-// A library is what a client's library lets its user see.
+// A library is what a client's library lets its user say and see.
 type library struct {
-	class bool // the event's own Details, such as _class
+	options bool // options of the gateway's own, such as _last
+	details bool // the event's own Details, such as _class
 }
 
 // goRound runs a client program through the round of testdata/round.mjs.
@@ -139,6 +140,15 @@ func (c *collector) check(t *testing.T, lib library) {
 		`unknown {"uri":"wamp.error.no_such_procedure"}`,
 		`done {}`,
 	}
+	if lib.options {
+		again := []step{{"text": textXMLRPC}, {"text": textHTTP}}
+		for _, e := range again {
+			if lib.details {
+				e["marked"] = true
+			}
+		}
+		want = slices.Insert(want, len(want)-1, "replayed "+encode(t, step{"again": again}))
+	}
 	if !slices.Equal(c.steps, want) {
 		t.Errorf("steps:\n%s\nwant:\n%s", strings.Join(c.steps, "\n"), strings.Join(want, "\n"))
 	}
@@ -150,7 +160,7 @@ func (c *collector) check(t *testing.T, lib library) {
 			if via == "prefix" {
 				e["topic"] = "demo.message"
 			}
-			if lib.class {
+			if lib.details {
 				e["class"] = "demo.message"
 			}
 			events = append(events, encode(t, e))

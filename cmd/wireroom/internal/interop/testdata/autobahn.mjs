@@ -13,8 +13,8 @@ export function connectAutobahn(autobahn, url, realm, serializers) {
     };
     connection.onopen = (session, details) => resolve({
       details,
-      subscribe: (topic, match, handler) => session.subscribe(topic,
-        (args, kwargs, event) => handler({ topic: event.topic, kwargs }), { match }).catch(asError),
+      subscribe: (topic, options, handler) => session.subscribe(topic,
+        (args, kwargs, event) => handler({ topic: event.topic, kwargs }), options).catch(asError),
       publish: (topic, args, kwargs) => session.publish(topic, args, kwargs, { acknowledge: true })
         .then(({ id }) => id, asError),
       register: (procedure, handler) => session.register(procedure, (args, kwargs, invocation) => {

@@ -2,7 +2,7 @@
 // the library. Each step is said with emit, and the Go test compares.
 //
 // A library is reached through a connect function. It resolves with
-//   {details, subscribe(topic, match, handler), publish(topic, args, kwargs),
+//   {details, subscribe(topic, options, handler), publish(topic, args, kwargs),
 //    register(procedure, handler), call(procedure, args, onprogress), leave()}
 // where a handler of events gets {topic, kwargs, details}, one of calls gets
 // (args, progress) and may throw {uri, args}, and failures reject with
@@ -17,7 +17,7 @@ export async function round(connect, name, emit) {
   emit("joined", { role: client.details.authrole });
 
   const arrivals = new Counter();
-  const listen = (via, topic, match) => client.subscribe(topic, match, (event) => {
+  const listen = (via, topic, match) => client.subscribe(topic, { match }, (event) => {
     emit("event", { via, topic: event.topic, text: event.kwargs.text, class: event.details?._class });
     arrivals.add();
   });
@@ -49,6 +49,15 @@ export async function round(connect, name, emit) {
   const failed = await failure(other.call(`${own}.fail`, []));
   emit("failed", { uri: failed.uri, args: failed.args });
   emit("unknown", { uri: (await failure(other.call("com.example.nobody", []))).uri });
+
+  // An option of the gateway's own goes through: the log is replayed.
+  const replayed = new Counter(), again = [];
+  await other.subscribe("demo.message", { _last: 2 }, ({ kwargs, details }) => {
+    again.push({ text: kwargs.text, marked: details?._replayed });
+    replayed.add();
+  });
+  await replayed.reach(2);
+  emit("replayed", { again });
 
   await client.leave();
   await other.leave();

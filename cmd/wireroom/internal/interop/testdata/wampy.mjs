@@ -8,8 +8,8 @@ export function connectWampy(Wampy, url, realm, options = {}) {
     const details = await wampy.connect();
     return {
       details,
-      subscribe: (topic, match, handler) => wampy.subscribe(topic,
-        ({ details, argsDict }) => handler({ topic: details.topic ?? topic, kwargs: argsDict ?? {}, details }), { match }).catch(asError),
+      subscribe: (topic, options, handler) => wampy.subscribe(topic,
+        ({ details, argsDict }) => handler({ topic: details.topic ?? topic, kwargs: argsDict ?? {}, details }), options).catch(asError),
       publish: (topic, argsList, argsDict) => wampy.publish(topic, { argsList, argsDict })
         .then(({ publicationId }) => publicationId, asError),
       register: (procedure, handler) => wampy.register(procedure, ({ argsList, result_handler: answer }) => {
