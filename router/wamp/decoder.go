@@ -55,7 +55,8 @@ type messages struct {
 // Decode decodes the message that data holds in s, and checks all of it: the
 // number and types of its elements, the ranges of IDs, the type of every option
 // that WAMP defines, and that the payload is well formed. Options that it does
-// not know are checked for form and skipped. URIs are checked to be strings,
+// not know are checked for form and skipped; one that is null is as good as
+// absent, as is a null before keyword arguments. URIs are checked to be strings,
 // not for their syntax ([URI.Valid]).
 //
 // The message belongs to the Decoder and is valid until the next Decode; the

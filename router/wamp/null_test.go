@@ -7,9 +7,9 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// Where an option, or a list before a dict, may be left out, null is the same: wampy sends undefined
-// options with MessagePack and CBOR, and nexus's client null in place of the
-// list when there is only a dict.
+// Where an option, or a list before a dict, may be left out, null is the same:
+// wampy sends undefined options with MessagePack and CBOR, and nexus's client
+// null in place of the list when there is only a dict.
 func TestNullIsAbsent(t *testing.T) {
 	tests := []struct{ null, absent string }{
 		{`[32,1,{"match":"prefix","get_retained":null},"t"]`, `[32,1,{"match":"prefix"},"t"]`},

@@ -187,7 +187,12 @@ func (c *scanner) more(q *seq) bool {
 // key reads the next key of q into tok and reports whether there was one. The
 // value comes next.
 func (c *scanner) key(q *seq) bool {
-	if !c.more(q) || !c.next() {
+	return c.more(q) && c.keyToken()
+}
+
+// keyToken reads a key into tok, and the colon after it.
+func (c *scanner) keyToken() bool {
+	if !c.next() {
 		return false
 	}
 	if c.tok.kind != kindString || c.tok.tags > 0 {
@@ -218,27 +223,6 @@ func (c *scanner) null() bool {
 		isNull = rest[0] == 0xf6 || rest[0] == 0xf7
 	}
 	return isNull && c.next()
-}
-
-// skip reads one value of any kind, and checks it.
-func (c *scanner) skip() {
-	if c.next() {
-		c.skipRest()
-	}
-}
-
-// skipRest reads what belongs to the token that was just read.
-func (c *scanner) skipRest() {
-	switch c.tok.kind {
-	case kindList:
-		for q := c.entered(); c.more(&q); {
-			c.skip()
-		}
-	case kindDict:
-		for q := c.entered(); c.key(&q); {
-			c.skip()
-		}
-	}
 }
 
 // content returns the decoded content of the string or binary in tok. It is

@@ -161,47 +161,28 @@ func (c *scanner) numberJSON() {
 	}
 }
 
-// stringJSON reads a string, eight bytes at a time where it can.
+// stringJSON reads a string.
 func (c *scanner) stringJSON() {
-	const (
-		ones  = 0x0101010101010101
-		highs = 0x8080808080808080
-	)
 	data, i := c.data, c.pos+1
-	start := i
-	var high uint64 // has a high bit if a byte was not ASCII
+	start, ascii := i, true
 	for {
-		if len(data)-i >= 8 {
-			// A byte of special has its high bit set where the string
-			// has a control character, a quote or a backslash; the
-			// lowest of them is exact.
-			w := binary.LittleEndian.Uint64(data[i:])
-			quote, slash := w^ones*'"', w^ones*'\\'
-			special := ((w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
-			if special == 0 {
-				high |= w
-				i += 8
-				continue
-			}
-			n := bits.TrailingZeros64(special) / 8
-			high |= w & (1<<(8*n) - 1)
-			i += n
-		}
+		end, plain := runJSON(data, i)
+		i, ascii = end, ascii && plain
 		if i >= len(data) {
 			c.pos = i
 			c.malformed(unexpectedEnd)
 			return
 		}
-		switch b := data[i]; {
-		case b == '"':
-			if high&highs != 0 && !utf8.Valid(data[start:i]) {
+		switch data[i] {
+		case '"':
+			if !ascii && !utf8.Valid(data[start:i]) {
 				c.malformed("string is not valid UTF-8")
 				return
 			}
 			c.tok.kind, c.tok.b = kindString, data[start:i]
 			c.pos = i + 1
 			return
-		case b == '\\':
+		case '\\':
 			n := escapeLen(data[i:])
 			if n == 0 {
 				c.pos = i
@@ -210,15 +191,45 @@ func (c *scanner) stringJSON() {
 			}
 			c.tok.escaped = true
 			i += n
-		case b < 0x20:
+		default:
 			c.pos = i
 			c.malformed("control character in a string")
 			return
-		default:
-			high |= uint64(b)
-			i++
 		}
 	}
+}
+
+// runJSON returns where the run of string content that begins at i ends: at a
+// quote, a backslash, a control character or the end of data; and whether the
+// run is ASCII. It goes eight bytes at a time where it can.
+func runJSON(data []byte, i int) (end int, ascii bool) {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+	)
+	var high uint64 // has a high bit if a byte was not ASCII
+	for len(data)-i >= 8 {
+		// A byte of special has its high bit set where a byte of w ends the
+		// run; the lowest of them is exact.
+		w := binary.LittleEndian.Uint64(data[i:])
+		quote, slash := w^ones*'"', w^ones*'\\'
+		special := ((w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+		if special != 0 {
+			n := bits.TrailingZeros64(special) / 8
+			high |= w & (1<<(8*n) - 1)
+			return i + n, high&highs == 0
+		}
+		high |= w
+		i += 8
+	}
+	for ; i < len(data); i++ {
+		b := data[i]
+		if b == '"' || b == '\\' || b < 0x20 {
+			break
+		}
+		high |= uint64(b)
+	}
+	return i, high&highs == 0
 }
 
 // escapeLen returns the length of the escape sequence at the start of b, or 0
