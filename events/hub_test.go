@@ -78,6 +78,8 @@ func (r *recorder) want(t *testing.T, want ...string) {
 	}
 }
 
+var discard = slog.New(slog.DiscardHandler)
+
 func openStore(t testing.TB) *embedded.Store {
 	t.Helper()
 	s, err := embedded.Open(filepath.Join(t.TempDir(), "wireroom.db"), embedded.DefaultConfig(), slog.New(slog.DiscardHandler))

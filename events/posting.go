@@ -14,6 +14,7 @@ type posting struct {
 	records []Record // of those entries whose class is retained, in order
 	bytes   int      // of all data
 	line    *Line    // that it keeps its order in; may be nil
+	single  bool     // one event, which can still be refused when it is its turn
 	done    func()   // called once receipts or err are there
 
 	results  []Appended // for each of records
@@ -128,10 +129,10 @@ func (h *Hub) deliver() {
 		for i, p := range ps {
 			h.carryOut(p)
 			h.room.leave(len(p.entries), p.bytes)
-			p.done()
 			if p.line != nil {
-				p.line.finish()
+				p.line.pending.Add(-1)
 			}
+			p.done()
 			ps[i] = nil
 		}
 	}
@@ -146,7 +147,17 @@ func (h *Hub) carryOut(p *posting) {
 	next := 0
 	for _, a := range p.entries {
 		if a.member.log == nil {
-			p.receipts = append(p.receipts, h.routeInBatch(a))
+			r, err := h.routeFree(a)
+			switch {
+			case err == nil:
+			case p.single:
+				p.err = h.refuse(err, 0)
+			default:
+				// The batch is accepted, and another publisher was quicker
+				// to use the id with other data: both are routed.
+				r = h.route(a)
+			}
+			p.receipts = append(p.receipts, r)
 			continue
 		}
 		p.receipts = append(p.receipts, h.routeLogged(a, p.results[next]))
@@ -174,19 +185,6 @@ func (h *Hub) fail(p *posting) {
 		}
 		record++
 	}
-}
-
-// routeInBatch routes an event that is not retained, as a part of a posting.
-// The batch is accepted by now, so if another publisher was quicker to use the
-// id with other data, both are routed.
-func (h *Hub) routeInBatch(a admitted) Receipt {
-	r, err := h.routeFree(a)
-	if err != nil {
-		h.router.Route(a.event, a.member.class, a.channel)
-		h.stats.routed.Add(1)
-		r = Receipt{ID: a.event.ID}
-	}
-	return r
 }
 
 // routeLogged routes an event that the store appended. Only the deliverer

@@ -130,7 +130,8 @@ func (h *Hub) admit(e *Event) (admitted, error) {
 	return a, nil
 }
 
-// routeFree routes an event of a class that is not retained.
+// routeFree routes an event of a class that is not retained, unless its id was
+// given before.
 func (h *Hub) routeFree(a admitted) (Receipt, error) {
 	if a.given {
 		switch a.member.window.add(a.event.ID, a.event.Data, a.event.Time) {
@@ -141,9 +142,14 @@ func (h *Hub) routeFree(a admitted) (Receipt, error) {
 			return Receipt{}, &ConflictError{Class: a.event.Class, ID: a.event.ID}
 		}
 	}
+	return h.route(a), nil
+}
+
+// route hands an event of a class that is not retained to the router.
+func (h *Hub) route(a admitted) Receipt {
 	h.router.Route(a.event, a.member.class, a.channel)
 	h.stats.routed.Add(1)
-	return Receipt{ID: a.event.ID}, nil
+	return Receipt{ID: a.event.ID}
 }
 
 // refuse counts an event that is at fault itself, and notes which of its batch

@@ -43,10 +43,12 @@ type Appender interface {
 	// room in a bounded queue, never for the disk or the network. It has no
 	// context, as what is queued is carried out; the implementation bounds
 	// how long that takes. Records are appended in the order of the calls of
-	// one goroutine. For each class the calls of done are in the order of the
-	// offsets, and one at a time; they come from a goroutine of the store's,
-	// or from within Append if it fails at once. done must return soon and
-	// must not call Append.
+	// one goroutine, and done is called in that order too, for whatever
+	// classes, and also for no records at all; between goroutines, in the
+	// order of the offsets. Its calls are one at a time. They come from a
+	// goroutine of the store's; only if the store is closed, from within
+	// Append.
+	// done must return soon and must not call Append.
 	//
 	// The store may keep records and their Data until done is called, and
 	// does not change them. results is valid during the call only.

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -125,6 +126,10 @@ func (s *Store) commit() {
 		if len(batch) == 0 {
 			return
 		}
+		if !slices.ContainsFunc(batch, writes) {
+			finish(batch, nil) // an empty transaction would cost two syncs as well
+			continue
+		}
 		tx := &txn{arena: arena[:0]}
 		err := s.write(tx, batch)
 		arena = tx.arena
@@ -142,9 +147,19 @@ func (s *Store) commit() {
 			s.commits.Add(1)
 			s.records.Add(tx.appended)
 		}
-		for _, r := range batch {
-			r.finish(err)
-		}
+		finish(batch, err)
+	}
+}
+
+// writes reports whether a request has anything to write.
+func writes(r request) bool {
+	a, ok := r.(*appendRequest)
+	return !ok || len(a.records) > 0
+}
+
+func finish(batch []request, err error) {
+	for _, r := range batch {
+		r.finish(err)
 	}
 }
 

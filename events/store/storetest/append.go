@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,30 +97,45 @@ func order(t *testing.T, s *suite) {
 	}
 }
 
+// doneInOrder appends from many goroutines, without waiting, to two classes,
+// and nothing at all now and then.
 func doneInOrder(t *testing.T, s *suite) {
-	const writers, each = 8, 50
+	const writers, each = 8, 60
 	var all sync.WaitGroup
-	var mu sync.Mutex // held by each done: one at a time
+	var calling atomic.Bool // one done at a time
 	next := map[string]uint64{"a": 1, "b": 1}
+	turn := make([]int, writers)
 	for w := range writers {
-		class := []string{"a", "b"}[w%2]
 		all.Go(func() {
 			for i := range each {
-				r := record(i)
-				r.Class = class
+				var batch []events.Record
+				if i%3 < 2 {
+					r := record(i)
+					r.Class = []string{"a", "b"}[i%3]
+					batch = append(batch, r)
+				}
 				all.Add(1)
-				s.store.Append([]events.Record{r}, func(results []events.Appended, err error) {
+				s.store.Append(batch, func(results []events.Appended, err error) {
 					defer all.Done()
-					if err != nil {
-						t.Errorf("Append: %v", err)
+					if calling.Swap(true) {
+						t.Error("done is called while another is")
+					}
+					defer calling.Store(false)
+					if err != nil || len(results) != len(batch) {
+						t.Errorf("Append: %v, %v", results, err)
 						return
 					}
-					mu.Lock()
-					defer mu.Unlock()
-					if results[0].Offset != next[class] {
-						t.Errorf("done for %s %d, want %d", class, results[0].Offset, next[class])
+					if turn[w] != i {
+						t.Errorf("writer %d: done for append %d, want %d", w, i, turn[w])
 					}
-					next[class]++
+					turn[w]++
+					for j := range batch {
+						class := batch[j].Class
+						if results[j].Offset != next[class] {
+							t.Errorf("done for %s %d, want %d", class, results[j].Offset, next[class])
+						}
+						next[class]++
+					}
 				})
 			}
 		})

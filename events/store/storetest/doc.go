@@ -31,7 +31,7 @@ func RunLog(t *testing.T, open func(t *testing.T, dir string) Log) {
 		{"a batch is appended as one, over several classes", batches},
 		{"an append of nothing is done", appendNothing},
 		{"appends of one goroutine keep their order", order},
-		{"done is called in the order of the offsets", doneInOrder},
+		{"done is called in order, one at a time", doneInOrder},
 		{"offsets are dense under concurrent appends", concurrent},
 		{"records survive a restart", reopen},
 		{"a record is a duplicate by its given id", duplicates},
