@@ -84,7 +84,7 @@ func TestAllocs(t *testing.T) {
 		{"read a fragmented message", send(parts, 1)},
 		{"write one frame", write(frame)},
 		{"write four frames", write(frame, frame, frame, frame)},
-		{"write a gather too much", write(make([]byte, 3000), make([]byte, 3000))},
+		{"write a gather too much", write(make([]byte, 9000), make([]byte, 9000))},
 	}
 	for _, tt := range tests {
 		if n := testing.AllocsPerRun(200, tt.f); n != 0 {

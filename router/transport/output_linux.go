@@ -12,9 +12,10 @@ const (
 	maxVector = 1024
 
 	// gatherSize is up to how many bytes several buffers are copied
-	// together and written by write, which costs less than writev does for
-	// each buffer. See BenchmarkTryWrite.
-	gatherSize = 4 << 10
+	// together and written by write. That is cheaper than writev, which
+	// pays for each buffer: by 5% for 8 frames of 150 bytes, by 25% for 100
+	// (BenchmarkGather).
+	gatherSize = 16 << 10
 )
 
 // An output is one attempt to write buffers to a socket. It comes from a pool

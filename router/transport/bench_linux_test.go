@@ -1,0 +1,248 @@
+package transport_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/transport"
+)
+
+// BenchmarkGather compares one write of frames that are copied together with
+// one writev, over a loopback TCP connection, in CPU time of the writing
+// thread. The two take turns, and medians are reported, so that the answer
+// holds on a machine that does other things too.
+func BenchmarkGather(b *testing.B) {
+	l := listenTCP(b)
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	server, err := l.Accept()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer server.Close()
+	raw, err := server.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, n := range []int{2, 4, 8, 16, 32, 100} {
+		b.Run(fmt.Sprintf("frames=%d", n), func(b *testing.B) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			bufs := make([][]byte, n)
+			for i := range bufs {
+				bufs[i] = make([]byte, 150)
+			}
+			back := make([]byte, 150*n)
+			var spent [2][]time.Duration
+			for b.Loop() {
+				for way := range spent {
+					begin := threadTime()
+					var err error
+					raw.Control(func(fd uintptr) { _, err = transport.WriteOnce(int(fd), bufs, way == 1) })
+					spent[way] = append(spent[way], threadTime()-begin)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if _, err := io.ReadFull(client, back); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			for way, unit := range []string{"writev-cpu-ns", "gather-cpu-ns"} {
+				slices.Sort(spent[way])
+				b.ReportMetric(float64(spent[way][len(spent[way])/2].Nanoseconds()), unit)
+			}
+		})
+	}
+}
+
+// threadTime returns the CPU time of the calling thread.
+func threadTime() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		panic(err)
+	}
+	return time.Duration(ts.Nano())
+}
+
+// BenchmarkTryWrite is a write and the reading of it at the other end.
+func BenchmarkTryWrite(b *testing.B) {
+	_, s, p := muteHouse(b)
+	for _, n := range []int{1, 4, 16} {
+		b.Run(fmt.Sprintf("frames=%d", n), func(b *testing.B) {
+			bufs := make([][]byte, n)
+			for i := range bufs {
+				bufs[i] = make([]byte, 150)
+			}
+			back := make([]byte, 150*n)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.link.TryWrite(bufs); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.ReadFull(p.br, back); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkRead counts what one message of 128 bytes costs from the client's
+// write to Receive, alone and 32 at a time.
+func BenchmarkRead(b *testing.B) {
+	_, s, p := muteHouse(b)
+	for _, n := range []int{1, 32} {
+		b.Run(fmt.Sprintf("messages=%d", n), func(b *testing.B) {
+			send := []byte(strings.Repeat(mask(fin|text, strings.Repeat("m", 128)), n))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.conn.Write(send); err != nil {
+					b.Fatal(err)
+				}
+				for range n {
+					<-s.came
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/message")
+		})
+	}
+}
+
+func muteHouse(b *testing.B) (*house, *mute, *peer) {
+	h := &house{t: b}
+	sessions := make(chan *mute, 1)
+	h.srv = transport.NewTestServer(func(link router.Link, _ router.Peer) transport.Session {
+		s := &mute{link: link, came: make(chan struct{}, 64)}
+		sessions <- s
+		return s
+	}, testConfig(), slog.New(slog.DiscardHandler))
+	h.serve(h.srv, listenTCP(b))
+	p := h.connect("wamp.2.json", "")
+	return h, <-sessions, p
+}
+
+// BenchmarkSweep is one look at each of 20,000 silent connections, of which
+// one look at each is due every 1.25s.
+func BenchmarkSweep(b *testing.B) {
+	const n = 20_000
+	sweep := transport.SweepFixture(n, transport.DefaultConfig())
+	for b.Loop() {
+		sweep()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/conn")
+}
+
+// BenchmarkIdle is no loop: it reports the memory of one idle connection, as
+// the growth of everything that the Go runtime has from the system in use and
+// as the growth of the process, over 2,000 connections. Their other ends are
+// bare descriptors, which cost nothing here. Run it with -benchtime=1x.
+func BenchmarkIdle(b *testing.B) {
+	const n = 2000
+	hello := mask(fin|text, `[1,"realm1",{"roles":{"subscriber":{}}}]`)
+	subscribe := mask(fin|text, `[32,1,{},"com.example.topic"]`)
+	for _, bb := range []struct {
+		name string
+		real bool
+		more string
+	}{
+		{"session=none", false, ""},
+		{"session=joined", true, hello},
+		{"session=subscribed", true, hello + subscribe},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			h := &house{t: b}
+			cfg := transport.DefaultConfig()
+			l := listenTCP(b)
+			if bb.real {
+				h, _ = routed(b, cfg, l)
+			} else {
+				s := new(mute)
+				h.srv = transport.NewTestServer(func(router.Link, router.Peer) transport.Session { return s }, cfg, slog.New(slog.DiscardHandler))
+				h.serve(h.srv, l)
+			}
+			fds := make([]int, 0, n)
+			defer func() {
+				for _, fd := range fds {
+					syscall.Close(fd)
+				}
+			}()
+			open := func(count int) {
+				for range count {
+					fds = append(fds, bareConnect(b, l.Addr().(*net.TCPAddr), bb.more))
+				}
+			}
+			for b.Loop() {
+				open(100) // what the first ones cost for all
+				heap, rss := settle()
+				open(n)
+				heap2, rss2 := settle()
+				b.ReportMetric(float64(heap2-heap)/n, "B/conn")
+				b.ReportMetric(float64(rss2-rss)/n, "rss-B/conn")
+			}
+		})
+	}
+}
+
+// settle collects garbage until stacks have shrunk, and returns how much
+// memory the runtime has in use and how much the process has.
+func settle() (inUse, rss int64) {
+	for range 5 {
+		runtime.GC()
+		<-time.After(50 * time.Millisecond)
+	}
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	statm, _ := os.ReadFile("/proc/self/statm")
+	pages, _ := strconv.ParseInt(strings.Fields(string(statm))[1], 10, 64)
+	return int64(m.HeapAlloc + m.StackInuse + m.MSpanInuse + m.MCacheInuse + m.OtherSys), pages * int64(os.Getpagesize())
+}
+
+// bareConnect upgrades a connection by system calls alone, sends more, and
+// returns the descriptor.
+func bareConnect(b *testing.B, to *net.TCPAddr, more string) int {
+	b.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: to.Port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		b.Fatal(err)
+	}
+	request := handshake + "Sec-WebSocket-Protocol: wamp.2.json\r\n\r\n"
+	if _, err := syscall.Write(fd, []byte(request)); err != nil {
+		b.Fatal(err)
+	}
+	answer := make([]byte, 4096)
+	if _, err := syscall.Read(fd, answer); err != nil {
+		b.Fatal(err)
+	}
+	if more != "" {
+		if _, err := syscall.Write(fd, []byte(more)); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := syscall.Read(fd, answer); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return fd
+}
