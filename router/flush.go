@@ -177,28 +177,24 @@ func (f *flushers) take(chunk *[flushChunk]*Session) int {
 // leaves the rest to a goroutine of the session's own. The caller has the duty
 // to flush and gives it up. bufs is scratch space, returned for reuse.
 func (s *Session) flush(bufs [][]byte) [][]byte {
-	for {
+	for n := 0; ; {
 		var (
 			size int
 			last bool
+			err  error
 		)
-		bufs, size, last = s.out.take(bufs[:0])
-		if len(bufs) == 0 {
-			if last {
-				s.link.Finish(s.router.cfg.GoodbyeTimeout)
-			}
+		if bufs, size, last = s.out.take(bufs[:0], n); len(bufs) == 0 {
+			s.flushed(last)
 			return bufs
 		}
-		n, err := s.link.TryWrite(bufs)
-		if err != nil {
+		if n, err = s.link.TryWrite(bufs); err != nil {
 			s.fail(err)
 			clear(bufs)
 			return bufs
 		}
-		s.out.wrote(n)
 		if n < size {
 			rest := append([][]byte(nil), skip(bufs, n)...)
-			s.router.wg.Go(func() { s.drain(rest, size-n) })
+			s.router.wg.Go(func() { s.drain(rest, size) })
 			clear(bufs)
 			return bufs
 		}
@@ -206,8 +202,9 @@ func (s *Session) flush(bufs [][]byte) [][]byte {
 	}
 }
 
-// drain writes bufs, of the given size, and whatever else is queued, waiting
-// for the peer, but for no flush longer than the write timeout.
+// drain writes bufs, the end of what counts as size bytes in the outbox, and
+// whatever else is queued, waiting for the peer, but for no flush longer than
+// the write timeout.
 func (s *Session) drain(bufs [][]byte, size int) {
 	for {
 		if err := s.link.Write(bufs, time.Now().Add(s.router.cfg.WriteTimeout)); err != nil {
@@ -217,15 +214,18 @@ func (s *Session) drain(bufs [][]byte, size int) {
 			s.fail(err)
 			return
 		}
-		s.out.wrote(size)
 		var last bool
-		bufs, size, last = s.out.take(bufs[:0])
-		if len(bufs) == 0 {
-			if last {
-				s.link.Finish(s.router.cfg.GoodbyeTimeout)
-			}
+		if bufs, size, last = s.out.take(bufs[:0], size); len(bufs) == 0 {
+			s.flushed(last)
 			return
 		}
+	}
+}
+
+// flushed is called when the duty to flush has ended; last says for ever.
+func (s *Session) flushed(last bool) {
+	if last {
+		s.link.Finish(s.router.cfg.GoodbyeTimeout)
 	}
 }
 

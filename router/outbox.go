@@ -26,8 +26,8 @@ const (
 // An outbox holds the framed bytes that wait to be written to one peer.
 //
 // At most one goroutine at a time has the duty to write: the one that got
-// flushIt from push, or whoever it handed the duty to. It calls take and wrote
-// until take reports that nothing is left.
+// flushIt from push, or whoever it handed the duty to. It calls take until that
+// reports that nothing is left.
 type outbox struct {
 	mu sync.Mutex // guards the following
 
@@ -111,12 +111,18 @@ func (o *outbox) close(discard bool, last ...[]byte) (first, flush bool, dropped
 	return true, flush, dropped
 }
 
-// take appends all waiting frames to dst and returns it with their size. When
+// take counts the bytes that the caller has written since it last took, and
+// appends all waiting frames to dst, which it returns with their size. When
 // nothing waits, it ends the caller's duty and returns an empty dst; last then
 // says that nothing will ever be queued again, and is true only once.
-func (o *outbox) take(dst [][]byte) (_ [][]byte, size int, last bool) {
+func (o *outbox) take(dst [][]byte, written int) (_ [][]byte, size int, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.bytes -= written
+	if o.room != nil && o.bytes <= o.limit/2 {
+		close(o.room)
+		o.room = nil
+	}
 	if len(o.frames) == 0 {
 		if o.closed {
 			return dst, 0, true // flushing stays set: nobody flushes a closed outbox again
@@ -131,21 +137,10 @@ func (o *outbox) take(dst [][]byte) (_ [][]byte, size int, last bool) {
 	}
 	o.frames = o.keep[:0]
 	if o.burst != nil {
-		bursts.Put(o.burst) // take has cleared what was used of it
+		bursts.Put(o.burst) // all that was used of it is cleared
 		o.burst = nil
 	}
 	return dst, size, false
-}
-
-// wrote counts n bytes as written.
-func (o *outbox) wrote(n int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.bytes -= n
-	if o.room != nil && o.bytes <= o.limit/2 {
-		close(o.room)
-		o.room = nil
-	}
 }
 
 // wait returns nil if the queue is at most half full or closed, and otherwise
