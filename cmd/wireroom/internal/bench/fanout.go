@@ -180,6 +180,8 @@ func (f *fanout) openPublisher(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		// The frames are as long as a router's: the id of a subscription is
+		// short, that of a publication has 16 digits.
 		f.publisher = &rawPublisher{conn: conn, event: newTemplate(serJSON, f.payload, codeEvent, uint64(1e15), dict{})}
 		return nil
 	}

@@ -48,7 +48,8 @@ func bucketTop(i int) int64 {
 func (h *histogram) quantile(q float64) int64 {
 	rank := max(uint64(math.Ceil(q*float64(h.n))), 1)
 	var seen uint64
-	for i, c := range h.counts {
+	// The last bucket holds whatever is longer, too.
+	for i, c := range h.counts[:len(h.counts)-1] {
 		if seen += c; c > 0 && seen >= rank {
 			return min(bucketTop(i), h.max)
 		}

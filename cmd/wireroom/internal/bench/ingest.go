@@ -64,7 +64,6 @@ does nothing.`),
 	f.StringVar(&o.class, "class", defaultClass, "class of the events; its data has a number and a text")
 	f.IntVar(&o.payload, "payload", 128, "bytes of the text")
 	b.bind(cmd, func() error {
-		o.login.realm = "realm1" // of a spawned wireroom; nobody joins it
 		return o.ingestCases(b)
 	})
 	return cmd

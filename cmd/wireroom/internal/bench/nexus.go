@@ -30,7 +30,7 @@ func newNexusServer() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
-	cmd.Flags().StringVar(&realm, "realm", "realm1", "realm to serve")
+	cmd.Flags().StringVar(&realm, "realm", defaultRealm, "realm to serve")
 	return cmd
 }
 

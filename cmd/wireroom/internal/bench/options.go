@@ -90,7 +90,7 @@ func (o *options) addCommon(f *pflag.FlagSet, spawnable []string) {
 
 // addWAMP adds the flags of the benchmarks that speak WAMP.
 func (o *options) addWAMP(f *pflag.FlagSet) {
-	f.StringVar(&o.login.realm, "realm", "realm1", "realm to join")
+	f.StringVar(&o.login.realm, "realm", defaultRealm, "realm to join")
 	f.StringVar(&o.login.authID, "authid", "", "join with this authid and a ticket instead of anonymously")
 	f.StringVar(&o.ticketFile, "ticket-file", "", "file with the ticket for --authid")
 	f.BoolVar(&o.login.insecure, "insecure", false, "accept any TLS certificate")

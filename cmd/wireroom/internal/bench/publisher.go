@@ -30,13 +30,10 @@ type rawPublisher struct {
 	conn  net.Conn
 	event *template
 	buf   []byte
-	id    uint64
 }
 
 func (p *rawPublisher) publish(payload []byte) error {
-	p.id++
-	// IDs of the length that a router's have.
-	frame := appendServerFrame(nil, p.event.append(nil, 1e15+p.id, payload))
+	frame := appendServerFrame(nil, p.event.append(nil, 1, payload))
 	p.buf = binary.BigEndian.AppendUint32(p.buf[:0], uint32(len(frame)))
 	p.buf = append(p.buf, frame...)
 	_, err := p.conn.Write(p.buf)

@@ -25,8 +25,12 @@ type report struct {
 	Metrics   []metricInfo   `json:"metrics"`
 	Results   []*result      `json:"results"`
 	Bad       []string       `json:"bad,omitempty"` // what was lost, doubled, refused
+	Noise     float64        `json:"noise_cores"`   // most of a measurement's other_cores
 	byPlace   map[[2]int]*result
 }
+
+// noisy is how many cores other programs may use before a report warns.
+const noisy = 0.15
 
 // A metricInfo explains a metric in JSON.
 type metricInfo struct {
@@ -116,6 +120,7 @@ func (r *report) finish(b *benchmark) {
 		if len(res.samples) < b.options.rounds {
 			r.Complete = false
 		}
+		r.Noise = max(r.Noise, res.Values["other_cores"].Max)
 		for _, m := range b.metrics {
 			if v, ok := res.Values[m.key]; ok && m.bad && v.Max != 0 {
 				r.Bad = append(r.Bad, fmt.Sprintf("%s, %s: %s: %s", res.Case, res.Target, m.label, number(v.Max, m.digits)))
@@ -159,6 +164,9 @@ func (r *report) text(b *benchmark) string {
 	}
 	if !r.Complete {
 		t.WriteString("\nNot every measurement was made.\n")
+	}
+	if r.Noise > noisy {
+		fmt.Fprintf(&t, "\nOther programs used up to %.2f cores meanwhile: expect longer latency, lower rates and\ndearer CPU time than on a quiet machine.\n", r.Noise)
 	}
 	return t.String()
 }

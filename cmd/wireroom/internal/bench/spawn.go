@@ -4,6 +4,7 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -31,9 +32,10 @@ var spawners = map[string]func(ctx context.Context, o *options) (*server, error)
 	spawnPython:    startPython,
 }
 
-// The key that posts to a spawned wireroom, and the class that it posts to,
-// unless --key and --class say otherwise.
+// The realm of a spawned server, the key that posts to it, and the class that
+// it posts to, unless the flags say otherwise.
 const (
+	defaultRealm = "realm1"
 	defaultKey   = "wireroom-bench-key"
 	defaultClass = "bench.event"
 )
@@ -97,7 +99,17 @@ func startPython(context.Context, *options) (*server, error) {
 //go:embed wireroom.yaml.tmpl
 var wireroomConfigText string
 
-var wireroomConfig = texttemplate.Must(texttemplate.New("wireroom.yaml").Parse(wireroomConfigText))
+var wireroomTemplate = texttemplate.Must(texttemplate.New("wireroom.yaml").Parse(wireroomConfigText))
+
+// wireroomConfig returns the configuration of a spawned wireroom.
+func (o *options) wireroomConfig(addr, store string) ([]byte, error) {
+	var text bytes.Buffer
+	err := wireroomTemplate.Execute(&text, map[string]any{
+		"Address": addr, "Store": store, "Realm": cmp.Or(o.login.realm, defaultRealm),
+		"Key": cmp.Or(o.key, defaultKey), "Class": cmp.Or(o.class, defaultClass),
+	})
+	return text.Bytes(), err
+}
 
 // startWireroom starts "serve" of this very program, with a store and a
 // configuration in a new folder, which goes with it.
@@ -115,16 +127,12 @@ func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var text bytes.Buffer
-	err = wireroomConfig.Execute(&text, map[string]any{
-		"Address": addr, "Realm": o.login.realm, "Key": o.key, "Class": o.class,
-		"Store": filepath.Join(dir, "wireroom.db"),
-	})
+	text, err := o.wireroomConfig(addr, filepath.Join(dir, "wireroom.db"))
 	if err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, "wireroom.yaml")
-	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}
 	self, err := os.Executable()
@@ -154,7 +162,9 @@ func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
 	}
 	s := c.asServer("ws://" + addr + "/ws")
 	s.httpURL = "http://" + addr
-	s.note = "store on " + fsName(dir)
+	if o.key != "" { // ingest: what it measures depends on the disk
+		s.note = "store on " + fsName(dir)
+	}
 	s.stop = func() {
 		c.stop()
 		_ = os.RemoveAll(dir)
