@@ -16,15 +16,20 @@ import (
 //     registers the handler in another goroutine than the one that receives.
 //     The gate holds messages back after SUBSCRIBED until open is called;
 //   - turns ERROR and ABORT into one line of text. The gate remembers the last
-//     one as it came.
+//     one as it came;
+//   - waits long to say goodbye on a connection that is gone. The gate takes
+//     what cannot be sent any more, and forgets it.
 //
-// Its goroutine ends when the inner peer's channel is closed or the gate is.
+// It has two goroutines, which Close ends and waits for.
 type gatePeer struct {
 	wamp.Peer
-	out  chan wamp.Message // closed by pass
+	in   chan wamp.Message // from the client; never closed
+	out  chan wamp.Message // to the client; closed by receive
 	next chan struct{}     // a value lets the messages after SUBSCRIBED through; never closed
+	lost chan struct{}     // closed by receive when the connection is gone
 	done chan struct{}     // closed by Close
 
+	owned   sync.WaitGroup
 	closing sync.Once
 	refused atomic.Pointer[refusal]
 }
@@ -58,21 +63,30 @@ func (r *refusal) exitCode() int {
 func newGate(inner wamp.Peer) *gatePeer {
 	g := &gatePeer{
 		Peer: inner,
+		in:   make(chan wamp.Message),
 		out:  make(chan wamp.Message),
 		next: make(chan struct{}),
+		lost: make(chan struct{}),
 		done: make(chan struct{}),
 	}
-	go g.pass()
+	g.owned.Go(g.receive)
+	g.owned.Go(g.send)
 	return g
 }
 
 // Recv returns the messages that were let through.
 func (g *gatePeer) Recv() <-chan wamp.Message { return g.out }
 
+// Send takes messages for the router.
+func (g *gatePeer) Send() chan<- wamp.Message { return g.in }
+
 // Close closes the connection.
 func (g *gatePeer) Close() {
-	g.closing.Do(func() { close(g.done) })
-	g.Peer.Close()
+	g.closing.Do(func() {
+		close(g.done)
+		g.owned.Wait()
+		g.Peer.Close()
+	})
 }
 
 // open lets the messages that follow a SUBSCRIBED through. It must be called
@@ -84,10 +98,20 @@ func (g *gatePeer) open() {
 	}
 }
 
-// pass hands on what comes until the connection or the gate is closed.
-func (g *gatePeer) pass() {
+// receive hands on what comes until the connection or the gate is closed.
+func (g *gatePeer) receive() {
 	defer close(g.out)
-	for msg := range g.Peer.Recv() {
+	defer close(g.lost)
+	for {
+		var msg wamp.Message
+		var ok bool
+		select {
+		case msg, ok = <-g.Peer.Recv():
+		case <-g.done:
+		}
+		if !ok {
+			return
+		}
 		g.note(msg)
 		select {
 		case g.out <- msg:
@@ -100,6 +124,23 @@ func (g *gatePeer) pass() {
 			case <-g.done:
 				return
 			}
+		}
+	}
+}
+
+// send hands messages to the connection while there is one.
+func (g *gatePeer) send() {
+	for {
+		select {
+		case msg := <-g.in:
+			select {
+			case g.Peer.Send() <- msg:
+			case <-g.lost:
+			case <-g.done:
+				return
+			}
+		case <-g.done:
+			return
 		}
 	}
 }
