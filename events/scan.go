@@ -233,14 +233,20 @@ func (s *scanner) array(f *field, depth int) bool {
 
 // str reads a string and returns what is between its quotation marks.
 func (s *scanner) str() (raw []byte, escapes, ok bool) {
-	s.pos++
-	start := s.pos
-	for s.pos < len(s.data) {
-		c := s.data[s.pos]
-		switch {
+	start := s.pos + 1
+	for s.pos = start; ; {
+		i := s.pos
+		for data := s.data; i < len(data) && plain[data[i]]; {
+			i++
+		}
+		s.pos = i
+		if i == len(s.data) {
+			return nil, false, s.syntax("the end of a string")
+		}
+		switch c := s.data[i]; {
 		case c == '"':
 			s.pos++
-			return s.data[start : s.pos-1], escapes, true
+			return s.data[start:i], escapes, true
 		case c == '\\':
 			escapes = true
 			if !s.escape() {
@@ -248,18 +254,23 @@ func (s *scanner) str() (raw []byte, escapes, ok bool) {
 			}
 		case c < ' ':
 			return nil, false, s.syntax("an escape sequence in place of a control character")
-		case c < utf8.RuneSelf:
-			s.pos++
 		default:
-			r, n := utf8.DecodeRune(s.data[s.pos:])
+			r, n := utf8.DecodeRune(s.data[i:])
 			if r == utf8.RuneError && n == 1 {
 				return nil, false, s.fatal(CodeEncoding, "UTF-8", "the byte 0x"+strconv.FormatUint(uint64(c), 16))
 			}
 			s.pos += n
 		}
 	}
-	return nil, false, s.syntax("the end of a string")
 }
+
+// plain has the bytes that stand for themselves in a string.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
 
 // escape reads one escape sequence, or two that are a surrogate pair.
 func (s *scanner) escape() bool {
@@ -360,7 +371,7 @@ func (s *scanner) literal(want string) bool {
 }
 
 func (s *scanner) space() {
-	for s.pos < len(s.data) {
+	for s.pos < len(s.data) && s.data[s.pos] <= ' ' {
 		switch s.data[s.pos] {
 		case ' ', '\n', '\r', '\t':
 			s.pos++

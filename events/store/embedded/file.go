@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -35,11 +36,13 @@ func openFile(path string, lockTimeout time.Duration) (db *bolt.DB, err error) {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("store file %s: "+format, append([]any{path}, args...)...)
 	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+	dir := filepath.Dir(path)
+	info, statErr := os.Stat(path)
+	if statErr == nil && !info.Mode().IsRegular() {
 		return nil, fail("is not a regular file but %s", info.Mode().Type())
 	}
-	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
-		return nil, fail("the directory %s does not exist", filepath.Dir(path))
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fail("the directory %s does not exist", dir)
 	}
 	// A damaged file makes bbolt panic, or touch pages that are not there.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -71,11 +74,28 @@ func openFile(path string, lockTimeout time.Duration) (db *bolt.DB, err error) {
 	if err = db.View(whole); err == nil {
 		err = db.Update(prepare)
 	}
+	if err == nil && statErr != nil {
+		err = syncDir(dir)
+	}
 	if err != nil {
 		db.Close()
 		return nil, fail("%w", err)
 	}
 	return db, nil
+}
+
+// syncDir makes a new name in a directory durable. Windows has no such thing,
+// and needs none.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }
 
 // whole checks that the file is as long as its root says. Behind the end of a

@@ -1,0 +1,52 @@
+package embedded
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/events"
+)
+
+// FuzzRecord: what the file says is not trusted, and what is read is what was
+// written.
+func FuzzRecord(f *testing.F) {
+	at := time.UnixMilli(1769851800123).UTC()
+	f.Add(appendRecord(nil, &events.Record{ID: "x", IDGiven: true, Channel: "ada", Data: []byte(`{"n":1}`)}, at))
+	f.Add(appendRecord(nil, &events.Record{}, time.UnixMilli(0)))
+	f.Add([]byte{0})
+	f.Add([]byte{0, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := parseRecord(b)
+		if err != nil {
+			return
+		}
+		want := events.Record{ID: string(r.id), IDGiven: r.given, Channel: string(r.channel), Data: r.data}
+		again, err := parseRecord(appendRecord(nil, &want, r.time))
+		if err != nil || again.given != r.given || !again.time.Equal(r.time) || !bytes.Equal(again.id, r.id) ||
+			!bytes.Equal(again.channel, r.channel) || !bytes.Equal(again.data, r.data) {
+			t.Fatalf("%x is read as %+v, and written and read again as %+v, %v", b, r, again, err)
+		}
+	})
+}
+
+func FuzzToken(f *testing.F) {
+	at := time.Unix(1769851800, 123456789)
+	f.Add(appendToken(nil, &auth.Token{Client: "c", User: "ada", Roles: []string{"a", "b"}, Created: at, Expires: at}))
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 15})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		token, err := parseToken([32]byte{}, b)
+		if err != nil {
+			return
+		}
+		if len(token.Roles) > len(b) {
+			t.Fatalf("%d bytes are read as %d roles", len(b), len(token.Roles))
+		}
+		once := appendToken(nil, token)
+		again, err := parseToken([32]byte{}, once)
+		if err != nil || !bytes.Equal(appendToken(nil, again), once) {
+			t.Fatalf("%x is written as %x, which is read as %+v, %v", b, once, again, err)
+		}
+	})
+}
