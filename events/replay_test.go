@@ -21,7 +21,6 @@ type listener struct {
 
 	mu    sync.Mutex
 	notes []string
-	live  bool
 }
 
 func (l *listener) note(format string, args ...any) {
