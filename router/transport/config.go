@@ -13,12 +13,13 @@ type Config struct {
 	MaxMessage int
 
 	// PingInterval is how long nothing may come from a peer before it is
-	// pinged: 0 for no pings at all, or at least 10ms.
+	// pinged: 0 for no pings at all, or at least 10ms. The default is below
+	// the minute after which common proxies give up a silent connection.
 	PingInterval time.Duration
 
 	// PingTimeout is how long nothing may come from a peer after a ping
-	// before the connection is ended: at least 10ms. Both are kept to within
-	// an eighth of the shorter one, never shorter than given.
+	// before the connection is ended: at least 10ms. Both times may be longer
+	// than given by an eighth of the shorter one, never shorter.
 	PingTimeout time.Duration
 
 	// CloseTimeout is how long a peer has to answer a close frame: at least
@@ -48,7 +49,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxMessage:     1 << 20,
-		PingInterval:   30 * time.Second,
+		PingInterval:   45 * time.Second,
 		PingTimeout:    10 * time.Second,
 		CloseTimeout:   5 * time.Second,
 		UpgradeTimeout: 5 * time.Second,

@@ -35,6 +35,10 @@ type wire interface {
 	// whether that can be told without closing.
 	finish() bool
 
+	// nudge makes fill return os.ErrDeadlineExceeded, once, unless it finds
+	// something to read before.
+	nudge()
+
 	// hangUp closes the connection in good order, which may take a moment.
 	// close closes it at once. Both may be called again.
 	hangUp()
@@ -46,7 +50,7 @@ var _ router.Link = (*conn)(nil)
 // A conn is one WebSocket connection, and the link of its session.
 //
 // One goroutine owns it: run reads. The methods of [router.Link] are called by
-// the router; the sweeper uses sess, active and beat.
+// the router; the sweeper uses sess, slot and wire.nudge.
 type conn struct {
 	// Fixed at construction.
 	srv   *Server
@@ -55,6 +59,7 @@ type conn struct {
 
 	// Set by run before the sweeper gets to know the connection.
 	sess session
+	slot *slot
 
 	// Owned by the reader.
 	in    inbox
@@ -65,12 +70,7 @@ type conn struct {
 	late  []byte // a pong beyond maxPongs: only the last one is sent
 
 	// Safe for any goroutine.
-	active  atomic.Bool               // something was read since the sweeper last looked
 	verdict atomic.Pointer[violation] // the close frame that the peer's own frames call for
-
-	// Guarded by the shard's mu.
-	slot int // in shard.conns
-	beat beat
 
 	mu        sync.Mutex  // guards the following
 	timer     *time.Timer // closes; nil before Finish

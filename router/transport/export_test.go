@@ -92,3 +92,23 @@ func SweepFixture(n int, cfg Config) (sweep func()) {
 		}
 	}
 }
+
+// Nudge does to a connection what the sweeper does to replace its goroutine.
+func Nudge(link router.Link) { link.(*conn).wire.nudge() }
+
+// Duties returns what the sweeper does at each look at a connection, given
+// what was heard before it: '-' nothing, 'b' bytes, 'm' a message. The answer
+// has '-' for nothing, 'p' for a ping, 'e' for end, 'c' for close, 'r' for a
+// new stack.
+func Duties(cfg Config, heard string) string {
+	p := paceOf(cfg)
+	var (
+		b   beat
+		out []byte
+	)
+	for _, h := range heard {
+		level := map[rune]uint32{'-': heardNothing, 'b': heardBytes, 'm': heardMessage}[h]
+		out = append(out, "-pecr"[b.look(level, &p)])
+	}
+	return string(out)
+}

@@ -210,6 +210,7 @@ type house struct {
 func testConfig() transport.Config {
 	cfg := transport.DefaultConfig()
 	cfg.MaxMessage = 256 << 10
+	cfg.PingInterval = 30 * time.Second
 	return cfg
 }
 

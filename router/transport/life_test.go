@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -101,6 +102,62 @@ func TestSweeperCloses(t *testing.T) {
 		<-p.sess.detached
 		if d := time.Since(start); !within(d, 50*time.Second, 56*time.Second) {
 			t.Errorf("closed after %v, want 50s to 56s", d)
+		}
+	})
+}
+
+// Eight looks are in the shorter of the two times, which here are equal.
+func TestDuties(t *testing.T) {
+	cfg := testConfig()
+	cfg.PingInterval, cfg.PingTimeout = 10*time.Second, 10*time.Second
+	tests := []struct{ name, heard, want string }{
+		{"silence from the first", "b--------", "--------p"},
+		{"no answer", "b------------------------", "--------p-------e-------c"},
+		{"answer", "b--------b--------", "--------p--------p"},
+		{"late answer", "b----------------b--------", "--------p-------e--------p"},
+		{"always busy", "mbmbmbmbmbmbmbmb", "----------------"},
+		{"new stack after a message", "m--------", "----r---p"},
+		{"only one", "m--------b--------", "----r---p--------p"},
+		{"not before it is quiet", "m---m---mb----", "-------------r"},
+		{"closed again and again", "b----------------------------------------", "--------p-------e-------c-------c-------c"},
+	}
+	for _, tt := range tests {
+		if got := transport.Duties(cfg, tt.heard); got != tt.want {
+			t.Errorf("%s: heard %s: did %s, want %s", tt.name, tt.heard, got, tt.want)
+		}
+	}
+
+	// 30s and 10s: a look takes 1.25s.
+	cfg.PingInterval = 30 * time.Second
+	if got, want := transport.Duties(cfg, "b"+strings.Repeat("-", 40)), strings.Repeat("-", 24)+"p-------e-------c"; got != want {
+		t.Errorf("did %s, want %s", got, want)
+	}
+}
+
+// A reader that is replaced by a new goroutine loses nothing: not half a
+// header, not half a payload, not half a message.
+func TestNewStack(t *testing.T) {
+	stream := mask(fin|text, "one") + mask(text, "tw") + mask(fin|ping, "p") + mask(fin|cont, "o") + mask(fin|text, strings.Repeat("three", 1000)) + bye
+	want := []string{"one", "two", strings.Repeat("three", 1000)}
+	both(t, func(t *testing.T, l net.Listener) {
+		h := open(t, testConfig(), l)
+		p := h.connect("wamp.2.json", "")
+		for i := range len(stream) {
+			if i%3 == 0 {
+				transport.Nudge(p.sess.link)
+			}
+			p.send(stream[i : i+1])
+		}
+		if f, err := p.read(); err != nil || f.op() != pong {
+			t.Errorf("got %q, %v; want a pong", f, err)
+		}
+		if f, err := p.read(); err != nil || f.code() != 1000 {
+			t.Errorf("got %q, %v; want 1000", f, err)
+		}
+		p.conn.Close()
+		<-p.sess.detached
+		if got := p.sess.got(); !slices.Equal(got, want) {
+			t.Errorf("delivered %.50q", got)
 		}
 	})
 }

@@ -2,9 +2,14 @@ package transport
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
+	"os"
 	"time"
 )
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
 
 // A plainWire is any connection that is no raw socket: TLS, or a pipe.
 type plainWire struct {
@@ -30,8 +35,13 @@ func (w *plainWire) fill(in *inbox, need int) (int, error) {
 		return n, nil // the error comes again
 	}
 	in.trim()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = w.nc.SetReadDeadline(time.Time{}) // fails only if closed
+	}
 	return 0, err
 }
+
+func (w *plainWire) nudge() { _ = w.nc.SetReadDeadline(longAgo) } // fails only if closed
 
 func (w *plainWire) tryWrite([][]byte) (int, error) { return 0, nil }
 

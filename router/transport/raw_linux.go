@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -53,11 +54,18 @@ func newRawWire(nc interface {
 
 func (w *rawWire) fill(in *inbox, need int) (int, error) {
 	w.in, w.need = in, need
-	if err := w.rc.Read(w.attempt); err != nil {
-		return 0, err
+	err := w.rc.Read(w.attempt)
+	if err == nil {
+		return w.n, w.err
 	}
-	return w.n, w.err
+	in.trim()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = w.nc.SetReadDeadline(time.Time{}) // fails only if closed
+	}
+	return 0, err
 }
+
+func (w *rawWire) nudge() { _ = w.nc.SetReadDeadline(longAgo) } // fails only if closed
 
 // tryRead reads once. If nothing is there it gives its buffer back and reports
 // false, upon which the runtime waits until there is something.

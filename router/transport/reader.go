@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"errors"
 	"io"
+	"os"
 
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
@@ -25,13 +27,27 @@ const (
 func (c *conn) run(peer *router.Peer) {
 	c.sess = c.srv.attach(c, *peer)
 	c.srv.add(c)
+	c.loop()
+}
+
+// loop reads until the connection ends or a new goroutine takes over.
+func (c *conn) loop() {
 	err := c.read()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		// The sweeper has found that the stack of this goroutine may have
+		// grown, and that the connection has been silent since. The
+		// collector shrinks no stack to what a parked reader needs.
+		c.srv.wg.Go(c.loop)
+		return
+	}
 	_ = c.Close() // always nil
 	c.srv.remove(c)
 	c.sess.Detach(ended(err))
+	c.srv.done()
 }
 
-// read handles what the peer sends until the connection ends, and returns why.
+// read handles what the peer sends until the connection ends or the sweeper
+// nudges it, and returns why.
 func (c *conn) read() error {
 	for {
 		need, err := c.consume()
@@ -46,8 +62,8 @@ func (c *conn) read() error {
 			}
 			return err
 		}
-		if !c.active.Load() {
-			c.active.Store(true)
+		if c.slot.heard.Load() == heardNothing {
+			c.slot.heard.Store(heardBytes)
 		}
 		c.shard.bytesIn.Add(uint64(n))
 	}
@@ -84,6 +100,9 @@ func (c *conn) consume() (need int, err error) {
 	}
 	if messages > 0 {
 		c.shard.messagesIn.Add(messages)
+		if c.slot.heard.Load() != heardMessage {
+			c.slot.heard.Store(heardMessage)
+		}
 	}
 	if c.late != nil {
 		c.sess.SendControl(controlFrame(opPong, c.late))

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -269,10 +270,19 @@ func TestTLSAbrupt(t *testing.T) {
 	if !p.sess.peer.Secure {
 		t.Error("peer is not marked as secure")
 	}
+	half := mask(fin|text, "other")
+	for _, piece := range []string{half[:3], half[3:]} {
+		p.send(piece)
+		transport.Nudge(p.sess.link) // a read that timed out must not break TLS
+	}
+	p.send(mask(fin|ping, ""))
+	if f, err := p.read(); err != nil || f.op() != pong {
+		t.Errorf("got %q, %v; want a pong", f, err)
+	}
 	p.conn.(*tls.Conn).NetConn().Close()
 	<-p.sess.detached
-	if got := p.sess.got(); len(got) != 1 {
-		t.Errorf("delivered %q, want one message", got)
+	if got := p.sess.got(); !slices.Equal(got, []string{"m", "other"}) {
+		t.Errorf("delivered %q", got)
 	}
 
 	p = h.connect("wamp.2.json", mask(fin|3, ""))

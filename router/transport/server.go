@@ -81,7 +81,6 @@ func (s *Server) serve(nc net.Conn, peer *router.Peer, head []byte) bool {
 	if peer.Serializer.Binary() {
 		c.asm.data = opBinary
 	}
-	c.active.Store(true)
 	for len(head) > 0 {
 		n := copy(c.in.room(len(head)), head)
 		c.in.added(n)
@@ -93,12 +92,10 @@ func (s *Server) serve(nc net.Conn, peer *router.Peer, head []byte) bool {
 		return false
 	}
 	s.open++
+	s.stats.upgraded.Add(1)
 	// A goroutine of its own, so that the stack of the HTTP handler and the
 	// buffers of the HTTP server are freed.
-	s.wg.Go(func() {
-		c.run(peer)
-		s.done()
-	})
+	s.wg.Go(func() { c.run(peer) })
 	return true
 }
 

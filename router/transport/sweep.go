@@ -19,6 +19,10 @@ type pace struct {
 	timeout  uint32        // looks after that until the end
 }
 
+// quiet is after how many looks without a byte read the stack of a reader that
+// may have grown is replaced.
+const quiet = 4
+
 // paceOf divides the shorter of the two times into eight looks.
 func paceOf(cfg Config) pace {
 	look := min(cfg.PingInterval, cfg.PingTimeout) / 8
@@ -37,6 +41,7 @@ func paceOf(cfg Config) pace {
 type beat struct {
 	silent uint32 // looks since something was read, since the ping, or since the end
 	stage  stage
+	grown  bool // messages came since the reader's stack was new
 }
 
 type stage uint8
@@ -55,26 +60,30 @@ const (
 	sendPing
 	endIt
 	closeIt
+	renew
 )
 
-// look advances b by one look at a connection of which something was read
-// since the last one, or not.
-func (b *beat) look(active bool, p *pace) duty {
-	if active {
-		*b = beat{}
+// look advances b by one look at a connection. heard is what was read since
+// the last one.
+func (b *beat) look(heard uint32, p *pace) duty {
+	if heard != heardNothing {
+		*b = beat{grown: b.grown || heard == heardMessage}
 		return nothing
 	}
 	b.silent++
 	switch {
 	case b.stage == listening && b.silent >= p.interval:
-		*b = beat{stage: pinged}
+		b.stage, b.silent = pinged, 0
 		return sendPing
 	case b.stage == pinged && b.silent >= p.timeout:
-		*b = beat{stage: ending}
+		b.stage, b.silent = ending, 0
 		return endIt
 	case b.stage == ending && b.silent >= p.timeout:
-		*b = beat{stage: ending}
+		b.silent = 0
 		return closeIt
+	case b.grown && b.silent >= quiet:
+		b.grown = false
+		return renew
 	}
 	return nothing
 }
@@ -108,22 +117,6 @@ type dueConn struct {
 	duty duty
 }
 
-// sweep looks at each connection and appends to due those that need it.
-func (s *shard) sweep(due []dueConn, p *pace) []dueConn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.conns {
-		active := c.active.Load()
-		if active {
-			c.active.Store(false)
-		}
-		if d := c.beat.look(active, p); d != nothing {
-			due = append(due, dueConn{c, d})
-		}
-	}
-	return due
-}
-
 // see does what is due, without a lock held.
 func (s *Server) see(d dueConn) {
 	switch d.duty {
@@ -136,5 +129,7 @@ func (s *Server) see(d dueConn) {
 	case closeIt:
 		// The session's goodbye has not got through in all that time.
 		_ = d.conn.Close() // always nil
+	case renew:
+		d.conn.wire.nudge()
 	}
 }

@@ -91,7 +91,6 @@ func (s *Server) accept(nc net.Conn, brw *bufio.ReadWriter, w http.ResponseWrite
 	if !s.serve(nc, peer, head) {
 		return errors.New("the server is shutting down")
 	}
-	s.stats.upgraded.Add(1)
 	return nil
 }
 

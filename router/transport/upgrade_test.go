@@ -113,6 +113,11 @@ func TestUpgrade(t *testing.T) {
 			}
 		})
 	}
+	for _, tt := range tests {
+		if tt.status == 101 {
+			<-h.sessions // it is counted by now
+		}
+	}
 	st := h.srv.Stats()
 	if st.Upgraded+st.Refused != uint64(len(tests)) || st.BadOrigin != 1 {
 		t.Errorf("counted %d granted, %d refused, %d for their origin; want %d in all and 1", st.Upgraded, st.Refused, st.BadOrigin, len(tests))
