@@ -1,0 +1,32 @@
+package router
+
+// Leftovers says what the realm holds besides its own procedures; "" is
+// nothing.
+func (r *Realm) Leftovers() string {
+	switch n := r.SessionCount(); {
+	case n > 0:
+		return "sessions"
+	}
+	b := &r.broker
+	for i := range b.exact {
+		sh := &b.exact[i]
+		sh.mu.Lock()
+		n := len(sh.subs)
+		sh.mu.Unlock()
+		if n > 0 {
+			return "exact subscriptions"
+		}
+	}
+	if b.patterns.count.Load() != 0 || len(b.patterns.prefix.children) != 0 ||
+		len(b.patterns.wild.children) != 0 || b.patterns.wild.any != nil {
+		return "patterns"
+	}
+	r.dealer.mu.Lock()
+	defer r.dealer.mu.Unlock()
+	for _, reg := range r.dealer.procs {
+		if reg.handler == nil {
+			return "registrations"
+		}
+	}
+	return ""
+}
