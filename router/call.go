@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"errors"
 	"math"
 	"sync"
 	"time"
@@ -44,7 +45,7 @@ func (s *Session) call(m *wamp.Call) error {
 		err = s.callGateway(m, reg)
 	default:
 		var c *call
-		if c, err = s.begin(m, reg.callee); c != nil {
+		if c, err = s.begin(m, reg.callee); err == nil {
 			s.invoke(c, m, reg)
 			return nil
 		}
@@ -52,7 +53,7 @@ func (s *Session) call(m *wamp.Call) error {
 	if err == nil {
 		return nil
 	}
-	if wamp.AsError(err).URI == wamp.URIProtocolViolation {
+	if errors.Is(err, errEnded) || errors.Is(err, wamp.ErrProtocolViolation) {
 		return err
 	}
 	s.router.stats.callErrors.Add(1)
@@ -76,32 +77,17 @@ func (s *Session) callGateway(m *wamp.Call, reg *registration) error {
 	return nil
 }
 
-// begin enters a new call with both sessions.
+// begin enters a new call with both sessions: with the callee first, so that
+// whoever finds it with the caller finds it complete.
 func (s *Session) begin(m *wamp.Call, callee *Session) (*call, error) {
+	if err := s.mayCall(m.Request); err != nil {
+		return nil, err
+	}
 	c := &call{caller: s, callee: callee, request: m.Request, progress: m.Options.ReceiveProgress}
-
-	s.mu.Lock()
-	switch {
-	case s.left:
-		s.mu.Unlock()
-		return nil, nil
-	case s.calls[m.Request] != nil:
-		s.mu.Unlock()
-		return nil, wamp.Errorf(wamp.URIProtocolViolation, "CALL: request %d is in flight already", m.Request)
-	case len(s.calls) >= s.router.cfg.MaxCalls:
-		s.mu.Unlock()
-		return nil, wamp.Errorf(wamp.URILimit, "the session has %d calls in flight, which is the limit", s.router.cfg.MaxCalls)
-	}
-	if s.calls == nil {
-		s.calls = make(map[wamp.ID]*call)
-	}
-	s.calls[m.Request] = c
-	s.mu.Unlock()
 
 	callee.mu.Lock()
 	if callee.left {
 		callee.mu.Unlock()
-		c.forget()
 		return nil, wamp.Errorf(wamp.URINoSuchProcedure, "the callee of %q has just left", m.Procedure)
 	}
 	if callee.invocations == nil {
@@ -111,7 +97,41 @@ func (s *Session) begin(m *wamp.Call, callee *Session) (*call, error) {
 	c.invocation = callee.lastInvoked
 	callee.invocations[c.invocation] = c
 	callee.mu.Unlock()
+
+	s.mu.Lock()
+	left := s.left
+	if !left && !c.isDone() { // done: the callee has left since
+		if s.calls == nil {
+			s.calls = make(map[wamp.ID]*call)
+		}
+		s.calls[m.Request] = c
+	}
+	s.mu.Unlock()
+	if left {
+		c.forget() // the callee has not heard of it
+		return nil, errEnded
+	}
 	return c, nil
+}
+
+// mayCall reports why the session may not make another call. Only its reader
+// makes calls, so the answer holds until that does.
+func (s *Session) mayCall(request wamp.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.calls[request] != nil:
+		return wamp.Errorf(wamp.URIProtocolViolation, "CALL: request %d is in flight already", request)
+	case len(s.calls) >= s.router.cfg.MaxCalls:
+		return wamp.Errorf(wamp.URILimit, "the session has %d calls in flight, which is the limit", s.router.cfg.MaxCalls)
+	}
+	return nil
+}
+
+func (c *call) isDone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done
 }
 
 // invoke passes the call on to its callee.

@@ -28,7 +28,7 @@ func paceOf(cfg Config) pace {
 	look := min(cfg.PingInterval, cfg.PingTimeout) / 8
 	p := pace{step: look / numShards, shards: 1}
 	// A step of less than a millisecond costs more than it spreads.
-	for p.step < time.Millisecond && p.shards < numShards {
+	for p.step < 150*time.Millisecond && p.shards < numShards {
 		p.shards *= 2
 		p.step = look * time.Duration(p.shards) / numShards
 	}
