@@ -62,6 +62,7 @@ type conn struct {
 	slot *slot
 
 	// Owned by the reader.
+	young uint8 // how often it will still hand over before it waits
 	in    inbox
 	asm   assembler
 	mode  mode

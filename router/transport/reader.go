@@ -30,13 +30,23 @@ func (c *conn) run(peer *router.Peer) {
 	c.loop()
 }
 
+// youngWaits is how often the reader of a new connection hands over to a new
+// goroutine before it waits. Most peers join, subscribe and then only listen.
+const youngWaits = 8
+
+// errYoung is why read returns so that a new goroutine waits.
+var errYoung = errors.New("young connection")
+
 // loop reads until the connection ends or a new goroutine takes over.
+//
+// Handling messages makes a goroutine's stack grow, and the collector shrinks
+// none to what a parked reader needs. So a reader that is likely to wait long
+// has a new goroutine wait in its place: at first, because few messages come
+// after those of joining, and later when the sweeper has found the connection
+// silent.
 func (c *conn) loop() {
 	err := c.read()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		// The sweeper has found that the stack of this goroutine may have
-		// grown, and that the connection has been silent since. The
-		// collector shrinks no stack to what a parked reader needs.
+	if err == errYoung || errors.Is(err, os.ErrDeadlineExceeded) {
 		c.srv.wg.Go(c.loop)
 		return
 	}
@@ -49,11 +59,16 @@ func (c *conn) loop() {
 // read handles what the peer sends until the connection ends or the sweeper
 // nudges it, and returns why.
 func (c *conn) read() error {
-	for {
+	for fresh := true; ; fresh = false { // fresh: the stack is
 		need, err := c.consume()
 		c.sess.Flush()
 		if err != nil {
 			return err
+		}
+		if c.young > 0 && !fresh && c.in.buf == nil {
+			c.young--
+			c.slot.heard.CompareAndSwap(heardMessage, heardBytes) // nothing for the sweeper to do
+			return errYoung
 		}
 		n, err := c.wire.fill(&c.in, need)
 		if err != nil {

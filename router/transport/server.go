@@ -77,6 +77,7 @@ func (s *Server) serve(nc net.Conn, peer *router.Peer, head []byte) bool {
 		shard: &s.shards[s.turn.Add(1)%numShards],
 		wire:  newWire(nc),
 		asm:   assembler{max: s.cfg.MaxMessage, data: opText},
+		young: youngWaits,
 	}
 	if peer.Serializer.Binary() {
 		c.asm.data = opBinary
