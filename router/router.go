@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -54,9 +55,7 @@ func (r *Router) AddRealm(name wamp.URI, rules Authorizer, gov Governor) *Realm 
 	}
 	realm := newRealm(r, name, rules, gov)
 	realms := make(map[wamp.URI]*Realm, len(old)+1)
-	for k, v := range old {
-		realms[k] = v
-	}
+	maps.Copy(realms, old)
 	realms[name] = realm
 	r.realms.Store(&realms)
 	return realm

@@ -169,7 +169,7 @@ func BenchmarkIdle(b *testing.B) {
 		{"session=subscribed", true, hello + subscribe},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			h := &house{t: b}
+			var h *house
 			cfg := transport.DefaultConfig()
 			cfg.PingTimeout = 400 * time.Millisecond // so that stacks are replaced within 200ms
 			l := listenTCP(b)
@@ -177,6 +177,7 @@ func BenchmarkIdle(b *testing.B) {
 				h, _ = routed(b, cfg, l)
 			} else {
 				s := new(mute)
+				h = &house{t: b}
 				h.srv = transport.NewTestServer(func(router.Link, router.Peer) transport.Session { return s }, cfg, slog.New(slog.DiscardHandler))
 				h.serve(h.srv, l)
 			}
