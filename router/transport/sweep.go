@@ -19,6 +19,12 @@ type pace struct {
 	timeout  uint32        // looks after that until the end
 }
 
+// minStep is how long a step takes at least, unless a look is shorter. Pings
+// that are due together cost a third of what each costs alone, because they
+// and their answers wake fewer threads (BenchmarkPings); but all at once they
+// would hold up what else is to be written.
+const minStep = 100 * time.Millisecond
+
 // quiet is after how many looks without a byte read the stack of a reader that
 // may have grown is replaced.
 const quiet = 4
@@ -27,8 +33,7 @@ const quiet = 4
 func paceOf(cfg Config) pace {
 	look := min(cfg.PingInterval, cfg.PingTimeout) / 8
 	p := pace{step: look / numShards, shards: 1}
-	// A step of less than a millisecond costs more than it spreads.
-	for p.step < 150*time.Millisecond && p.shards < numShards {
+	for p.step < minStep && p.shards < numShards {
 		p.shards *= 2
 		p.step = look * time.Duration(p.shards) / numShards
 	}
