@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -163,16 +164,28 @@ func finish(batch []request, err error) {
 	}
 }
 
-// write writes a batch in one transaction.
+// write writes a batch in one transaction. It does not survive a panic of
+// bbolt's before the transaction began, as bbolt then holds its locks and
+// everybody would wait for ever: better to end, and to say why.
 func (s *Store) write(tx *txn, batch []request) (err error) {
-	// bbolt panics when the file is damaged. That must not end the gateway,
-	// which has more to do than to write this file.
+	if s.broken.Load() {
+		return s.explain("write", errDamaged)
+	}
+	begun := false
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: write the store file %s: %v", events.ErrUnavailable, s.path, p)
+		p := recover()
+		switch {
+		case p == nil:
+		case !begun:
+			panic(fmt.Sprintf("store file %s %v: %v", s.path, errDamaged, p))
+		default:
+			s.broken.Store(true)
+			err = s.explain("write", fmt.Errorf("%w: %v", errDamaged, p))
 		}
 	}()
 	return s.explain("write", s.db.Update(func(btx *bolt.Tx) error {
+		begun = true
 		tx.Tx = btx
 		for _, r := range batch {
 			if err := r.apply(tx); err != nil {

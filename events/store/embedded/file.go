@@ -32,7 +32,7 @@ var (
 )
 
 // openFile opens the file, checks that it is ours, and makes what it lacks.
-func openFile(path string, lockTimeout time.Duration) (db *bolt.DB, err error) {
+func openFile(path string, lockTimeout time.Duration) (*bolt.DB, error) {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("store file %s: "+format, append([]any{path}, args...)...)
 	}
@@ -44,22 +44,16 @@ func openFile(path string, lockTimeout time.Duration) (db *bolt.DB, err error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, fail("the directory %s does not exist", dir)
 	}
-	// A damaged file makes bbolt panic, or touch pages that are not there.
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			if db != nil {
-				db.Close()
-			}
-			db, err = nil, fail("is damaged: %v", p)
-		}
-	}()
 	// The list of free pages is written with each commit, so that opening
 	// does not have to scan the file, which takes seconds for each gigabyte.
-	db, err = bolt.Open(path, 0o600, &bolt.Options{
-		Timeout:      lockTimeout,
-		FreelistType: bolt.FreelistMapType,
-		NoStatistics: true,
+	var db *bolt.DB
+	err := guarded(func() (err error) {
+		db, err = bolt.Open(path, 0o600, &bolt.Options{
+			Timeout:      lockTimeout,
+			FreelistType: bolt.FreelistMapType,
+			NoStatistics: true,
+		})
+		return err
 	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
@@ -68,20 +62,42 @@ func openFile(path string, lockTimeout time.Duration) (db *bolt.DB, err error) {
 		return nil, fail("is not a store of wireroom, or is damaged: %w", err)
 	case errors.Is(err, berrors.ErrChecksum):
 		return nil, fail("is damaged: %w", err)
+	case errors.Is(err, errDamaged):
+		return nil, fail("%w", err)
 	case err != nil:
 		return nil, fail("cannot open: %w", bare(err))
 	}
-	if err = db.View(whole); err == nil {
-		err = db.Update(prepare)
-	}
+	err = guarded(func() error {
+		if err := db.View(whole); err != nil {
+			return err
+		}
+		return db.Update(prepare)
+	})
 	if err == nil && statErr != nil {
 		err = syncDir(dir)
+	}
+	if errors.Is(err, errFault) {
+		return nil, fail("%w", err) // bbolt may hold its locks, and Close would wait for them
 	}
 	if err != nil {
 		db.Close()
 		return nil, fail("%w", err)
 	}
 	return db, nil
+}
+
+// guarded runs fn and turns a panic into an error. bbolt panics when the file
+// is damaged, and reading it can fail as reading memory does, since it is
+// mapped. Neither must end the gateway, which has more to do than to keep this
+// file. What fn was called by must let go of its locks on a panic.
+func guarded(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errFault, p)
+		}
+	}()
+	return fn()
 }
 
 // syncDir makes a new name in a directory durable. Windows has no such thing,
@@ -106,7 +122,7 @@ func whole(tx *bolt.Tx) error {
 		return err
 	}
 	if info.Size() < tx.Size() {
-		return fmt.Errorf("is damaged: it has %d bytes and should have %d", info.Size(), tx.Size())
+		return fmt.Errorf("%w: it has %d bytes and should have %d", errDamaged, info.Size(), tx.Size())
 	}
 	return nil
 }
@@ -117,12 +133,12 @@ func prepare(tx *bolt.Tx) error {
 	if meta := tx.Bucket(bucketMeta); meta != nil {
 		v := meta.Get(keyFormat)
 		if len(v) != 4 {
-			return errors.New("is damaged: it has no format version")
+			return fmt.Errorf("%w: it has no format version", errDamaged)
 		}
 		if n := binary.BigEndian.Uint32(v); n > format {
 			return fmt.Errorf("is of the format %d, and this version of wireroom knows formats up to %d: use a newer wireroom", n, format)
 		} else if n == 0 {
-			return errors.New("is damaged: it has the format version 0")
+			return fmt.Errorf("%w: it has the format version 0", errDamaged)
 		}
 	} else if k, _ := tx.Cursor().First(); k != nil {
 		return errors.New("is a bbolt file of another program")
@@ -152,9 +168,9 @@ func (s *Store) explain(op string, err error) error {
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return fmt.Errorf("%w: store file %s", events.ErrClosed, s.path)
 	case isFull(err):
-		return fmt.Errorf("%w: %s the store file %s: %w", events.ErrFull, op, s.path, bare(err))
+		return fmt.Errorf("%w: cannot %s the store file %s: %w", events.ErrFull, op, s.path, bare(err))
 	default:
-		return fmt.Errorf("%w: %s the store file %s: %w", events.ErrUnavailable, op, s.path, bare(err))
+		return fmt.Errorf("%w: cannot %s the store file %s: %w", events.ErrUnavailable, op, s.path, bare(err))
 	}
 }
 

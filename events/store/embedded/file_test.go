@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -192,7 +193,7 @@ func TestDamagedRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "the file is damaged: a record cannot be read"
+	want := "is damaged"
 	if _, err := s.Read(t.Context(), events.Range{Class: "c", Through: 9, Limit: 1, Bytes: 1}); err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("Read: %v, want %s", err, want)
 	}
@@ -201,5 +202,31 @@ func TestDamagedRecord(t *testing.T) {
 	}
 	if err := appendTo(s, "other", "y"); err != nil {
 		t.Errorf("Append to another log: %v", err)
+	}
+}
+
+// A file that is cut off while it is open fails those who need it, and ends
+// nothing.
+func TestCutOffWhileOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "wireroom.db")
+	fill(t, path)
+	s, err := tryOpen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 2*int64(os.Getpagesize())); err != nil {
+		t.Fatal(err)
+	}
+	want := "store file " + path + ": is damaged: "
+	if _, err := s.Read(t.Context(), events.Range{Class: "c", Through: 99, Limit: 99, Bytes: 1 << 20}); !errors.Is(err, events.ErrUnavailable) || !strings.Contains(err.Error(), want) {
+		t.Errorf("Read: %v, want %s", err, want)
+	}
+	for range 2 {
+		if err := appendTo(s, "c", "x"); !errors.Is(err, events.ErrUnavailable) || !strings.Contains(err.Error(), "is damaged") {
+			t.Errorf("Append: %v, want %s", err, want)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("Close: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/wireroom/wireroom/events"
@@ -11,7 +12,11 @@ import (
 // flagIDGiven marks a record whose id is in the index.
 const flagIDGiven = 1
 
-var errDamaged = errors.New("the file is damaged: a record cannot be read")
+// errDamaged follows the name of the file in an error.
+var errDamaged = errors.New("is damaged")
+
+// errFault is errDamaged where bbolt panicked.
+var errFault = fmt.Errorf("%w", errDamaged)
 
 // offsetKey returns the key of an offset.
 func offsetKey(offset uint64) (k [8]byte) {

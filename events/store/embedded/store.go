@@ -71,6 +71,10 @@ type Store struct {
 	closing   sync.Once
 	closeErr  error // guarded by closing
 
+	// broken is set when writing made bbolt panic, as the file is damaged.
+	// Nothing is written any more, since bbolt's state is not known.
+	broken atomic.Bool
+
 	commits, records, failures atomic.Uint64
 }
 
@@ -105,6 +109,9 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.queue.close()
 		s.committer.Wait()
+		if s.broken.Load() {
+			return // bbolt may hold its locks for ever; the process's end closes the file
+		}
 		if err := s.db.Close(); err != nil {
 			s.closeErr = fmt.Errorf("close the store file %s: %w", s.path, err)
 		}
@@ -141,7 +148,9 @@ func (s *Store) Stats() Stats {
 
 // view runs fn in a read transaction.
 func (s *Store) view(fn func(tx *bolt.Tx) error) error {
-	return s.explain("read", s.db.View(fn))
+	return s.explain("read", s.db.View(func(tx *bolt.Tx) error {
+		return guarded(func() error { return fn(tx) })
+	}))
 }
 
 var _ events.Store = (*Store)(nil)
