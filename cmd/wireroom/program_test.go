@@ -81,7 +81,8 @@ func writeConfig(t *testing.T, text string) string {
 	return file
 }
 
-// startProgram serves the configuration file. The test ends it.
+// startProgram serves the configuration file, or if that is empty, what serve
+// finds. The test ends it.
 func startProgram(t *testing.T, file string, args ...string) *program {
 	t.Helper()
 	// Not t.Context(), which ends before the clients of the test do.
@@ -130,8 +131,10 @@ func startProgram(t *testing.T, file string, args ...string) *program {
 // runCommand runs the command line and returns what it says.
 func runCommand(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), args, strings.NewReader(stdin), &out, &errs)
+	code = run(ctx, args, strings.NewReader(stdin), &out, &errs)
 	return code, out.String(), errs.String()
 }
 

@@ -72,10 +72,10 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return startError(err)
 	}
+	greet(cmd.OutOrStdout(), cfg, name, g.listener.Addr())
 	log.Info("serving",
 		"http", g.listener.Addr().String(), "tls", cfg.Listen.TLS != nil, "realm", string(cfg.Realm),
 		"config", name, "store", cfg.Store.Path, "classes", len(cfg.Classes), "version", readVersion().Version)
-	greet(cmd.OutOrStdout(), cfg, name, g.listener.Addr())
 	return g.run(cmd.Context())
 }
 

@@ -109,11 +109,16 @@ func requestError(ctx context.Context, what, target string, err error) error {
 const hintNotServing = `nothing listens there; start the gateway with "wireroom serve", or give another URL`
 
 // xmlrpcValue prepares a JSON value for the library, which writes member names
-// without escaping them and null as an empty string.
+// without escaping them, null as an empty string, and integers of any size as
+// <int>, which has 32 bits.
 func xmlrpcValue(v any) (any, error) {
 	switch v := v.(type) {
 	case nil:
 		return nil, errors.New("null cannot be sent over XML-RPC; leave the field out")
+	case int64:
+		if v != int64(int32(v)) {
+			return nil, fmt.Errorf("integers beyond 32 bits cannot be sent over XML-RPC, found %d; use --http", v)
+		}
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
