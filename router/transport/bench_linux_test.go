@@ -85,7 +85,9 @@ func threadTime() time.Duration {
 
 // BenchmarkTryWrite is a write and the reading of it at the other end.
 func BenchmarkTryWrite(b *testing.B) {
-	_, s, p := muteHouse(b)
+	h, sessions := muteHouse(b)
+	p := h.connect("wamp.2.json", "")
+	s := <-sessions
 	for _, n := range []int{1, 4, 16} {
 		b.Run(fmt.Sprintf("frames=%d", n), func(b *testing.B) {
 			bufs := make([][]byte, n)
@@ -109,7 +111,9 @@ func BenchmarkTryWrite(b *testing.B) {
 // BenchmarkRead counts what one message of 128 bytes costs from the client's
 // write to Receive, alone and 32 at a time.
 func BenchmarkRead(b *testing.B) {
-	_, s, p := muteHouse(b)
+	h, sessions := muteHouse(b)
+	p := h.connect("wamp.2.json", "")
+	s := <-sessions
 	for _, n := range []int{1, 32} {
 		b.Run(fmt.Sprintf("messages=%d", n), func(b *testing.B) {
 			send := []byte(strings.Repeat(mask(fin|text, strings.Repeat("m", 128)), n))
@@ -125,19 +129,6 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/message")
 		})
 	}
-}
-
-func muteHouse(b *testing.B) (*house, *mute, *peer) {
-	h := &house{t: b}
-	sessions := make(chan *mute, 1)
-	h.srv = transport.NewTestServer(func(link router.Link, _ router.Peer) transport.Session {
-		s := &mute{link: link, came: make(chan struct{}, 64)}
-		sessions <- s
-		return s
-	}, testConfig(), slog.New(slog.DiscardHandler))
-	h.serve(h.srv, listenTCP(b))
-	p := h.connect("wamp.2.json", "")
-	return h, <-sessions, p
 }
 
 // BenchmarkSweep is one look at each of 20,000 silent connections, of which
