@@ -24,20 +24,26 @@ func (s *mute) Detach(error)         {}
 func (s *mute) SendControl([]byte)   {}
 func (s *mute) End(*wamp.Error)      {}
 
+// muteHouse returns a server over TCP whose sessions are mute.
+func muteHouse(t testing.TB) (*house, chan *mute) {
+	h := &house{t: t}
+	sessions := make(chan *mute, 1)
+	h.srv = transport.NewTestServer(func(link router.Link, _ router.Peer) transport.Session {
+		s := &mute{link: link, came: make(chan struct{}, 64)}
+		sessions <- s
+		return s
+	}, testConfig(), slog.New(slog.DiscardHandler))
+	h.serve(h.srv, listenTCP(t))
+	return h, sessions
+}
+
 // Reading and delivering a message allocates nothing, in however many pieces
 // it comes; neither does writing.
 func TestAllocs(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	h := &house{t: t}
-	sessions := make(chan *mute, 1)
-	h.srv = transport.NewTestServer(func(link router.Link, _ router.Peer) transport.Session {
-		s := &mute{link: link, came: make(chan struct{}, 16)}
-		sessions <- s
-		return s
-	}, testConfig(), slog.New(slog.DiscardHandler))
-	h.serve(h.srv, listenTCP(t))
+	h, sessions := muteHouse(t)
 	p := h.connect("wamp.2.json", "")
 	s := <-sessions
 
@@ -91,4 +97,46 @@ func TestAllocs(t *testing.T) {
 			t.Errorf("%s: %v allocations, want 0", tt.name, n)
 		}
 	}
+}
+
+// A reader that waits holds no buffer, and one that waits for the rest of a
+// message holds one that fits what has come.
+func TestParkedMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	const n = 200
+	message := mask(fin|text, "a whole message")
+	tests := []struct {
+		name string
+		more string
+		most int64 // bytes per connection: both ends and the client's read buffer
+	}{
+		{"nothing", "", 9 << 10},
+		{"half a message", message[:10], 10 << 10},
+		{"half a large message", mask(fin|text, strings.Repeat("m", 100_000))[:3000], 14 << 10},
+	}
+	h, sessions := muteHouse(t)
+	for _, tt := range tests {
+		before := heapInUse()
+		for range n {
+			p := h.connect("wamp.2.json", "")
+			s := <-sessions
+			p.send(message + tt.more)
+			<-s.came
+		}
+		if each := (heapInUse() - before) / n; each > tt.most {
+			t.Errorf("waiting with %s: %d bytes for each connection, want at most %d", tt.name, each, tt.most)
+		}
+	}
+}
+
+// heapInUse returns the bytes of living objects.
+func heapInUse() int64 {
+	for range 3 { // pools give up what they hold in two cycles
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,6 +159,63 @@ func TestNewStack(t *testing.T) {
 		<-p.sess.detached
 		if got := p.sess.got(); !slices.Equal(got, want) {
 			t.Errorf("delivered %.50q", got)
+		}
+	})
+}
+
+// A deadlineListener counts how often its connections get a read deadline that
+// has passed, which is how the sweeper nudges.
+type deadlineListener struct {
+	*pipeListener
+	nudges atomic.Int32
+}
+
+type deadlineConn struct {
+	net.Conn
+	l *deadlineListener
+}
+
+func (l *deadlineListener) Accept() (net.Conn, error) {
+	c, err := l.pipeListener.Accept()
+	return deadlineConn{c, l}, err
+}
+
+func (c deadlineConn) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() && t.Before(time.Now().Add(-time.Hour)) {
+		c.l.nudges.Add(1)
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// A reader is replaced once for each silence after messages, and not for pongs.
+func TestSilentReaderIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig()
+		cfg.PingInterval, cfg.PingTimeout = time.Hour, time.Minute
+		l := &deadlineListener{pipeListener: newPipeListener()}
+		h := open(t, cfg, l)
+		h.dial = l.dial
+		p := h.connect("wamp.2.json", "")
+		l.nudges.Store(0) // the HTTP server does the same when it hands the connection over
+		for range 50 { // more than a young connection hands over by itself
+			p.send(mask(fin|text, "m"))
+			synctest.Wait()
+		}
+		if n := l.nudges.Load(); n != 0 {
+			t.Errorf("%d nudges while messages come, want 0", n)
+		}
+		for want := range int32(3) {
+			<-time.After(10 * time.Minute)
+			p.send(mask(fin|pong, ""))
+			<-time.After(10 * time.Minute)
+			if n := l.nudges.Load(); n != want+1 {
+				t.Errorf("%d nudges after %d silences, want %d", n, want+1, want+1)
+			}
+			p.send(mask(fin|text, "m"))
+		}
+		synctest.Wait()
+		if got := p.sess.got(); len(got) != 53 {
+			t.Errorf("%d messages delivered, want 53", len(got))
 		}
 	})
 }
