@@ -48,7 +48,7 @@ func (g *governor) Subscribe(s *router.Session, topic wamp.URI, options *wamp.Su
 		to := &replayed{feed: feed, topic: wamp.URI(class.Name())}
 		err := g.hub.Replay(feed.Context(), class.Name(), start, channel, to)
 		if err == nil && to.gap != nil {
-			g.tellGap(feed.Session(), topic, to.gap)
+			g.tellGap(feed.Session(), topic, class.Name(), to.gap)
 		}
 		if err == nil || feed.Context().Err() != nil || errors.Is(err, context.Canceled) {
 			return
@@ -101,8 +101,8 @@ func appendGap(fields []wamp.Field, gap *events.Recovery) []wamp.Field {
 
 // tellGap tells a subscriber that events are missing when there was no past
 // event to tell it with: by an EVENT without data, to this session only.
-func (g *governor) tellGap(s *router.Session, topic wamp.URI, gap *events.Recovery) {
-	fields := []wamp.Field{wamp.StringField("_class", string(topic)), wamp.StringField("_epoch", gap.Epoch)}
+func (g *governor) tellGap(s *router.Session, topic wamp.URI, class string, gap *events.Recovery) {
+	fields := []wamp.Field{wamp.StringField("_class", class), wamp.StringField("_epoch", gap.Epoch)}
 	g.realm().Publish(&router.Publication{
 		Topic:     topic,
 		Payload:   wamp.Payload{Serializer: wamp.JSON},

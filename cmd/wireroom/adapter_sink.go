@@ -5,7 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/wireroom/wireroom/auth"
@@ -20,7 +20,39 @@ type sink struct {
 	hub      *events.Hub
 	keys     *auth.Keys
 	sessions *auth.Sessions
-	closed   atomic.Bool // no more is taken: the gateway shuts down
+
+	mu     sync.Mutex // guards the following
+	closed bool       // no more is taken: the gateway shuts down
+	under  sync.WaitGroup
+}
+
+// enter begins a call, which is followed by under.Done unless it fails because
+// the gateway shuts down.
+func (s *sink) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return &ingest.Error{Kind: ingest.Unavailable, Text: "the gateway is shutting down", Index: -1, RetryAfter: time.Second}
+	}
+	s.under.Add(1)
+	return nil
+}
+
+// close takes nothing more, and waits until what is under way is done or ctx
+// is.
+func (s *sink) close(ctx context.Context) {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { // ends with the last call under way, which the hub ends at the latest
+		s.under.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // Key implements [ingest.Authenticator].
@@ -32,10 +64,7 @@ func (s *sink) Key(_ context.Context, secret string) (ingest.Key, error) {
 }
 
 // admit says why the key may not post the event, if so.
-func (s *sink) admit(key ingest.Key, e *ingest.Event, index int) error {
-	if s.closed.Load() {
-		return &ingest.Error{Kind: ingest.Unavailable, Text: "the gateway is shutting down", Index: -1, RetryAfter: time.Second}
-	}
+func admit(key ingest.Key, e *ingest.Event, index int) error {
 	if !key.Principal.(*auth.Key).MayPost(e.Class) {
 		return &ingest.Error{
 			Kind: ingest.Forbidden, Class: e.Class, Index: index,
@@ -55,7 +84,11 @@ func ingestReceipt(r events.Receipt) ingest.Receipt {
 
 // Publish implements [ingest.Sink].
 func (s *sink) Publish(ctx context.Context, key ingest.Key, e *ingest.Event) (ingest.Receipt, error) {
-	if err := s.admit(key, e, -1); err != nil {
+	if err := s.enter(); err != nil {
+		return ingest.Receipt{}, err
+	}
+	defer s.under.Done()
+	if err := admit(key, e, -1); err != nil {
 		return ingest.Receipt{}, err
 	}
 	r, err := s.hub.Publish(ctx, hubEvent(e))
@@ -67,9 +100,13 @@ func (s *sink) Publish(ctx context.Context, key ingest.Key, e *ingest.Event) (in
 
 // PublishMany implements [ingest.Sink].
 func (s *sink) PublishMany(ctx context.Context, key ingest.Key, batch []*ingest.Event) ([]ingest.Receipt, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.under.Done()
 	list := make([]*events.Event, len(batch))
 	for i, e := range batch {
-		if err := s.admit(key, e, i); err != nil {
+		if err := admit(key, e, i); err != nil {
 			return nil, err
 		}
 		list[i] = hubEvent(e)
@@ -113,9 +150,10 @@ func classInfo(d events.Description) ingest.ClassInfo {
 
 // Token implements [ingest.TokenMinter].
 func (s *sink) Token(ctx context.Context, key ingest.Key, user string, roles []string, ttl time.Duration) (string, time.Time, error) {
-	if s.closed.Load() {
-		return "", time.Time{}, &ingest.Error{Kind: ingest.Unavailable, Text: "the gateway is shutting down", Index: -1, RetryAfter: time.Second}
+	if err := s.enter(); err != nil {
+		return "", time.Time{}, err
 	}
+	defer s.under.Done()
 	if !key.Principal.(*auth.Key).MayIssue(roles) {
 		return "", time.Time{}, ingest.Errorf(ingest.Forbidden, "the key %s may not ask for a token with the roles %s",
 			key.Name, cmp.Or(strings.Join(roles, ", "), "(none)"))

@@ -44,7 +44,10 @@ arguments, and anything else is the only argument.`,
 			defer cancel()
 			result, err := c.Call(ctx, argv[0], nil, args, kwargs, nil)
 			if err != nil {
-				if cmd.Context().Err() == nil && ctx.Err() != nil {
+				if cmd.Context().Err() != nil {
+					return errInterrupted
+				}
+				if ctx.Err() != nil {
 					return &exitError{code: exitFailure, err: fmt.Errorf("call %s: no answer within %s", argv[0], to.timeout), hint: "raise --timeout"}
 				}
 				return c.gate.explain(fmt.Errorf("call %s: %w", argv[0], err))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 )
@@ -28,6 +27,10 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
+// errInterrupted is what a command returns that a signal stopped before it was
+// done.
+var errInterrupted = &exitError{code: exitInterrupted, err: errors.New("interrupted")}
+
 func usageErrorf(format string, args ...any) error {
 	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
@@ -39,9 +42,6 @@ func exitCode(err error) int {
 	}
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.code
-	}
-	if errors.Is(err, context.Canceled) {
-		return exitInterrupted
 	}
 	return exitFailure
 }

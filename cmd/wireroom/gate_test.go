@@ -100,3 +100,9 @@ func TestGateOnALostConnection(t *testing.T) {
 		}
 	})
 }
+
+// slowAnswer answers when it is interrupted.
+func slowAnswer(ctx context.Context, _ *wamp.Invocation) client.InvokeResult {
+	<-ctx.Done()
+	return client.InvocationCanceled
+}

@@ -128,9 +128,12 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	g.http = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: cfg.Transport.UpgradeTimeout,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(log.With("part", "http").Handler(), slog.LevelDebug),
+		// Whatever a handler waits for has a limit of its own; this is for
+		// peers that do not read the answer. A WebSocket is none of it.
+		WriteTimeout:   cfg.Ingest.Timeout + cfg.Router.WriteTimeout + time.Minute,
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       slog.NewLogLogger(log.With("part", "http").Handler(), slog.LevelDebug),
 	}
 	return g, nil
 }
@@ -212,29 +215,33 @@ func (g *gateway) run(ctx context.Context) error {
 }
 
 // shutdown takes no more events, accepts no more connections, lets the
-// requests under way finish, and says goodbye to every session.
+// requests under way finish, and says goodbye to every session. Whoever is
+// still there after the configured time is cut off, which is no error.
 func (g *gateway) shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, g.cfg.Shutdown)
 	defer cancel()
 	g.health.close()
-	g.sink.closed.Store(true)
-	var errs []error
-	note := func(what string, err error) {
-		if err != nil {
-			g.log.Warn("not everybody left in time", "part", what, "err", err)
-			errs = append(errs, fmt.Errorf("shut down %s: %w", what, err))
-		}
-	}
-	note("http", g.http.Shutdown(ctx))
-	note("sessions", g.router.Shutdown(ctx))
-	note("websocket", g.transport.Shutdown(ctx))
-	if errors.Is(errors.Join(errs...), context.DeadlineExceeded) {
-		// Peers that do not leave are no failure of ours; their connections
-		// are closed by now.
-		_ = g.http.Close()
+	g.sink.close(ctx)
+
+	// The requests under way can't post any more. They need not be done
+	// before the goodbyes, for which a slow one would leave no time.
+	var requests sync.WaitGroup
+	var httpErr error
+	requests.Go(func() { httpErr = g.http.Shutdown(ctx) })
+	routerErr := g.router.Shutdown(ctx)
+	wireErr := g.transport.Shutdown(ctx)
+	requests.Wait()
+
+	err := errors.Join(httpErr, routerErr, wireErr)
+	if errors.Is(err, context.DeadlineExceeded) {
+		g.log.Warn("not everybody left in time", "after", g.cfg.Shutdown, "http", httpErr, "sessions", errors.Join(routerErr, wireErr))
+		_ = g.http.Close() // its connections; its listener is closed
 		return nil
 	}
-	return errors.Join(errs...)
+	if err != nil {
+		return fmt.Errorf("shut down: %w", err)
+	}
+	return nil
 }
 
 // close delivers what the hub has accepted, and closes the store.

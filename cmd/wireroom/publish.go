@@ -123,8 +123,8 @@ func publishStream(cmd *cobra.Command, p publisher, topic string, done func(id s
 	bar := newProgress(cmd.ErrOrStderr(), "published")
 	defer bar.end()
 	for n := 1; ; n++ {
-		if err := cmd.Context().Err(); err != nil {
-			return err
+		if cmd.Context().Err() != nil {
+			return errInterrupted
 		}
 		v, err := readJSON(dec)
 		if errors.Is(err, io.EOF) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sort"
@@ -118,13 +119,18 @@ func subscribe(cmd *cobra.Command, to *wampFlags, topic string, options wamp.Dic
 		}
 	case <-ctx.Done():
 	}
-	if cause := context.Cause(ctx); cause != errDone && cmd.Context().Err() == nil {
-		return cause
+	switch {
+	case cmd.Context().Err() == nil:
+		if cause := context.Cause(ctx); cause != errDone {
+			return cause
+		}
+	case count > 0:
+		return errInterrupted
 	}
 	return nil // enough seen, or interrupted, which is how people end this
 }
 
-var errDone = fmt.Errorf("done")
+var errDone = errors.New("done")
 
 // printer returns a function that prints events.
 func printer(w io.Writer, output outputFlag) func(topic string, e *wamp.Event) error {

@@ -130,7 +130,7 @@ func envFlag(value, env string) string {
 // dialError says what was tried, what came, and what may help.
 func dialError(ctx context.Context, target string, err error) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return errInterrupted
 	}
 	ws, isHTTP := errors.AsType[*transport.WebsocketError](err)
 	if isHTTP {

@@ -94,7 +94,7 @@ func newHTTPClient(timeout time.Duration) *http.Client {
 // requestError turns a failed request into what the user can act on.
 func requestError(ctx context.Context, what, target string, err error) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return errInterrupted
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // it repeats the method and the URL
