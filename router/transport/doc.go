@@ -10,7 +10,9 @@
 // [syscall.RawConn.Read], takes a buffer from a pool when there are bytes, and
 // gives it back when no part of a message is left in it. Connections that are
 // no raw sockets (TLS, the pipes of tests) are read through a small buffer of
-// their own. Writing is done by whoever flushes the session, in package
+// their own. A reader whose stack has grown by handling messages is replaced
+// by a new goroutine when the connection is likely to be silent; there is
+// never more than one at a time. Writing is done by whoever flushes the session, in package
 // router. Closing handshakes are timed by [time.AfterFunc].
 //
 // A [Server] has one more goroutine, the sweeper, which looks at all

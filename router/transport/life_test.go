@@ -197,7 +197,7 @@ func TestSilentReaderIsReplaced(t *testing.T) {
 		h.dial = l.dial
 		p := h.connect("wamp.2.json", "")
 		l.nudges.Store(0) // the HTTP server does the same when it hands the connection over
-		for range 50 { // more than a young connection hands over by itself
+		for range 50 {    // more than a young connection hands over by itself
 			p.send(mask(fin|text, "m"))
 			synctest.Wait()
 		}
