@@ -167,8 +167,9 @@ func seal(f *Framing, ser wamp.Serializer, m wamp.Message, size int) []byte {
 }
 
 // End ends the session: the peer gets ABORT before WELCOME and after a
-// violation of the protocol, GOODBYE otherwise, then the link's own end. The
-// first reason counts. End does not wait.
+// violation of the protocol, GOODBYE otherwise, then the link's own end. With
+// no reason it gets the link's own end only, which is for a peer that has said
+// that it goes. The first reason counts. End does not wait.
 func (s *Session) End(why *wamp.Error) { s.end(why, false) }
 
 // overflow ends a session whose queue is full. What the peer did not get it
@@ -185,13 +186,16 @@ func (s *Session) end(why *wamp.Error, discard bool) {
 		return
 	}
 	s.why.Store(why)
-	last := s.frame(s.farewell(why))
+	var last []byte
+	if why != nil {
+		last = s.frame(s.farewell(why))
+	}
 	_, flush, dropped := s.out.close(discard, last, s.link.CloseFrame(why))
 	if discard {
 		s.router.stats.slowConsumers.Add(1)
 		s.router.stats.discarded.Add(uint64(dropped) + 1)
 	}
-	if why.URI == wamp.URIProtocolViolation {
+	if why != nil && why.URI == wamp.URIProtocolViolation {
 		s.router.stats.violations.Add(1)
 		s.router.log.Warn("protocol violation", "peer", s.peer.RemoteAddr, "err", why)
 	}

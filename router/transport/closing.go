@@ -76,22 +76,23 @@ func closeFrame(code closeCode, reason string) []byte {
 	return controlFrame(opClose, append(payload, reason...))
 }
 
-// parseClose reads the payload of a peer's close frame.
-func parseClose(payload []byte) (code closeCode, reason []byte, bad *violation) {
+// parseClose checks the payload of a peer's close frame and returns the status
+// code in it.
+func parseClose(payload []byte) (code closeCode, bad *violation) {
 	switch {
 	case len(payload) == 0:
-		return closeNone, nil, nil
+		return closeNone, nil
 	case len(payload) == 1:
-		return closeNone, nil, violates(closeProtocol, "a close frame has 1 byte, which is no status code")
+		return closeNone, violates(closeProtocol, "a close frame has 1 byte, which is no status code")
 	}
-	code, reason = closeCode(binary.BigEndian.Uint16(payload)), payload[2:]
+	code = closeCode(binary.BigEndian.Uint16(payload))
 	switch {
 	case !code.sendable():
-		return closeNone, nil, violates(closeProtocol, "a close frame has the status code %d, which must not be sent", code)
-	case !utf8.Valid(reason):
-		return closeNone, nil, violates(closeNotUTF8, "the reason in a close frame is not UTF-8")
+		return closeNone, violates(closeProtocol, "a close frame has the status code %d, which must not be sent", code)
+	case !utf8.Valid(payload[2:]):
+		return closeNone, violates(closeNotUTF8, "the reason in a close frame is not UTF-8")
 	}
-	return code, reason, nil
+	return code, nil
 }
 
 // codeFor returns the status code that fits why a session ended.

@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"github.com/wireroom/wireroom/router"
-	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // maxPongs is how many pings are answered one by one before the reader waits
@@ -147,18 +146,14 @@ func (c *conn) handle(f found) {
 		c.sess.SendControl(controlFrame(opPong, f.payload))
 
 	case opClose:
-		code, reason, bad := parseClose(f.payload)
+		code, bad := parseClose(f.payload)
 		if bad != nil {
 			c.fail(bad)
 			return
 		}
-		why := &wamp.Error{URI: wamp.URICloseNormal, Text: "the peer closed the WebSocket"}
-		if len(reason) > 0 {
-			why.Text += ": " + string(reason)
-		}
 		c.verdict.CompareAndSwap(nil, &violation{code: code})
 		c.mode = deaf
-		c.sess.End(why)
+		c.sess.End(nil)
 		if c.part() {
 			c.hangUp() // our close frame went first
 		}
