@@ -1,14 +1,10 @@
 package ingest
 
-import (
-	"strconv"
-	"unicode"
-	"unicode/utf8"
-)
+import "strconv"
 
 // CheckID returns nil if id may be the id of an event, and otherwise a
-// [BadRequest] error about the field "id": it must be valid UTF-8, 1 to
-// [MaxIDBytes] bytes long and have no control characters.
+// [BadRequest] error about the field "id": it must be 1 to [MaxIDBytes]
+// printable ASCII characters.
 func CheckID(id string) error {
 	found := ""
 	switch {
@@ -16,12 +12,10 @@ func CheckID(id string) error {
 		found = "an empty string"
 	case len(id) > MaxIDBytes:
 		found = strconv.Itoa(len(id)) + " bytes"
-	case !utf8.ValidString(id):
-		found = "invalid UTF-8"
 	default:
 		for _, r := range id {
-			if unicode.IsControl(r) {
-				found = "the control character " + strconv.QuoteRuneToASCII(r)
+			if r < ' ' || r > '~' {
+				found = "the character " + strconv.QuoteRuneToASCII(r)
 				break
 			}
 		}
@@ -32,7 +26,7 @@ func CheckID(id string) error {
 	return &Error{
 		Kind:     BadRequest,
 		Field:    "id",
-		Expected: "1 to " + strconv.Itoa(MaxIDBytes) + " bytes without control characters",
+		Expected: "1 to " + strconv.Itoa(MaxIDBytes) + " printable ASCII characters",
 		Found:    found,
 		Index:    -1,
 	}

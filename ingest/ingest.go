@@ -20,8 +20,8 @@ package ingest
 
 import "time"
 
-// MaxIDBytes is how long an event id may be, in bytes of UTF-8.
-const MaxIDBytes = 255
+// MaxIDBytes is how long an event id may be, in characters of ASCII.
+const MaxIDBytes = 128
 
 // An Event is one event on its way in. Whoever hands it to a [Sink] gives it
 // away, with the memory of Data.

@@ -97,6 +97,7 @@ type Replay func(feed *Feed)
 // Config says how a router treats its peers. Start from [DefaultConfig].
 type Config struct {
 	QueueBytes       int           // bytes that may wait for one session: 4 KiB to 1 GiB
+	MaxDepth         int           // nesting of a message, lists and dictionaries counted: 8 to 10,000
 	MaxSubscriptions int           // per session: 1 to 1,000,000
 	MaxRegistrations int           // per session: 1 to 1,000,000
 	MaxCalls         int           // calls in flight per caller: 1 to 1,000,000
@@ -111,6 +112,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		QueueBytes:       1 << 20,
+		MaxDepth:         64,
 		MaxSubscriptions: 1000,
 		MaxRegistrations: 1000,
 		MaxCalls:         1000,

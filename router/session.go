@@ -85,6 +85,7 @@ func (s *Session) Receive(msg []byte) error {
 	if s.ws == nil {
 		s.ws = getWorkspace()
 	}
+	s.ws.dec.MaxDepth = s.router.cfg.MaxDepth
 	m, err := s.ws.dec.Decode(s.peer.Serializer, msg)
 	if err == nil {
 		if s.joined.Load() {

@@ -151,7 +151,7 @@ func TestMethods(t *testing.T) {
 		},
 		{
 			"empty id", request("event.publish", "demo", "a.b", data, ""),
-			"-32602 id: expected 1 to 255 bytes without control characters, found an empty string", "",
+			"-32602 id: expected 1 to 128 printable ASCII characters, found an empty string", "",
 		},
 		{
 			"too few parameters", request("event.publish", "demo"),

@@ -188,6 +188,7 @@ func (c *Config) readQueue(o *object) {
 
 func (c *Config) readLimits(o *object) {
 	o.size("message", &c.Transport.MaxMessage, 1<<10, 256<<20)
+	o.integer("depth", &c.Router.MaxDepth, 8, 10_000)
 	o.integer("subscriptions", &c.Router.MaxSubscriptions, 1, 1_000_000)
 	o.integer("registrations", &c.Router.MaxRegistrations, 1, 1_000_000)
 	o.integer("calls", &c.Router.MaxCalls, 1, 1_000_000)
