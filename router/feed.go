@@ -41,52 +41,55 @@ func (f *Feed) Context() context.Context { return f.ctx }
 func (f *Feed) Session() *Session { return f.member.session }
 
 // Send queues a past event for the subscription. It waits while the session's
-// queue is more than half full. Its error is that of the feed's context.
+// queue is more than half full or has no room for the event. Its error is that
+// of the feed's context.
 func (f *Feed) Send(p *Publication) error {
 	s := f.member.session
-	for {
-		if err := f.ctx.Err(); err != nil {
-			return err
-		}
-		room := s.out.wait()
-		if room == nil {
-			break
-		}
-		select {
-		case <-room:
-		case <-f.ctx.Done():
-			return f.ctx.Err()
-		}
-	}
-	ws := getWorkspace()
-	defer putWorkspace(ws)
 	if p.ID == 0 {
 		p.ID = newID()
 	}
+	ws := getWorkspace()
 	ws.enc.init(p)
 	ws.enc.begin(f.member.sub)
 	frame := ws.enc.frame(&s.peer)
 	ws.enc = encoding{}
+	putWorkspace(ws)
 	if frame == nil {
 		s.router.stats.untranslatable.Add(1)
-		return nil
+		return f.ctx.Err()
 	}
-	if ws.pushed(s, f.push(frame)) {
-		s.router.stats.events.Add(1)
+	for {
+		result, room := f.push(frame)
+		switch {
+		case room != nil:
+			select {
+			case <-room:
+				continue
+			case <-f.ctx.Done():
+			}
+		case result == flushIt:
+			s.router.flushers.add(s)
+			fallthrough
+		case result == queued:
+			s.router.stats.events.Add(1)
+		}
+		return f.ctx.Err()
 	}
-	ws.handOver(&s.router.flushers)
-	return f.ctx.Err()
 }
 
-// push queues frame unless another replay has taken over.
-func (f *Feed) push(frame []byte) pushed {
+// push queues frame unless another replay has taken over. If there is no room
+// now, it returns a channel that is closed when there may be.
+func (f *Feed) push(frame []byte) (pushed, <-chan struct{}) {
 	o := &f.member.session.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if f.ctx.Err() != nil || f.member.phase != replaying {
-		return refused
+		return refused, nil
 	}
-	return o.pushLocked(frame)
+	if room := o.waitLocked(len(frame)); room != nil {
+		return refused, room
+	}
+	return o.pushLocked(frame), nil
 }
 
 // Live lets published events reach the subscription from now on.

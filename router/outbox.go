@@ -143,12 +143,12 @@ func (o *outbox) take(dst [][]byte, written int) (_ [][]byte, size int, last boo
 	return dst, size, false
 }
 
-// wait returns nil if the queue is at most half full or closed, and otherwise
-// a channel that is closed when it is.
-func (o *outbox) wait() <-chan struct{} {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed || o.bytes <= o.limit/2 {
+// waitLocked returns nil if a frame of so many bytes can be queued by somebody
+// who has time, which leaves the other half of the queue to those who have not.
+// Otherwise it returns a channel that is closed when the queue is at most half
+// full.
+func (o *outbox) waitLocked(size int) <-chan struct{} {
+	if o.closed || o.bytes == 0 || o.bytes <= o.limit/2 && o.bytes+size <= o.limit {
 		return nil
 	}
 	if o.room == nil {

@@ -76,12 +76,10 @@ func (s *Session) publishGoverned(gov Governor, p *Publication, m *wamp.Publish)
 	if s.pending == nil {
 		s.pending = make(chan struct{}, s.router.cfg.MaxPublishing)
 	}
-	select {
-	case s.pending <- struct{}{}:
-	default:
-		s.ws.flush(&s.router.flushers) // others must not wait with us
-		s.pending <- struct{}{}
-	}
+	// Both the slot and the Governor may have us wait, and others must not
+	// wait with us.
+	s.ws.flush(&s.router.flushers)
+	s.pending <- struct{}{}
 	request, ack, pending := m.Request, m.Options.Acknowledge, s.pending
 	gov.Publish(p.Clone(), func(id wamp.ID, err error) {
 		switch {

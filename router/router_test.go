@@ -58,12 +58,16 @@ const testRealm wamp.URI = "realm1"
 
 // newRouter returns a router with one realm, which shuts down with the test.
 func newRouter(t testing.TB, change ...func(*router.Config)) *testRouter {
+	return newRouterGoverned(t, nil, change...)
+}
+
+func newRouterGoverned(t testing.TB, gov router.Governor, change ...func(*router.Config)) *testRouter {
 	cfg := router.DefaultConfig()
 	for _, f := range change {
 		f(&cfg)
 	}
 	tr := &testRouter{t: t, rt: router.New(cfg, open{}, slog.New(slog.DiscardHandler))}
-	realm := tr.rt.AddRealm(testRealm, open{}, nil)
+	realm := tr.rt.AddRealm(testRealm, open{}, gov)
 	realm.Provide("wireroom.test.echo", func(_ context.Context, r *router.Request) ([]any, map[string]any, error) {
 		args, err := r.Payload.DecodeArgs()
 		return args, nil, err

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wireroom/wireroom/router"
 )
 
 // TestConformance plays the transcripts in testdata/conformance in fake time.
@@ -29,7 +31,8 @@ import (
 //	a! drop                a's connection breaks
 //	wait 10s               time passes
 //
-// and # begins a comment.
+// and # begins a comment. In files named limit_… a session may have three of
+// everything.
 func TestConformance(t *testing.T) {
 	files, err := filepath.Glob("testdata/conformance/*.txt")
 	if err != nil || len(files) == 0 {
@@ -42,7 +45,12 @@ func TestConformance(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Test(t, func(t *testing.T) {
-				p := &player{t: t, file: filepath.Base(file), rt: newRouter(t), peers: map[string]*client{}, vars: map[string]any{}}
+				rt := newRouter(t, func(c *router.Config) {
+					if strings.HasPrefix(filepath.Base(file), "limit_") {
+						c.MaxSubscriptions, c.MaxRegistrations, c.MaxCalls = 3, 3, 3
+					}
+				})
+				p := &player{t: t, file: filepath.Base(file), rt: rt, peers: map[string]*client{}, vars: map[string]any{}}
 				p.play(text)
 			})
 		})
