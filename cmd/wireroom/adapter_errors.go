@@ -60,8 +60,12 @@ func ingestError(err error) error {
 		for i := range e.More {
 			more[i] = "also " + e.More[i].String()
 		}
+		kind := ingest.InvalidEvent
+		if e.Code == events.CodeSize {
+			kind = ingest.TooLarge
+		}
 		return &ingest.Error{
-			Kind: ingest.InvalidEvent, Class: e.Class, Field: e.Field, Expected: e.Expected, Found: e.Found,
+			Kind: kind, Class: e.Class, Field: e.Field, Expected: e.Expected, Found: e.Found,
 			Text: strings.Join(more, "; "), Index: e.Index,
 		}
 	}

@@ -60,6 +60,11 @@ func (g *governor) Publish(p *router.Publication, done func(wamp.ID, error)) {
 		})
 		return
 	}
+	if class.Retain().Retained() && restricted(p.Options) {
+		done(0, wamp.Errorf(wamp.URIOptionNotAllowed,
+			"options exclude… and eligible…: the class %s is retained, and a replay would show the event to everybody who may see the class", class.Name()))
+		return
+	}
 	data, err := eventData(class.Name(), p)
 	if err != nil {
 		done(0, err)
@@ -75,6 +80,12 @@ func (g *governor) Publish(p *router.Publication, done func(wamp.ID, error)) {
 		}
 		done(o.id, nil)
 	})
+}
+
+// restricted reports whether the publisher chose who gets the event.
+func restricted(o *wamp.PublishOptions) bool {
+	return o != nil && (o.Exclude != nil || o.ExcludeAuthID != nil || o.ExcludeAuthRole != nil ||
+		o.Eligible != nil || o.EligibleAuthID != nil || o.EligibleAuthRole != nil)
 }
 
 // enter returns the line of a session that publishes. Each call is followed by

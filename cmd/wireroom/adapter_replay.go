@@ -70,10 +70,15 @@ type replayed struct {
 
 // Recover implements [events.Subscriber].
 func (r *replayed) Recover(got events.Recovery) {
-	r.gap = nil
-	if !got.Complete {
-		r.gap = &got
+	if got.Complete {
+		return
 	}
+	if before := r.gap; before != nil { // not told yet: tell both as one
+		if got.LostFrom = before.LostFrom; before.LostThrough == 0 {
+			got.LostThrough = 0
+		}
+	}
+	r.gap = &got
 }
 
 // Send implements [events.Subscriber].

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gammazero/nexus/v3/client"
 	"github.com/gammazero/nexus/v3/wamp"
 )
 
@@ -41,8 +43,12 @@ func dial(t *testing.T, p *program) net.Conn {
 // and costs nobody else anything.
 func TestPeersThatTakeTooLong(t *testing.T) {
 	quick := strings.Replace(testConfig, "timeouts: {", "timeouts: {upgrade: 50ms, hello: 50ms, ", 1)
+	quick = strings.Replace(quick, "ingest:\n", "ingest:\n  timeout: 50ms\n", 1)
 	p := startProgram(t, writeConfig(t, quick))
 	tests := []struct{ name, say, want string }{
+		{"no body for /session", "POST /session HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", ""},
+		{"no body for the page", "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", ""},
+		{"no body for /ws", "POST /ws HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", ""},
 		{"slow header", "GET /ws HTTP/1.1\r\nHost: x\r\nX-Slow: ", ""},
 		{"no request", "", ""},
 		{
@@ -245,16 +251,47 @@ func TestInterrupted(t *testing.T) {
 		{"subscribe", []string{"subscribe", "demo.message"}, exitOK},
 		{"subscribe that counts", []string{"subscribe", "demo.message", "-n", "1"}, exitInterrupted},
 		{"call", []string{"call", "app.slow", "--ticket", ticket}, exitInterrupted},
+		{"publish of an input without end", []string{"publish", "demo.message", "-"}, exitInterrupted},
+		{"the same over HTTP", []string{"publish", "demo.message", "-", "--http", p.base, "--key", testKey}, exitInterrupted},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
 			var stdout, stderr bytes.Buffer
-			code := run(ctx, append(tt.args, "--url", p.ws()), strings.NewReader(""), &stdout, &stderr)
+			stdin, unused := io.Pipe() // a person who types nothing
+			defer func() { _ = unused.Close() }()
+			code := run(ctx, append(tt.args, "--url", p.ws()), stdin, &stdout, &stderr)
 			if code != tt.code {
 				t.Errorf("code %d, want %d\n%s%s", code, tt.code, &stdout, &stderr)
 			}
 		})
+	}
+}
+
+// A publisher whose gateway does not answer is interrupted at once.
+func TestInterruptedPublish(t *testing.T) {
+	inner := newFakePeer()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		<-inner.send // HELLO
+		inner.recv <- &wamp.Welcome{ID: 1, Details: wamp.Dict{"roles": wamp.Dict{"broker": wamp.Dict{}}}}
+		<-inner.send // PUBLISH, which nobody answers
+		cancel()
+	}()
+	gate := newGate(inner)
+	c, err := client.NewClient(gate, client.Config{Realm: "realm1", ResponseTimeout: patience, Logger: log.New(io.Discard, "", 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &wampPublisher{&wampClient{c, gate}}
+	begin := time.Now()
+	if _, err := p.publish(ctx, publication{topic: "a.b", value: "x"}); exitCode(err) != exitInterrupted {
+		t.Errorf("publish: %v, want interrupted", err)
+	}
+	p.close()
+	if d := time.Since(begin); d > patience/2 {
+		t.Errorf("the interrupt took %v", d)
 	}
 }

@@ -128,6 +128,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	g.http = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: cfg.Transport.UpgradeTimeout,
+		ReadTimeout:       cfg.Transport.UpgradeTimeout + cfg.Ingest.Timeout, // bodies that nobody asked for are read, too
 		// Whatever a handler waits for has a limit of its own; this is for
 		// peers that do not read the answer. A WebSocket is none of it.
 		WriteTimeout:   cfg.Ingest.Timeout + cfg.Router.WriteTimeout + time.Minute,
@@ -221,7 +222,9 @@ func (g *gateway) shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, g.cfg.Shutdown)
 	defer cancel()
 	g.health.close()
-	g.sink.close(ctx)
+	posts, stop := context.WithTimeout(ctx, g.cfg.Shutdown/2) // a store that is stuck must not cost the goodbyes
+	g.sink.close(posts)
+	stop()
 
 	// The requests under way can't post any more. They need not be done
 	// before the goodbyes, for which a slow one would leave no time.
