@@ -60,8 +60,8 @@ arguments, and anything else is the only argument.`,
 	return cmd
 }
 
-// printResult prints a single positional result as itself, any other as what
-// it has.
+// printResult prints positional results one a line, texts without quotes if
+// they are plain, and keyword results as one JSON object.
 func printResult(cmd *cobra.Command, output outputFlag, r *wamp.Result) error {
 	w := cmd.OutOrStdout()
 	args, kwargs := wamp.List(r.Arguments), r.ArgumentsKw
@@ -73,7 +73,7 @@ func printResult(cmd *cobra.Command, output outputFlag, r *wamp.Result) error {
 	}
 	for _, a := range args {
 		if s, ok := wamp.AsString(a); ok {
-			fmt.Fprintln(w, s)
+			fmt.Fprintln(w, printable(s))
 		} else {
 			fmt.Fprintln(w, jsonText(a))
 		}

@@ -43,9 +43,9 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string {
-	s := r.URI
+	s := printable(r.URI)
 	if r.Text != "" {
-		s = fmt.Sprintf("%s (%s)", r.Text, r.URI)
+		s = fmt.Sprintf("%s (%s)", printable(r.Text), s)
 	}
 	if r.Goodbye {
 		return "the gateway ended the session: " + s

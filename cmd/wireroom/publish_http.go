@@ -72,9 +72,9 @@ func problemText(resp *http.Response, body []byte) string {
 		if problem.Detail == "" {
 			problem.Detail = problem.Title
 		}
-		return fmt.Sprintf("%s (%s)", problem.Detail, resp.Status)
+		return fmt.Sprintf("%s (%s)", printable(problem.Detail), printable(resp.Status))
 	}
-	return resp.Status
+	return printable(resp.Status)
 }
 
 func (p *httpPublisher) close() { p.client.CloseIdleConnections() }

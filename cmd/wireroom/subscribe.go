@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sort"
 	"strings"
 	"time"
 
@@ -159,7 +158,7 @@ func eventLine(topic string, e *wamp.Event) string {
 			at = t
 		}
 	}
-	parts := []string{at.Local().Format("15:04:05.000"), topic}
+	parts := []string{at.Local().Format("15:04:05.000"), printable(topic)}
 	if len(e.Arguments) > 0 {
 		parts = append(parts, jsonText(e.Arguments))
 	}
@@ -167,12 +166,11 @@ func eventLine(topic string, e *wamp.Event) string {
 		parts = append(parts, jsonText(e.ArgumentsKw))
 	}
 	var notes []string
-	for _, k := range []string{"_offset", "_replayed", "_missed"} {
+	for _, k := range []string{"_offset", "_replayed"} {
 		if v, ok := e.Details[k]; ok {
-			notes = append(notes, fmt.Sprintf("%s=%v", strings.TrimPrefix(k, "_"), v))
+			notes = append(notes, strings.TrimPrefix(k, "_")+"="+jsonText(v))
 		}
 	}
-	sort.Strings(notes)
 	if len(notes) > 0 {
 		parts = append(parts, "("+strings.Join(notes, " ")+")")
 	}

@@ -148,7 +148,7 @@ func dialError(ctx context.Context, target string, err error) error {
 		e.err = fmt.Errorf("connect to %s: no answer in time", target)
 		e.hint = "raise --timeout, or look for a firewall between"
 	case isHTTP && ws.Response != nil:
-		e.err = fmt.Errorf("connect to %s: the server answers %s instead of opening a WebSocket", target, ws.Response.Status)
+		e.err = fmt.Errorf("connect to %s: the server answers %s instead of opening a WebSocket", target, printable(ws.Response.Status))
 		e.hint = "check the path of the URL: the gateway serves WAMP at /ws"
 	}
 	return e

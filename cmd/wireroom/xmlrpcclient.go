@@ -61,7 +61,7 @@ func (c *xmlrpcClient) call(ctx context.Context, result any, method string, para
 	answer := xmlrpc.Response(body)
 	if err := answer.Err(); err != nil {
 		if fault, ok := errors.AsType[xmlrpc.FaultError](err); ok {
-			return &exitError{code: exitRefused, err: fmt.Errorf("%s: %s (fault %d)", method, fault.String, fault.Code)}
+			return &exitError{code: exitRefused, err: fmt.Errorf("%s: %s (fault %d)", method, printable(fault.String), fault.Code)}
 		}
 		return fmt.Errorf("%s: expected an XML-RPC answer: %w", method, err)
 	}
