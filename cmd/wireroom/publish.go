@@ -112,28 +112,33 @@ func printPublished(w io.Writer, output outputFlag, id string) error {
 	if id == "" {
 		id = "published"
 	}
-	_, err := fmt.Fprintln(w, id)
+	_, err := fmt.Fprintln(w, printable(id))
 	return err
 }
 
 // publishStream publishes each JSON value of the standard input.
 func publishStream(cmd *cobra.Command, p publisher, topic string, done func(id string) error) error {
-	dec := json.NewDecoder(cmd.InOrStdin())
-	dec.UseNumber()
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	values := readValues(ctx, cmd.InOrStdin())
 	bar := newProgress(cmd.ErrOrStderr(), "published")
 	defer bar.end()
 	for n := 1; ; n++ {
-		if cmd.Context().Err() != nil {
+		var in inputValue
+		select {
+		case in = <-values:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			return errInterrupted
 		}
-		v, err := readJSON(dec)
-		if errors.Is(err, io.EOF) {
+		if errors.Is(in.err, io.EOF) {
 			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("value %d of the standard input: expected JSON: %w", n, err)
+		if in.err != nil {
+			return fmt.Errorf("value %d of the standard input: expected JSON: %w", n, in.err)
 		}
-		id, err := p.publish(cmd.Context(), publication{topic: topic, value: v})
+		id, err := p.publish(ctx, publication{topic: topic, value: in.value})
 		if err != nil {
 			if e, ok := errors.AsType[*exitError](err); ok {
 				return &exitError{code: e.code, err: fmt.Errorf("value %d of the standard input: %w", n, err), hint: e.hint}
@@ -147,6 +152,36 @@ func publishStream(cmd *cobra.Command, p publisher, topic string, done func(id s
 	}
 }
 
+// An inputValue is a JSON value that was read, or why there is none.
+type inputValue struct {
+	value any
+	err   error
+}
+
+// readValues reads the JSON values of r one by one, until one cannot be read
+// or ctx is done. It is a goroutine that reads, since a read of a terminal or
+// a pipe waits for as long as nobody writes: after an interrupt it ends with
+// the read under way, or else with the process.
+func readValues(ctx context.Context, r io.Reader) <-chan inputValue {
+	dec := json.NewDecoder(r)
+	dec.UseNumber()
+	values := make(chan inputValue)
+	go func() {
+		for {
+			v, err := readJSON(dec)
+			select {
+			case values <- inputValue{v, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return values
+}
+
 // A wampPublisher publishes as a session.
 type wampPublisher struct{ client *wampClient }
 
@@ -158,13 +193,24 @@ func newWAMPPublisher(ctx context.Context, to *wampFlags) (publisher, error) {
 	return &wampPublisher{c}, nil
 }
 
-func (p *wampPublisher) publish(_ context.Context, e publication) (string, error) {
+func (p *wampPublisher) publish(ctx context.Context, e publication) (string, error) {
 	args, kwargs := arguments(e.value)
-	err := p.client.Publish(e.topic, wamp.Dict{"acknowledge": true}, args, kwargs)
-	if err != nil {
-		return "", p.client.gate.explain(fmt.Errorf("publish to %s: %w", e.topic, err))
+	answer := make(chan error, 1)
+	go func() { // the library's call has no context; it ends with the answer or the connection
+		answer <- p.client.Publish(e.topic, wamp.Dict{"acknowledge": true}, args, kwargs)
+	}()
+	select {
+	case err := <-answer:
+		if err != nil {
+			return "", p.client.gate.explain(fmt.Errorf("publish to %s: %w", e.topic, err))
+		}
+		return "", nil
+	case <-ctx.Done():
+		// A gateway that does not answer would not answer a goodbye either.
+		p.client.gate.Close()
+		<-p.client.Done()
+		return "", errInterrupted
 	}
-	return "", nil
 }
 
 func (p *wampPublisher) close() { _ = p.client.Close() }
