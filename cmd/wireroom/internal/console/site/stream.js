@@ -145,7 +145,6 @@ function eventRow({ className, event, at }) {
   if (details._offset !== undefined) when.append(make("span", { className: "offset", textContent: `#${details._offset}`, title: `Offset in the log of ${className}, epoch ${details._epoch ?? "unknown"}` }));
   if (topic !== className) what.append(make("span", { className: "topic", textContent: topic }));
   if (details._replayed) what.append(make("span", { className: "mark replayed", textContent: "replayed", title: "From the log: it came before this page asked, or while it was away." }));
-  if (details._missed) what.append(make("span", { className: "mark missed", textContent: `${details._missed} missed`, title: "The gateway dropped events, because this page took them too slowly." }));
 
   const item = make("li", { className: "event" }, make("div", { className: "event-head" }, when, what), data(args.length ? { ...kwargs, args } : kwargs));
   item.style.setProperty("--hue", hue(className));
