@@ -32,7 +32,7 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet, http.MethodHead:
 		s.serveGet(w, r)
 	case http.MethodPost, http.MethodDelete:
-		if !s.origins.Trusts(r) {
+		if !s.origins.trusts(r, s.cfg.Secure) {
 			problem(w, http.StatusForbidden, "pages of this origin may not change the session")
 			return
 		}

@@ -84,26 +84,30 @@ func (o *Origins) Allows(r *http.Request) bool {
 
 // Trusts reports whether the page that made the request, if it was one, may
 // act for the client whose cookie comes along: it is of the gateway's own
-// origin or of one that is listed by name.
-func (o *Origins) Trusts(r *http.Request) bool {
+// origin or of one that is listed by name. What the browser itself says of the
+// two origins counts for more than that their hosts look alike.
+func (o *Origins) Trusts(r *http.Request) bool { return o.trusts(r, false) }
+
+// trusts is Trusts. With secure, TLS ends in front of the gateway, and its own
+// origin is one of https.
+func (o *Origins) trusts(r *http.Request, secure bool) bool {
+	origin := r.Header.Get("Origin")
 	// A page cannot set Sec-Fetch-Site. It tells the same origin even where
 	// a proxy in front of the gateway has replaced the Host header.
-	site := r.Header.Get("Sec-Fetch-Site")
-	if site == "same-origin" || site == "none" {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
 		return true
-	}
-	origin := r.Header.Get("Origin")
-	if origin == "" {
+	case "":
 		// Browsers send Origin with every WebSocket handshake, POST and
 		// DELETE. Without either header this is a program.
-		return site == ""
+		return origin == "" || sameOrigin(r, origin, secure) || o.listed(origin)
 	}
-	return o.sameOrigin(r, origin) || o.listed(origin)
+	return o.listed(origin)
 }
 
-func (o *Origins) sameOrigin(r *http.Request, origin string) bool {
+func sameOrigin(r *http.Request, origin string, secure bool) bool {
 	scheme, host, err := splitOrigin(origin)
-	if err != nil || r.TLS != nil && scheme != "https" {
+	if err != nil || (secure || r.TLS != nil) && scheme != "https" {
 		return false
 	}
 	return host == trimPort(scheme, strings.ToLower(r.Host))

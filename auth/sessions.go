@@ -39,7 +39,7 @@ func NewSessions(cfg SessionConfig, store TokenStore, jwt *Verifier, origins *Or
 // first live token, or an anonymous one. A cookie that comes along with a page
 // of a foreign origin is not looked at. The error is a failure of the store.
 func (s *Sessions) Identify(r *http.Request) (*Identity, error) {
-	if !s.origins.Trusts(r) {
+	if !s.origins.trusts(r, s.cfg.Secure) {
 		return &Identity{}, nil
 	}
 	t, _, err := s.presented(r.Context(), r.Header, time.Now())

@@ -404,7 +404,7 @@ func TestIssue(t *testing.T) {
 			{"joe", nil, time.Second, time.Second, ""},
 			{"joe", nil, 1e6 * time.Hour, 365 * day, ""},
 			{"", nil, 0, 0, "user is empty"},
-			{"joe", []string{"a b"}, 0, 0, `role "a b" has spaces`},
+			{"joe", []string{"a b"}, 0, 0, "expected a role name without spaces"},
 			{"joe", nil, -1, 0, "ttl must be at least 1s, not -1ns"},
 			{"joe", nil, time.Millisecond, 0, "ttl must be at least 1s, not 1ms"},
 		} {
@@ -505,6 +505,28 @@ func TestSessionCrossOrigin(t *testing.T) {
 	}
 	if b.identify().Anonymous() {
 		t.Error("a page of a listed origin is nobody")
+	}
+}
+
+// Where TLS ends in front of the gateway, the gateway cannot see it: an http
+// page of its host is somebody else's on the way.
+func TestSessionSecureOrigin(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		cfg := auth.DefaultSessionConfig()
+		cfg.Secure = secure
+		b := newBrowser(t, auth.NewSessions(cfg, newMemStore(), nil, nil, slog.New(slog.DiscardHandler)))
+		if got := b.do("POST", ""); got.status != 200 {
+			t.Fatalf("POST of a program = %+v, want 200", got)
+		}
+		for scheme, trusted := range map[string]bool{"https": true, "http": !secure} {
+			b.header = http.Header{"Origin": {scheme + "://gw.example.net"}}
+			if got := b.do("POST", ""); (got.status == 200) != trusted {
+				t.Errorf("secure %v: POST from the own host over %s = %+v, want 200: %v", secure, scheme, got, trusted)
+			}
+			if got := !b.identify().Anonymous(); got != trusted {
+				t.Errorf("secure %v: the cookie counts for the own host over %s: %v, want %v", secure, scheme, got, trusted)
+			}
+		}
 	}
 }
 
