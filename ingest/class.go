@@ -19,9 +19,8 @@ type ClassInfo struct {
 	Fields      []FieldInfo `json:"fields"`
 	OtherFields bool        `json:"otherFields"`
 
-	Channel    string `json:"channel,omitempty"` // the field that makes channels; empty: none
-	Retained   bool   `json:"retained"`          // events are kept in a log
-	Persistent bool   `json:"persistent"`        // subscriptions may be persistent
+	Channel  string `json:"channel,omitempty"` // the field that makes channels; empty: none
+	Retained bool   `json:"retained"`          // events are kept in a log
 }
 
 // A FieldInfo describes one field of a class's data.

@@ -18,8 +18,6 @@
 // same event id, and is then acknowledged without being delivered twice.
 package ingest
 
-import "time"
-
 // MaxIDBytes is how long an event id may be, in characters of ASCII.
 const MaxIDBytes = 128
 
@@ -38,9 +36,6 @@ type Event struct {
 	// Data is one JSON object: valid, in UTF-8, with no duplicate member
 	// names and no deeper than the handler's limit.
 	Data []byte
-
-	// Time is when it happened. Zero: now.
-	Time time.Time
 }
 
 // A Receipt says that an event is safe.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,6 +71,17 @@ func TestClassesOfAKey(t *testing.T) {
 			names = append(names, class.Name)
 			if class.Name == "order.created" && (!class.Retained || fmt.Sprint(class.Fields) != "[{id int} {total number}]") {
 				t.Errorf("order.created is %+v, want it retained, with id and total", class)
+			}
+		}
+		var members []map[string]any
+		if err := c.call(t.Context(), &members, "class.list"); err != nil {
+			t.Fatal(err)
+		}
+		for _, class := range members { // nothing is promised that the gateway lacks
+			for name := range class {
+				if !slices.Contains([]string{"name", "about", "access", "roles", "fields", "otherFields", "channel", "retained"}, name) {
+					t.Errorf("%v has the member %s, which docs/ingest.md lacks", class["name"], name)
+				}
 			}
 		}
 		if got := fmt.Sprint(names); got != want {
