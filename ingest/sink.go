@@ -39,9 +39,9 @@ type Authenticator interface {
 	// Key returns the key whose secret this is, or an [*Error] of the kind
 	// [NotAuthorized].
 	//
-	// An empty secret stands for a request in a format that has no place for
-	// one (Telegraphy's send_event without HTTP authentication): the key that
-	// the operator appointed for these, if any. Formats that have a place for
-	// a secret refuse an empty one themselves.
+	// An empty secret stands for a request without one, in a format whose
+	// methods have no place for it (Telegraphy's send_event without HTTP
+	// authentication). Formats that have a place for a secret refuse an empty
+	// one themselves.
 	Key(ctx context.Context, secret string) (Key, error)
 }

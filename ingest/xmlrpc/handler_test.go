@@ -230,6 +230,15 @@ func TestMethods(t *testing.T) {
 
 		{"help for nothing", request("system.methodHelp", "x"), `-32601 there is no method "x"; system.listMethods has all`, ""},
 		{
+			"help for Telegraphy", request("system.methodHelp", "send_event"),
+			"<string>send_event(event) -&gt; nil\nsend_event(name, json) -&gt; boolean\n\n" +
+				"Telegraphy's way in. event is a struct with the member name and, as a rule, meta\n" +
+				"and data; it becomes an event of the class name, with the whole struct as its\n" +
+				"data. The older form takes the data as the text of a JSON object, and returns\n" +
+				"whether the event was taken. The key comes in the HTTP header Authorization, as\n" +
+				"a Bearer token or as the password of Basic.</string>", "",
+		},
+		{
 			"signature", request("system.methodSignature", "class.list"),
 			"<array><data><value><array><data><value><string>array</string></value><value><string>string</string></value></data></array></value></data></array>", "",
 		},

@@ -28,8 +28,7 @@ Telegraphy's way in. event is a struct with the member name and, as a rule, meta
 and data; it becomes an event of the class name, with the whole struct as its
 data. The older form takes the data as the text of a JSON object, and returns
 whether the event was taken. The key comes in the HTTP header Authorization, as
-a Bearer token or as the password of Basic; without it the gateway's operator
-may have appointed a key.`,
+a Bearer token or as the password of Basic.`,
 		call: (*call).sendEvent,
 	}
 }
