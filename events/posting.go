@@ -2,7 +2,7 @@ package events
 
 import (
 	"bytes"
-	"context"
+	"fmt"
 	"sync"
 )
 
@@ -160,8 +160,15 @@ func (h *Hub) carryOut(p *posting) {
 			p.receipts = append(p.receipts, r)
 			continue
 		}
-		p.receipts = append(p.receipts, h.routeLogged(a, p.results[next]))
+		r, err := h.routeLogged(a, p.results[next])
+		if err != nil && p.err == nil {
+			p.err = err // and the others are routed all the same: they are in the log
+		}
+		p.receipts = append(p.receipts, r)
 		next++
+	}
+	if p.err != nil {
+		p.receipts = nil
 	}
 }
 
@@ -187,22 +194,33 @@ func (h *Hub) fail(p *posting) {
 	}
 }
 
-// routeLogged routes an event that the store appended. Only the deliverer
-// calls it.
-func (h *Hub) routeLogged(a admitted, at Appended) Receipt {
-	e := a.event
-	r := Receipt{ID: e.ID, Epoch: at.Epoch, Offset: at.Offset, Duplicate: at.Duplicate}
-	if at.Duplicate {
+// routeLogged routes an event that the store has in its log, unless that was
+// done before. Only the deliverer calls it.
+//
+// An event that the store calls a duplicate was not routed before if the
+// append that brought it into the log was reported as failed. Its publisher
+// was told so, and this one is the first to be accepted.
+func (h *Hub) routeLogged(a admitted, at Appended) (Receipt, error) {
+	e, l := a.event, a.member.log
+	r := Receipt{ID: e.ID, Epoch: at.Epoch, Offset: at.Offset}
+	switch epoch, routed := l.position(); {
+	case at.Duplicate && epoch == at.Epoch && routed >= at.Offset:
 		h.stats.duplicates.Add(1)
-		return r
+		r.Duplicate = true
+		return r, nil
+	case epoch == at.Epoch && routed+1 == at.Offset:
+	case at.Duplicate:
+		// The publisher can try again, so nobody has to wait.
+		if _, err := h.fill(a.member, at); err != nil {
+			h.stats.failed.Add(1)
+			return Receipt{}, fmt.Errorf("%w: the class %s has earlier events that are not delivered yet and cannot be read: %v", ErrUnavailable, e.Class, err)
+		}
+	default:
+		h.fillOrSkip(a.member, at)
 	}
 	e.Epoch, e.Offset, e.Time = at.Epoch, at.Offset, at.Time
-	l := a.member.log
-	if epoch, routed := l.position(); epoch != at.Epoch || routed+1 != at.Offset {
-		h.fill(a.member, at)
-	}
 	h.routeAt(l, a)
-	return r
+	return r, nil
 }
 
 func (h *Hub) routeAt(l *classLog, a admitted) {
@@ -211,38 +229,4 @@ func (h *Hub) routeAt(l *classLog, a admitted) {
 	h.router.Route(a.event, a.member.class, a.channel)
 	l.epoch, l.routed = a.event.Epoch, a.event.Offset
 	h.stats.routed.Add(1)
-}
-
-// fill routes what lies between the last event that was routed and the one
-// that was appended at at: records of an append that the store reported as
-// failed, as it could not know better, and that is in the log after all.
-func (h *Hub) fill(m *member, at Appended) {
-	l := m.log
-	epoch, after := l.position()
-	if epoch != at.Epoch {
-		after = 0 // the log was made anew
-	}
-	for after+1 < at.Offset {
-		page, err := h.store.Read(context.Background(), Range{
-			Class: m.class.name, After: after, Through: at.Offset - 1, Limit: pageEvents, Bytes: pageBytes,
-		})
-		if err != nil {
-			h.log.Error("cannot read events that were appended before", "class", m.class.name, "after", after, "err", err)
-			return
-		}
-		for i := range page.Records {
-			r := &page.Records[i]
-			e := r.event(at.Epoch)
-			h.routeAt(l, admitted{event: &e, member: m, channel: r.Channel})
-		}
-		if page.After <= after {
-			return
-		}
-		after = page.After
-	}
-}
-
-// event returns the event of a record.
-func (r *Record) event(epoch string) Event {
-	return Event{ID: r.ID, Class: r.Class, Time: r.Time, Data: r.Data, Epoch: epoch, Offset: r.Offset}
 }

@@ -7,7 +7,8 @@ type Stats struct {
 	Routed     uint64 // events handed to the router
 	Duplicates uint64 // events that were acknowledged again and not routed
 	Refused    uint64 // events that were invalid, of no class, or in conflict with an earlier one
-	Failed     uint64 // events that the store did not take
+	Failed     uint64 // events that the store did not take, or not for certain
+	Skipped    uint64 // events in a log that were not routed, as the store could not read them; replays have them
 	Waits      uint64 // times that a publisher waited for room
 
 	Pending      int // events between acceptance and delivery now
@@ -21,7 +22,7 @@ type Stats struct {
 type counters struct {
 	routed, duplicates, refused, failed atomic.Uint64
 	replays                             atomic.Int64
-	replayed, gaps                      atomic.Uint64
+	replayed, gaps, skipped             atomic.Uint64
 }
 
 // Stats returns the counts. It is cheap.
@@ -31,6 +32,7 @@ func (h *Hub) Stats() Stats {
 		Duplicates: h.stats.duplicates.Load(),
 		Refused:    h.stats.refused.Load(),
 		Failed:     h.stats.failed.Load(),
+		Skipped:    h.stats.skipped.Load(),
 		Waits:      h.room.waits.Load(),
 		Replays:    h.stats.replays.Load(),
 		Replayed:   h.stats.replayed.Load(),
