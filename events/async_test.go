@@ -143,6 +143,27 @@ func TestAsyncFailure(t *testing.T) {
 	}
 }
 
+// Events that are not retained only wait for their turn behind those that are,
+// and do not share their fate.
+func TestAsyncFreeOutlivesStore(t *testing.T) {
+	r := new(recorder)
+	g := &gate{Store: openStore(t), fail: fmt.Errorf("%w: no room", events.ErrFull)}
+	h := newHub(t, g, r, events.DefaultConfig())
+	var o outcomes
+	g.shut()
+	h.PublishAsync(event("log", 1), o.expect(1))
+	h.PublishAsync(event("free", 2), o.expect(2))
+	h.PublishAsync(event("log", 3), o.expect(3))
+	h.PublishAsync(event("free", 4), o.expect(4))
+	g.open()
+	o.wg.Wait()
+	o.want(t, "1: 0 events: the store is full: no room", "2: 0 <nil>", "3: 0 events: the store is full: no room", "4: 0 <nil>")
+	r.want(t, `free {"n":2}`, `free {"n":4}`)
+	if got := h.Stats(); got.Failed != 2 || got.Routed != 2 || got.Pending != 0 {
+		t.Errorf("Stats: %+v, want 2 failed, 2 routed and none pending", got)
+	}
+}
+
 // Each of many callers has its events routed in its order, whatever classes
 // they are of, and every done is called once.
 func TestAsyncOrder(t *testing.T) {

@@ -31,7 +31,8 @@ func (h *Hub) PublishAsync(e *Event, done func(Receipt, error)) { h.shared.Publi
 // Publish never waits for the store. If the hub has as much under way as it
 // may ([Config]), Publish waits for room. An event of a class that is not
 // retained is routed at once if nothing of the line is under way, and
-// otherwise takes the same way through the store's queue as those before it.
+// otherwise takes the same way through the store's queue as those before it,
+// but is routed even if the store fails.
 //
 // done is called by this goroutine or by the hub's own; it must not wait and
 // must not publish.

@@ -78,11 +78,14 @@ func (p *posting) conflict(a admitted) error {
 }
 
 // append hands a posting that was let into the room to the store, and from
-// there to the deliverer.
+// there to the deliverer. One without records goes this way only to keep its
+// place, so that a failure of the store does not concern it.
 func (h *Hub) append(p *posting) {
 	h.store.Append(p.records, func(results []Appended, err error) {
 		p.results = append(p.results, results...)
-		p.err = err
+		if len(p.records) > 0 {
+			p.err = err
+		}
 		h.ready.add(p)
 	})
 }
