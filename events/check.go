@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"strconv"
@@ -61,8 +62,7 @@ func (s *scanner) checkNumber(f *field, start int, integer bool) bool {
 		}
 		n.i = i
 	case Number:
-		// Without an exponent it takes more than 300 digits to overflow.
-		if !f.ranged && f.enum == nil && integer && len(text) < 300 {
+		if !f.ranged && f.enum == nil && surelyFits(text) {
 			return true
 		}
 		x, err := strconv.ParseFloat(unsafeString(text), 64)
@@ -83,6 +83,26 @@ func (s *scanner) checkNumber(f *field, start int, integer bool) bool {
 		return s.setChannel(start, strconv.FormatInt(n.i, 10))
 	}
 	return true
+}
+
+// checkFits complains about a number of which nothing is declared, if it is
+// beyond a 64-bit float: subscribers whose serializer is not JSON could not get
+// it. An integer beyond 64 bits becomes a float for them.
+func (s *scanner) checkFits(start int) bool {
+	text := s.data[start:s.pos]
+	if surelyFits(text) {
+		return true
+	}
+	if _, err := strconv.ParseFloat(unsafeString(text), 64); err != nil {
+		return s.problem(CodeRange, start, "", "a number", cut(text)+", which does not fit in a 64-bit float")
+	}
+	return true
+}
+
+// surelyFits reports whether a number fits in a 64-bit float without reading
+// it: if there is no exponent, it takes more than 300 digits to be too large.
+func surelyFits(text []byte) bool {
+	return len(text) < 300 && bytes.IndexByte(text, 'e') < 0 && bytes.IndexByte(text, 'E') < 0
 }
 
 func (s *scanner) checkBool(f *field, start int) bool {

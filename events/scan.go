@@ -116,8 +116,11 @@ func (s *scanner) value(f *field, depth int) bool {
 			return s.syntax("a value")
 		}
 		integer, ok := s.number()
-		if !ok || f == nil {
-			return ok
+		switch {
+		case !ok:
+			return false
+		case f == nil:
+			return s.checkFits(start)
 		}
 		return s.checkNumber(f, start, integer)
 	}
