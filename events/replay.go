@@ -92,8 +92,13 @@ type replay struct {
 // begin finds the place to start at, and tells the subscriber whether the log
 // still has it.
 func (r *replay) begin(ctx context.Context, start Start) error {
-	store, class := r.hub.store, r.member.class.name
-	bounds, err := store.Bounds(ctx, class)
+	after, err := r.seek(ctx, start)
+	if err != nil {
+		return err
+	}
+	// Taken after seeking, the bounds show what was trimmed until then. What
+	// is trimmed later, page finds out.
+	bounds, err := r.hub.store.Bounds(ctx, r.member.class.name)
 	if err != nil {
 		return err
 	}
@@ -102,26 +107,19 @@ func (r *replay) begin(ctx context.Context, start Start) error {
 	}
 	switch start.kind {
 	case startLast:
-		r.after = r.through
-		if start.n > 0 {
-			if r.after, err = store.SeekLast(ctx, class, r.channel, r.through, start.n); err != nil {
-				return err
-			}
-		}
+		r.after = after
 		r.skip(bounds)
 	case startOffset:
 		if start.epoch != "" && start.epoch != r.epoch || start.offset > r.through {
 			r.gap(bounds.First, false)
 			return nil
 		}
-		r.after = start.offset
+		r.after = after
 		if !r.gap(bounds.First, true) {
 			r.complete()
 		}
 	case startTime:
-		if r.after, err = store.SeekTime(ctx, class, r.through, start.time); err != nil {
-			return err
-		}
+		r.after = after
 		if r.reaches(start.time, bounds) {
 			r.skip(bounds)
 			return nil
@@ -132,6 +130,21 @@ func (r *replay) begin(ctx context.Context, start Start) error {
 		}
 	}
 	return nil
+}
+
+// seek returns the offset after which the start is, in what the log holds.
+func (r *replay) seek(ctx context.Context, start Start) (after uint64, err error) {
+	store, class := r.hub.store, r.member.class.name
+	switch {
+	case start.kind == startOffset:
+		return start.offset, nil
+	case start.kind == startTime:
+		return store.SeekTime(ctx, class, r.through, start.time)
+	case start.n > 0:
+		return store.SeekLast(ctx, class, r.channel, r.through, start.n)
+	default:
+		return r.through, nil
+	}
 }
 
 // complete tells the subscriber that the log has everything.
