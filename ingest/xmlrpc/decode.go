@@ -3,7 +3,6 @@ package xmlrpc
 import (
 	"bytes"
 	"slices"
-	"strconv"
 
 	"github.com/wireroom/wireroom/ingest"
 )
@@ -49,7 +48,10 @@ type node struct {
 // eight.
 type decoder struct {
 	scanner
-	maxDepth int
+	maxDepth int // of the data of an event, which is a struct: that is at depth 1
+
+	inside int // how many arrays and structs are around the parameters of a call
+	limit  int // how many may be in one another around here
 
 	method []byte // name of the method, valid until the next call of decode
 	json   []byte
@@ -82,6 +84,11 @@ func (d *decoder) decode(body []byte, charset string) error {
 		return d.fail(d.at, CodeNotXMLRPC, "expected a method name of 1 to 255 bytes")
 	}
 	d.method = append(d.method, name...)
+	d.inside = 0
+	if string(name) == methodMulticall {
+		d.inside = callDepth
+	}
+	d.limit = d.maxDepth + d.inside
 	more, err := d.child("methodCall", "params")
 	if err != nil {
 		return err
@@ -106,7 +113,7 @@ func (d *decoder) readParams() error {
 		if err := d.open("value"); err != nil {
 			return err
 		}
-		if err := d.value(1, 0, 0); err != nil {
+		if err := d.value(0, 0, 0); err != nil {
 			return err
 		}
 		if err := d.close("param"); err != nil {
@@ -130,12 +137,10 @@ func (d *decoder) epilog() error {
 	}
 }
 
-// value reads what follows <value>, with </value>. It is nested depth deep;
-// nameStart and nameEnd are where its name is, in a struct.
+// value reads what follows <value>, with </value>. depth is how many arrays and
+// structs are around it; nameStart and nameEnd are where its name is, in a
+// struct.
 func (d *decoder) value(depth int, nameStart, nameEnd uint32) error {
-	if depth > d.maxDepth {
-		return d.fail(d.at, CodeNotXMLRPC, "values nested more than "+strconv.Itoa(d.maxDepth)+" deep")
-	}
 	i := len(d.nodes)
 	start := len(d.json)
 	d.nodes = append(d.nodes, node{start: uint32(start), nameStart: nameStart, nameEnd: nameEnd})
@@ -215,13 +220,21 @@ func (d *decoder) typed(depth int) (nodeType, error) {
 	case "base64":
 		return typeBase64, d.base64()
 	case "array":
-		return typeArray, d.array(depth)
+		if err := d.enter(depth, batchDepth); err != nil {
+			return 0, err
+		}
+		return typeArray, d.array(depth + 1)
 	case "struct":
-		return typeStruct, d.structure(depth)
+		if err := d.enter(depth, 0); err != nil {
+			return 0, err
+		}
+		return typeStruct, d.structure(depth + 1)
 	}
 	return 0, d.fail(at, CodeNotXMLRPC, "the type "+quoted(name)+" is not supported")
 }
 
+// array reads the rest of an array. depth is how many arrays and structs are
+// around its items, with itself.
 func (d *decoder) array(depth int) error {
 	if err := d.open("data"); err != nil {
 		return err
@@ -239,12 +252,14 @@ func (d *decoder) array(depth int) error {
 		if !first {
 			d.json = append(d.json, ',')
 		}
-		if err := d.value(depth+1, 0, 0); err != nil {
+		if err := d.value(depth, 0, 0); err != nil {
 			return err
 		}
 	}
 }
 
+// structure reads the rest of a struct. depth is how many arrays and structs
+// are around its members, with itself.
 func (d *decoder) structure(depth int) error {
 	at, first := d.at, len(d.nodes)
 	d.json = append(d.json, '{')
@@ -279,7 +294,7 @@ func (d *decoder) member(depth int) error {
 	if err := d.open("value"); err != nil {
 		return err
 	}
-	if err := d.value(depth+1, uint32(start), uint32(end)); err != nil {
+	if err := d.value(depth, uint32(start), uint32(end)); err != nil {
 		return err
 	}
 	return d.close("member")
