@@ -24,8 +24,9 @@ type SessionConfig struct {
 	Max time.Duration `yaml:"max"`
 
 	// Secure marks every cookie Secure. Set it where TLS ends in front of
-	// the gateway; for requests that reach the gateway over TLS the cookie
-	// is Secure anyway.
+	// the gateway: pages of the gateway's own host must then be of https to
+	// use the cookie. For requests that reach the gateway over TLS all this
+	// holds anyway.
 	Secure bool `yaml:"secure"`
 }
 
@@ -119,7 +120,7 @@ const (
 func (c JWTConfig) Validate(report func(field string, err error)) {
 	var symmetric, asymmetric bool
 	if len(c.Algorithms) == 0 {
-		report("algorithms", fmt.Errorf("must name at least one of %s", strings.Join(algorithmNames, ", ")))
+		report("algorithms", fmt.Errorf("expected at least one of %s, found none", strings.Join(algorithmNames, ", ")))
 	}
 	for i, name := range c.Algorithms {
 		field := fmt.Sprintf("algorithms[%d]", i)
@@ -127,7 +128,7 @@ func (c JWTConfig) Validate(report func(field string, err error)) {
 		case !slices.Contains(algorithmNames, name):
 			report(field, fmt.Errorf("must be one of %s, not %q", strings.Join(algorithmNames, ", "), name))
 		case slices.Contains(c.Algorithms[:i], name):
-			report(field, fmt.Errorf("%s is there twice", name))
+			report(field, fmt.Errorf("expected each algorithm once, found %s again", name))
 		case name == "HS256":
 			symmetric = true
 		default:
@@ -136,7 +137,7 @@ func (c JWTConfig) Validate(report func(field string, err error)) {
 	}
 	c.validateKeys(report, symmetric, asymmetric)
 	if c.RoleClaim == "" {
-		report("role_claim", errors.New("must name a claim"))
+		report("role_claim", errors.New("expected the name of a claim, found none"))
 	}
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		report("leeway", fmt.Errorf("must be in 0 to 5m, not %v", c.Leeway))
@@ -146,9 +147,9 @@ func (c JWTConfig) Validate(report func(field string, err error)) {
 func (c JWTConfig) validateKeys(report func(field string, err error), symmetric, asymmetric bool) {
 	switch {
 	case c.Secret == "" && symmetric:
-		report("secret", errors.New("is missing: HS256 needs one"))
+		report("secret", fmt.Errorf("expected at least %d bytes for HS256 (such as: openssl rand -base64 48), found none", minJWTSecret))
 	case c.Secret != "" && !symmetric:
-		report("secret", errors.New("is of no use: HS256 is not among the algorithms"))
+		report("secret", errors.New("expected none, as HS256 is not among the algorithms, found one"))
 	case c.Secret != "":
 		if err := checkJWTSecret(c.Secret); err != nil {
 			report("secret", err)
@@ -156,9 +157,9 @@ func (c JWTConfig) validateKeys(report func(field string, err error), symmetric,
 	}
 	switch {
 	case c.PublicKey == "" && asymmetric:
-		report("public_key", fmt.Errorf("is missing: %s need one", strings.Join(algorithmNames[1:], ", ")))
+		report("public_key", fmt.Errorf("expected a public key in PEM for %s, found none", strings.Join(algorithmNames[1:], ", ")))
 	case c.PublicKey != "" && !asymmetric:
-		report("public_key", errors.New("is of no use: only HS256 is among the algorithms"))
+		report("public_key", errors.New("expected none, as only HS256 is among the algorithms, found one"))
 	case c.PublicKey != "":
 		keys, err := parsePublicKeys([]byte(c.PublicKey))
 		if err == nil {

@@ -54,15 +54,15 @@ func TestJWTConfigValidate(t *testing.T) {
 		{"RS256", jwtConfig("RS256", rsaKey().public), nil},
 		{"ES256", jwtConfig("ES256", ecKey().public), nil},
 		{"EdDSA", jwtConfig("EdDSA", edKey().public), nil},
-		{"no key", auth.DefaultJWTConfig(), []string{"secret: is missing: HS256 needs one"}},
-		{"no public key", jwtConfig("RS256", ""), []string{"public_key: is missing: RS256, ES256, EdDSA need one"}},
-		{"no algorithm", hs(func(c *auth.JWTConfig) { c.Algorithms = nil }), []string{"algorithms: must name at least one of HS256, RS256, ES256, EdDSA", "secret: is of no use"}},
+		{"no key", auth.DefaultJWTConfig(), []string{"secret: expected at least 32 bytes for HS256 (such as: openssl rand -base64 48), found none"}},
+		{"no public key", jwtConfig("RS256", ""), []string{"public_key: expected a public key in PEM for RS256, ES256, EdDSA, found none"}},
+		{"no algorithm", hs(func(c *auth.JWTConfig) { c.Algorithms = nil }), []string{"algorithms: expected at least one of HS256, RS256, ES256, EdDSA, found none", "secret: expected none, as"}},
 		{"alg none", hs(func(c *auth.JWTConfig) { c.Algorithms = []string{"HS256", "none"} }), []string{`algorithms[1]: must be one of HS256, RS256, ES256, EdDSA, not "none"`}},
-		{"twice", hs(func(c *auth.JWTConfig) { c.Algorithms = []string{"HS256", "HS256"} }), []string{"algorithms[1]: HS256 is there twice"}},
-		{"short secret", jwtConfig("HS256", "12345678901234567890"), []string{"secret: must be at least 32 bytes, not 20"}},
+		{"twice", hs(func(c *auth.JWTConfig) { c.Algorithms = []string{"HS256", "HS256"} }), []string{"algorithms[1]: expected each algorithm once, found HS256 again"}},
+		{"short secret", jwtConfig("HS256", "12345678901234567890"), []string{"secret: expected at least 32 bytes (such as: openssl rand -base64 48), found 20"}},
 		{"public key as secret", jwtConfig("HS256", rsaKey().public), []string{"secret: is PEM"}},
 		{"private key as secret", jwtConfig("HS256", string(rsaKey().private)), []string{"secret: is PEM"}},
-		{"public key without use", hs(func(c *auth.JWTConfig) { c.PublicKey = rsaKey().public }), []string{"public_key: is of no use"}},
+		{"public key without use", hs(func(c *auth.JWTConfig) { c.PublicKey = rsaKey().public }), []string{"public_key: expected none, as only HS256 is among the algorithms, found one"}},
 		{"private key", jwtConfig("RS256", string(rsaKey().private)), []string{"public_key: PEM block 1: is a private key"}},
 		{"no PEM", jwtConfig("RS256", "MIIB"), []string{"public_key: holds no PEM block"}},
 		{"empty PEM", jwtConfig("RS256", "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"), []string{"public_key: PEM block 1: "}},
@@ -79,7 +79,7 @@ func TestJWTConfigValidate(t *testing.T) {
 		}(), []string{"public_key: holds no key for ES256"}},
 		{"leeway", hs(func(c *auth.JWTConfig) { c.Leeway = time.Hour }), []string{"leeway: must be in 0 to 5m, not 1h0m0s"}},
 		{"negative leeway", hs(func(c *auth.JWTConfig) { c.Leeway = -1 }), []string{"leeway: must be in 0 to 5m, not -1ns"}},
-		{"no role claim", hs(func(c *auth.JWTConfig) { c.RoleClaim = "" }), []string{"role_claim: must name a claim"}},
+		{"no role claim", hs(func(c *auth.JWTConfig) { c.RoleClaim = "" }), []string{"role_claim: expected the name of a claim, found none"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestRoleConfigValidate(t *testing.T) {
 		t.Errorf("the defaults have problems: %q", got)
 	}
 	got := problems(auth.RoleConfig{Anonymous: "", Default: "a b"}.Validate)
-	want := []string{"anonymous_role: role is empty", `default_role: role "a b" has spaces or characters that cannot be printed`}
+	want := []string{"anonymous_role: expected the name of a role, found an empty text", `default_role: expected a role name without spaces and characters that cannot be printed, found "a b"`}
 	if !slices.Equal(got, want) {
 		t.Errorf("Validate reports %q, want %q", got, want)
 	}

@@ -60,11 +60,11 @@ func checkUser(s string) error {
 func checkRoleName(s string) error {
 	switch {
 	case s == "":
-		return errors.New("role is empty")
+		return errors.New("expected the name of a role, found an empty text")
 	case len(s) > maxRole:
-		return fmt.Errorf("role has %d bytes, at most %d are allowed", len(s), maxRole)
+		return fmt.Errorf("expected a role name of at most %d bytes, found %d", maxRole, len(s))
 	case !printable(s) || strings.ContainsFunc(s, unicode.IsSpace):
-		return fmt.Errorf("role %q has spaces or characters that cannot be printed", s)
+		return fmt.Errorf("expected a role name without spaces and characters that cannot be printed, found %q", s)
 	}
 	return nil
 }

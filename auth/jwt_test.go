@@ -312,15 +312,15 @@ func TestMintJWT(t *testing.T) {
 		}{
 			{"none", "", auth.Claims{Subject: "joe"}, `algorithm must be HS256, RS256, ES256 or EdDSA, not "none"`},
 			{"HS512", hsSecret, auth.Claims{Subject: "joe"}, "algorithm must be"},
-			{"HS256", "short", auth.Claims{Subject: "joe"}, "key must be at least 32 bytes, not 5"},
-			{"HS256", rsaKey().private, auth.Claims{Subject: "joe"}, "key is PEM"},
+			{"HS256", "short", auth.Claims{Subject: "joe"}, "expected at least 32 bytes"},
+			{"HS256", rsaKey().private, auth.Claims{Subject: "joe"}, "key: is PEM"},
 			{"RS256", hsSecret, auth.Claims{Subject: "joe"}, "key holds no PEM block"},
 			{"RS256", auth.Secret(rsaKey().public), auth.Claims{Subject: "joe"}, "must be PRIVATE KEY"},
 			{"RS256", edKey().private, auth.Claims{Subject: "joe"}, "key for EdDSA"},
 			{"RS256", weakRSA().private, auth.Claims{Subject: "joe"}, "at least 2048 bits, not 1024"},
 			{"ES256", newEC(elliptic.P384()).private, auth.Claims{Subject: "joe"}, "curve P-256, not P-384"},
 			{"HS256", hsSecret, auth.Claims{}, "user is empty"},
-			{"HS256", hsSecret, auth.Claims{Subject: "joe", Roles: []string{""}}, "role is empty"},
+			{"HS256", hsSecret, auth.Claims{Subject: "joe", Roles: []string{""}}, "expected the name of a role, found an empty text"},
 		}
 		for _, tt := range tests {
 			if _, err := auth.MintJWT(tt.algorithm, tt.key, tt.claims); !errorContains(err, tt.want) {

@@ -28,7 +28,7 @@ func checkJWTSecret(secret Secret) error {
 		return errors.New("is PEM, which HS256 does not use: a public key belongs in public_key, a private key does not belong here at all")
 	}
 	if len(secret) < minJWTSecret {
-		return fmt.Errorf("must be at least %d bytes, not %d (such as: openssl rand -base64 48)", minJWTSecret, len(secret))
+		return fmt.Errorf("expected at least %d bytes (such as: openssl rand -base64 48), found %d", minJWTSecret, len(secret))
 	}
 	return nil
 }

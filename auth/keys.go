@@ -35,18 +35,18 @@ const (
 // Validate reports each bad field. It never prints the secret.
 func (c KeyConfig) Validate(report func(field string, err error)) {
 	if c.Name == "" || len(c.Name) > maxKeyName || !printable(c.Name) {
-		report("name", fmt.Errorf("must be 1 to %d printable characters, not %q", maxKeyName, c.Name))
+		report("name", fmt.Errorf("expected 1 to %d printable characters, found %q", maxKeyName, c.Name))
 	}
 	switch n := len(c.Secret); {
 	case n == 0:
-		report("secret", errors.New("is missing"))
+		report("secret", fmt.Errorf("expected %d to %d bytes (such as: openssl rand -base64 24), found none", minKeySecret, maxKeySecret))
 	case n < minKeySecret && !c.AllowWeak:
-		report("secret", fmt.Errorf("must be at least %d bytes, not %d (such as: openssl rand -base64 24)", minKeySecret, n))
+		report("secret", fmt.Errorf("expected at least %d bytes (such as: openssl rand -base64 24), found %d", minKeySecret, n))
 	case n > maxKeySecret:
-		report("secret", fmt.Errorf("must be at most %d bytes, not %d", maxKeySecret, n))
+		report("secret", fmt.Errorf("expected at most %d bytes, found %d", maxKeySecret, n))
 	}
 	if len(c.Classes) == 0 && len(c.Tokens) == 0 {
-		report("classes", errors.New(`must name a class, or "*" for every class: the key is of no use`))
+		report("classes", errors.New(`expected a class, or "*" for every class, found none: the key is of no use`))
 	}
 	for i, p := range c.Classes {
 		if err := p.Validate(); err != nil {
@@ -70,12 +70,12 @@ func (c KeysConfig) Validate(report func(field string, err error)) {
 	for i, key := range c {
 		key.Validate(func(field string, err error) { report(fmt.Sprintf("[%d].%s", i, field), err) })
 		if first, ok := names[key.Name]; ok {
-			report(fmt.Sprintf("[%d].name", i), fmt.Errorf("%q is the name of key %d already", key.Name, first))
+			report(fmt.Sprintf("[%d].name", i), fmt.Errorf("expected a name of its own, found %q, the name of key %d", key.Name, first))
 		} else {
 			names[key.Name] = i
 		}
 		if first, ok := secrets[key.Secret]; ok && key.Secret != "" {
-			report(fmt.Sprintf("[%d].secret", i), fmt.Errorf("is the secret of key %d (%s), too", first, c[first].Name))
+			report(fmt.Sprintf("[%d].secret", i), fmt.Errorf("expected a secret of its own, found that of key %d (%s)", first, c[first].Name))
 		} else {
 			secrets[key.Secret] = i
 		}

@@ -94,15 +94,15 @@ func TestKeysValidate(t *testing.T) {
 	got := problems(cfg.Validate)
 	want := []string{
 		`[1].classes[0]: pattern "order*": * must stand for a whole part, not for a piece of "order*"`,
-		`[1].name: "shop" is the name of key 0 already`,
-		`[1].secret: is the secret of key 0 (shop), too`,
-		`[2].name: must be 1 to 64 printable characters, not ""`,
-		`[2].secret: is missing`,
-		`[2].classes: must name a class, or "*" for every class: the key is of no use`,
-		`[3].secret: must be at least 16 bytes, not 6 (such as: openssl rand -base64 24)`,
-		`[3].tokens[0]: role "a b" has spaces or characters that cannot be printed`,
-		`[5].secret: is missing`,
-		`[6].secret: must be at most 1024 bytes, not 1025`,
+		`[1].name: expected a name of its own, found "shop", the name of key 0`,
+		`[1].secret: expected a secret of its own, found that of key 0 (shop)`,
+		`[2].name: expected 1 to 64 printable characters, found ""`,
+		`[2].secret: expected 16 to 1024 bytes (such as: openssl rand -base64 24), found none`,
+		`[2].classes: expected a class, or "*" for every class, found none: the key is of no use`,
+		`[3].secret: expected at least 16 bytes (such as: openssl rand -base64 24), found 6`,
+		`[3].tokens[0]: expected a role name without spaces and characters that cannot be printed, found "a b"`,
+		`[5].secret: expected 16 to 1024 bytes (such as: openssl rand -base64 24), found none`,
+		`[6].secret: expected at most 1024 bytes, found 1025`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("Validate reports\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -71,7 +71,7 @@ func signingKey(algorithm string, key Secret) (jwt.SigningMethod, any, error) {
 	switch algorithm {
 	case "HS256":
 		if err := checkJWTSecret(key); err != nil {
-			return nil, nil, fmt.Errorf("key %w", err)
+			return nil, nil, fmt.Errorf("key: %w", err)
 		}
 		return method, []byte(key), nil
 	case "RS256", "ES256", "EdDSA":

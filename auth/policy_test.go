@@ -83,7 +83,7 @@ func TestRolesValidate(t *testing.T) {
 	want := []string{
 		`another.call[0]: pattern "a..b" must be parts divided by single dots, without spaces or #`,
 		`another.register[0]: pattern is empty: use * for every URI, an empty list for none`,
-		`b ad: role "b ad" has spaces or characters that cannot be printed`,
+		`b ad: expected a role name without spaces and characters that cannot be printed, found "b ad"`,
 		`member.publish[1]: pattern "chat*": * must stand for a whole part, not for a piece of "chat*"`,
 	}
 	if !slices.Equal(got, want) {

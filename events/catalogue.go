@@ -31,7 +31,7 @@ func CheckClasses(classes []ClassConfig, report func(class, path string, err err
 		c := &classes[i]
 		c.Validate(func(path string, err error) { report(c.Name, path, err) })
 		if byName[c.Name] != nil {
-			report(c.Name, "", errors.New("is there twice"))
+			report(c.Name, "", errors.New("expected each class once, found it again"))
 		}
 		byName[c.Name] = c
 	}
@@ -43,7 +43,7 @@ func CheckClasses(classes []ClassConfig, report func(class, path string, err err
 			continue
 		}
 		if parent := byName[c.Name[:dot]]; parent != nil && parent.Channel != "" {
-			report(c.Name, "", fmt.Errorf("is also the topic of a channel of the class %s, whose channels are its %s", parent.Name, parent.Channel))
+			report(c.Name, "", fmt.Errorf("expected a name that is no channel's topic, found one of the class %s, whose channels are its %s", parent.Name, parent.Channel))
 		}
 	}
 }

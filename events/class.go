@@ -153,7 +153,7 @@ func (c *ClassConfig) Validate(report func(path string, err error)) {
 	}
 	for i, role := range c.Access.Roles {
 		if role == "" {
-			report(fmt.Sprintf("access[%d]", i), errors.New("a role has a name"))
+			report(fmt.Sprintf("access[%d]", i), errors.New("expected the name of a role, found an empty text"))
 		}
 	}
 	checkFields("fields", c.Fields, 1, report)
@@ -177,32 +177,32 @@ func (c *ClassConfig) checkChannel(report func(path string, err error)) {
 	}
 	i := slices.IndexFunc(c.Fields, func(f FieldConfig) bool { return f.Name == c.Channel })
 	if i < 0 {
-		report("channel", fmt.Errorf("must be the name of a field, and there is none with the name %s", quote(c.Channel)))
+		report("channel", fmt.Errorf("expected the name of a field, found %s, and there is no such field", quote(c.Channel)))
 		return
 	}
 	switch t := c.Fields[i].Type; t {
 	case String, Int, Bool:
 	default:
-		report("channel", fmt.Errorf("must be a field of type string, int or bool, and %s has the type %s", c.Channel, t))
+		report("channel", fmt.Errorf("expected a field of type string, int or bool, found %s, which has the type %s", c.Channel, t))
 	}
 }
 
 // checkName says what is wrong with the name of a class.
 func checkName(name string) error {
 	if name == "" || len(name) > maxNameLen {
-		return fmt.Errorf("the name of a class must have 1 to %d bytes, not %d", maxNameLen, len(name))
+		return fmt.Errorf("expected a class name of 1 to %d bytes, found %d", maxNameLen, len(name))
 	}
 	first, _, _ := strings.Cut(name, ".")
 	if first == "wamp" || first == "wireroom" {
-		return fmt.Errorf("the name of a class must not begin with %q, which belongs to the gateway", first)
+		return fmt.Errorf("expected a class name that begins with another word, found %q, which belongs to the gateway", first)
 	}
 	for word := range strings.SplitSeq(name, ".") {
 		if word == "" {
-			return fmt.Errorf("the name of a class must be words joined by single dots, not %s", quote(name))
+			return fmt.Errorf("expected a class name of words joined by single dots, found %s", quote(name))
 		}
 		for _, r := range word {
 			if !isWordChar(r) {
-				return fmt.Errorf("the name of a class may have letters a-z and A-Z, digits, '_', '-' and dots, not %q", r)
+				return fmt.Errorf("expected a class name of letters a-z and A-Z, digits, '_', '-' and dots, found %q", r)
 			}
 		}
 	}
@@ -227,7 +227,7 @@ func checkFields(path string, fields []FieldConfig, depth int, report func(path 
 			report(at, err)
 		}
 		if seen[f.Name] {
-			report(at, errors.New("is there twice"))
+			report(at, errors.New("expected each field once, found it again"))
 		}
 		seen[f.Name] = true
 		f.check(at, depth, report)
@@ -238,13 +238,13 @@ func checkFields(path string, fields []FieldConfig, depth int, report func(path 
 func checkFieldName(name string) error {
 	switch {
 	case name == "" || len(name) > maxFieldLen:
-		return fmt.Errorf("the name of a field must have 1 to %d bytes, not %d", maxFieldLen, len(name))
+		return fmt.Errorf("expected a field name of 1 to %d bytes, found %d", maxFieldLen, len(name))
 	case !utf8.ValidString(name):
-		return errors.New("the name of a field must be UTF-8")
+		return errors.New("expected a field name in UTF-8, found other bytes")
 	}
 	for _, r := range name {
 		if strings.ContainsRune(`.[]"\`, r) || unicode.IsSpace(r) || !unicode.IsPrint(r) {
-			return fmt.Errorf(`the name of a field may not have white space nor any of . [ ] " \, and this one has %q`, r)
+			return fmt.Errorf(`expected a field name without white space and . [ ] " \, found %q`, r)
 		}
 	}
 	return nil
@@ -254,19 +254,19 @@ func checkFieldName(name string) error {
 func (f *FieldConfig) check(at string, depth int, report func(path string, err error)) {
 	if !slices.Contains(Types, f.Type) {
 		if f.Type == "" {
-			report(at, fmt.Errorf("must have a type: one of %s", typeNames()))
+			report(at, fmt.Errorf("expected a type, one of %s, found none", typeNames()))
 		} else {
 			report(at+".type", fmt.Errorf("must be one of %s, not %s", typeNames(), quote(string(f.Type))))
 		}
 		return
 	}
 	if depth > maxNesting {
-		report(at, fmt.Errorf("is nested more than %d deep", maxNesting))
+		report(at, fmt.Errorf("expected at most %d levels of fields, found more", maxNesting))
 		return
 	}
 	misplaced := func(key string, set bool, types ...Type) {
 		if set && !slices.Contains(types, f.Type) {
-			report(at+"."+key, fmt.Errorf("goes only with the type %s, not with %s", joinTypes(types), f.Type))
+			report(at+"."+key, fmt.Errorf("expected only with the type %s, found with %s", joinTypes(types), f.Type))
 		}
 	}
 	misplaced("min", f.Min != "", Int, Number)
@@ -287,12 +287,12 @@ func (f *FieldConfig) check(at string, depth int, report func(path string, err e
 	if len(f.Pattern) > maxPatternLen {
 		report(at+".pattern", fmt.Errorf("must have at most %d bytes, not %d", maxPatternLen, len(f.Pattern)))
 	} else if _, err := regexp.Compile(f.Pattern); err != nil {
-		report(at+".pattern", err)
+		report(at+".pattern", fmt.Errorf("expected a regular expression (RE2), found %s: %w", quote(f.Pattern), err))
 	}
 	checkFields(at+".fields", f.Fields, depth+1, report)
 	if f.Items != nil {
 		if f.Items.Name != "" {
-			report(at+".items", errors.New("items have no name"))
+			report(at+".items", fmt.Errorf("expected items without a name, found %s", quote(f.Items.Name)))
 		}
 		f.Items.check(at+".items", depth+1, report)
 	}

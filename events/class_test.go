@@ -26,26 +26,26 @@ func TestCheckClasses(t *testing.T) {
 		want    []string // "class path: error"
 	}{
 		{"good", []events.ClassConfig{order(), {Name: "a"}, {Name: "A-b_1.c"}}, nil},
-		{"no name", []events.ClassConfig{{}}, []string{" : the name of a class must have 1 to 200 bytes, not 0"}},
-		{"long name", []events.ClassConfig{{Name: strings.Repeat("x", 201)}}, []string{strings.Repeat("x", 201) + " : the name of a class must have 1 to 200 bytes, not 201"}},
+		{"no name", []events.ClassConfig{{}}, []string{" : expected a class name of 1 to 200 bytes, found 0"}},
+		{"long name", []events.ClassConfig{{Name: strings.Repeat("x", 201)}}, []string{strings.Repeat("x", 201) + " : expected a class name of 1 to 200 bytes, found 201"}},
 		{"reserved", []events.ClassConfig{{Name: "wamp.x"}, {Name: "wireroom"}, {Name: "wampum"}}, []string{
-			`wamp.x : the name of a class must not begin with "wamp", which belongs to the gateway`,
-			`wireroom : the name of a class must not begin with "wireroom", which belongs to the gateway`,
+			`wamp.x : expected a class name that begins with another word, found "wamp", which belongs to the gateway`,
+			`wireroom : expected a class name that begins with another word, found "wireroom", which belongs to the gateway`,
 		}},
 		{"odd names", []events.ClassConfig{{Name: "a..b"}, {Name: ".a"}, {Name: "a."}, {Name: "a b"}, {Name: "é"}}, []string{
-			`a..b : the name of a class must be words joined by single dots, not "a..b"`,
-			`.a : the name of a class must be words joined by single dots, not ".a"`,
-			`a. : the name of a class must be words joined by single dots, not "a."`,
-			`a b : the name of a class may have letters a-z and A-Z, digits, '_', '-' and dots, not ' '`,
-			`é : the name of a class may have letters a-z and A-Z, digits, '_', '-' and dots, not 'é'`,
+			`a..b : expected a class name of words joined by single dots, found "a..b"`,
+			`.a : expected a class name of words joined by single dots, found ".a"`,
+			`a. : expected a class name of words joined by single dots, found "a."`,
+			`a b : expected a class name of letters a-z and A-Z, digits, '_', '-' and dots, found ' '`,
+			`é : expected a class name of letters a-z and A-Z, digits, '_', '-' and dots, found 'é'`,
 		}},
-		{"twice", []events.ClassConfig{{Name: "c"}, {Name: "c"}}, []string{"c : is there twice"}},
+		{"twice", []events.ClassConfig{{Name: "c"}, {Name: "c"}}, []string{"c : expected each class once, found it again"}},
 		{"a channel of another", []events.ClassConfig{
 			{Name: "a.b.c"}, {Name: "a.b", Fields: []events.FieldConfig{{Name: "x", Type: events.String}}, Channel: "x"}, {Name: "a"}, {Name: "a.b.c.d"},
-		}, []string{"a.b.c : is also the topic of a channel of the class a.b, whose channels are its x"}},
-		{"channel of no field", []events.ClassConfig{{Name: "c", Channel: "x"}}, []string{`c channel: must be the name of a field, and there is none with the name "x"`}},
-		{"channel of a number", []events.ClassConfig{{Name: "c", Channel: "x", Fields: []events.FieldConfig{{Name: "x", Type: events.Number}}}}, []string{"c channel: must be a field of type string, int or bool, and x has the type number"}},
-		{"role", []events.ClassConfig{{Name: "c", Access: events.Access{Roles: []string{"a", ""}}}}, []string{"c access[1]: a role has a name"}},
+		}, []string{"a.b.c : expected a name that is no channel's topic, found one of the class a.b, whose channels are its x"}},
+		{"channel of no field", []events.ClassConfig{{Name: "c", Channel: "x"}}, []string{`c channel: expected the name of a field, found "x", and there is no such field`}},
+		{"channel of a number", []events.ClassConfig{{Name: "c", Channel: "x", Fields: []events.FieldConfig{{Name: "x", Type: events.Number}}}}, []string{"c channel: expected a field of type string, int or bool, found x, which has the type number"}},
+		{"role", []events.ClassConfig{{Name: "c", Access: events.Access{Roles: []string{"a", ""}}}}, []string{"c access[1]: expected the name of a role, found an empty text"}},
 		{"unknown", []events.ClassConfig{{Name: "c", Unknown: "maybe"}}, []string{`c unknown: must be allow or reject, not "maybe"`}},
 		{"retain", []events.ClassConfig{{Name: "c", Retain: events.Retain{Events: -1, For: time.Millisecond}}}, []string{
 			"c retain.events: must be in 0 to 1073741824, not -1",
@@ -53,33 +53,33 @@ func TestCheckClasses(t *testing.T) {
 		}},
 		{"type", []events.ClassConfig{field(events.FieldConfig{Type: "float"}), {Name: "d", Fields: []events.FieldConfig{{Name: "x"}}}}, []string{
 			`c fields.f.type: must be one of string, int, number, bool, time, object, array, not "float"`,
-			`d fields.x: must have a type: one of string, int, number, bool, time, object, array`,
+			`d fields.x: expected a type, one of string, int, number, bool, time, object, array, found none`,
 		}},
-		{"fields twice", []events.ClassConfig{{Name: "c", Fields: []events.FieldConfig{{Name: "x", Type: events.Int}, {Name: "x", Type: events.Int}}}}, []string{"c fields.x: is there twice"}},
+		{"fields twice", []events.ClassConfig{{Name: "c", Fields: []events.FieldConfig{{Name: "x", Type: events.Int}, {Name: "x", Type: events.Int}}}}, []string{"c fields.x: expected each field once, found it again"}},
 		{"field names", []events.ClassConfig{{Name: "c", Fields: []events.FieldConfig{
 			{Name: "", Type: events.Int}, {Name: "a.b", Type: events.Int}, {Name: "a b", Type: events.Int}, {Name: "\xff", Type: events.Int}, {Name: "é$-@", Type: events.Int},
 		}}}, []string{
-			"c fields.: the name of a field must have 1 to 128 bytes, not 0",
-			`c fields.a.b: the name of a field may not have white space nor any of . [ ] " \, and this one has '.'`,
-			`c fields.a b: the name of a field may not have white space nor any of . [ ] " \, and this one has ' '`,
-			"c fields.\xff: the name of a field must be UTF-8",
+			"c fields.: expected a field name of 1 to 128 bytes, found 0",
+			`c fields.a.b: expected a field name without white space and . [ ] " \, found '.'`,
+			`c fields.a b: expected a field name without white space and . [ ] " \, found ' '`,
+			"c fields.\xff: expected a field name in UTF-8, found other bytes",
 		}},
 		{"too many fields", []events.ClassConfig{{Name: "c", Fields: make([]events.FieldConfig, 257)}}, []string{"c fields: must be at most 256 fields, not 257"}},
-		{"too deep", []events.ClassConfig{{Name: "c", Fields: []events.FieldConfig{deep}}}, []string{"c fields.f" + strings.Repeat(".fields.f", 16) + ": is nested more than 16 deep"}},
+		{"too deep", []events.ClassConfig{{Name: "c", Fields: []events.FieldConfig{deep}}}, []string{"c fields.f" + strings.Repeat(".fields.f", 16) + ": expected at most 16 levels of fields, found more"}},
 		{"misplaced", []events.ClassConfig{field(events.FieldConfig{
 			Type: events.Bool, Min: "1", Max: "2", MinLength: new(1), MaxLength: new(2), MinItems: new(1), MaxItems: new(2), Enum: []any{true}, Pattern: "x",
 			Fields: []events.FieldConfig{{Name: "x", Type: events.Int}}, Items: &events.FieldConfig{Type: events.Int},
 		})}, []string{
-			"c fields.f.min: goes only with the type int, number, not with bool",
-			"c fields.f.max: goes only with the type int, number, not with bool",
-			"c fields.f.min_length: goes only with the type string, not with bool",
-			"c fields.f.max_length: goes only with the type string, not with bool",
-			"c fields.f.min_items: goes only with the type array, not with bool",
-			"c fields.f.max_items: goes only with the type array, not with bool",
-			"c fields.f.enum: goes only with the type string, int, number, not with bool",
-			"c fields.f.pattern: goes only with the type string, not with bool",
-			"c fields.f.fields: goes only with the type object, not with bool",
-			"c fields.f.items: goes only with the type array, not with bool",
+			"c fields.f.min: expected only with the type int, number, found with bool",
+			"c fields.f.max: expected only with the type int, number, found with bool",
+			"c fields.f.min_length: expected only with the type string, found with bool",
+			"c fields.f.max_length: expected only with the type string, found with bool",
+			"c fields.f.min_items: expected only with the type array, found with bool",
+			"c fields.f.max_items: expected only with the type array, found with bool",
+			"c fields.f.enum: expected only with the type string, int, number, found with bool",
+			"c fields.f.pattern: expected only with the type string, found with bool",
+			"c fields.f.fields: expected only with the type object, found with bool",
+			"c fields.f.items: expected only with the type array, found with bool",
 		}},
 		{"range", []events.ClassConfig{field(events.FieldConfig{Type: events.Int, Min: "2", Max: "1"})}, []string{"c fields.f.max: must be at least min, 2, not 1"}},
 		{"int range", []events.ClassConfig{field(events.FieldConfig{Type: events.Int, Min: "1.5", Max: "9223372036854775808"})}, []string{
@@ -96,10 +96,10 @@ func TestCheckClasses(t *testing.T) {
 		}},
 		{"items", []events.ClassConfig{field(events.FieldConfig{Type: events.Array, MinItems: new(3), MaxItems: new(2), Items: &events.FieldConfig{Name: "x", Type: "y"}})}, []string{
 			"c fields.f.max_items: must be at least min_items, 3, not 2",
-			"c fields.f.items: items have no name",
+			`c fields.f.items: expected items without a name, found "x"`,
 			`c fields.f.items.type: must be one of string, int, number, bool, time, object, array, not "y"`,
 		}},
-		{"pattern", []events.ClassConfig{field(events.FieldConfig{Type: events.String, Pattern: "("})}, []string{"c fields.f.pattern: error parsing regexp: missing closing ): `(`"}},
+		{"pattern", []events.ClassConfig{field(events.FieldConfig{Type: events.String, Pattern: "("})}, []string{"c fields.f.pattern: expected a regular expression (RE2), found \"(\": error parsing regexp: missing closing ): `(`"}},
 		{"long pattern", []events.ClassConfig{field(events.FieldConfig{Type: events.String, Pattern: strings.Repeat("x", 1001)})}, []string{"c fields.f.pattern: must have at most 1000 bytes, not 1001"}},
 		{"enum", []events.ClassConfig{field(events.FieldConfig{Type: events.Int, Enum: []any{1, "2", 3.5, true, json.Number("4")}})}, []string{
 			`c fields.f.enum[1]: must be of the type int, not the string "2"`,
@@ -126,8 +126,8 @@ func TestCheckClasses(t *testing.T) {
 
 func TestNewCatalogueError(t *testing.T) {
 	_, err := events.NewCatalogue([]events.ClassConfig{{Name: "a b"}, {Name: "c", Channel: "x"}})
-	want := "a b: the name of a class may have letters a-z and A-Z, digits, '_', '-' and dots, not ' '\n" +
-		`c.channel: must be the name of a field, and there is none with the name "x"`
+	want := "a b: expected a class name of letters a-z and A-Z, digits, '_', '-' and dots, found ' '\n" +
+		`c.channel: expected the name of a field, found "x", and there is no such field`
 	if text(err) != want {
 		t.Errorf("NewCatalogue: %v\nwant: %s", err, want)
 	}

@@ -37,7 +37,7 @@ role claim of its auth.jwt, signed with its secret, or with the private key in
 			}
 			if cfg.JWT == nil {
 				return &exitError{
-					code: exitConfig, err: fmt.Errorf("%s: auth: missing key %q: the gateway accepts no JWT", file, "jwt"),
+					code: exitConfig, err: fmt.Errorf("%s: auth.jwt: expected a mapping, found nothing: the gateway accepts no JWT", file),
 					hint: `use "wireroom token session", or add auth.jwt`,
 				}
 			}

@@ -90,7 +90,7 @@ func (d *decoder) field(n *yaml.Node, path string, depth int) events.FieldConfig
 		}
 		var kind string
 		o.oneOf("type", &kind, names...)
-		o.required("type")
+		o.required("type", "one of "+strings.Join(names, ", "))
 		f.Type = events.Type(kind)
 		o.boolean("required", &f.Required)
 		o.number("min", &f.Min)

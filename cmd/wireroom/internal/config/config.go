@@ -141,7 +141,7 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 	var first, second yaml.Node
 	switch err := loader.Load(&first); {
 	case errors.Is(err, io.EOF), err == nil && first.Kind != yaml.DocumentNode, err == nil && len(first.Content) == 0:
-		d.problems = append(d.problems, Problem{File: d.file, Line: 1, Column: 1, Text: "the file is empty"})
+		d.problems = append(d.problems, Problem{File: d.file, Line: 1, Column: 1, Text: "expected a mapping (key: value), found an empty file"})
 		return nil
 	case err != nil:
 		d.syntax(data, err)

@@ -105,7 +105,7 @@ func (d *decoder) nearestNode(path string) *yaml.Node {
 func (d *decoder) visit(n *yaml.Node, path string) (*yaml.Node, bool) {
 	d.nodes++
 	if d.nodes == maxNodes {
-		d.reportf(n, path, "the file is too large: expected at most %d values, aliases counted each time", maxNodes)
+		d.reportf(n, path, "expected at most %d values, aliases counted each time, found more", maxNodes)
 	}
 	if d.nodes >= maxNodes {
 		return nil, false
@@ -123,7 +123,7 @@ func (d *decoder) object(n *yaml.Node, path string, read func(o *object)) {
 	o := &object{d: d, path: path, node: n, items: map[string]item{}}
 	if n != nil {
 		if strings.Count(path, ".") > maxDepth {
-			d.reportf(n, path, "nested too deeply: expected at most %d levels", maxDepth)
+			d.reportf(n, path, "expected at most %d levels of nesting, found more", maxDepth)
 			return
 		}
 		if !o.load() {

@@ -19,6 +19,7 @@ type object struct {
 	items map[string]item
 	order []string // keys as they stand in the file
 	known []string // keys that were asked for
+	later []string // keys that a later version may know
 }
 
 // load indexes the entries of the mapping and reports duplicate keys.
@@ -36,14 +37,14 @@ func (o *object) load() bool {
 		k, v := n.Content[i], n.Content[i+1]
 		switch {
 		case k.ShortTag() == "!!merge":
-			o.d.reportf(k, o.path, "merge keys (<<) are not supported; write the keys out")
+			o.d.reportf(k, o.path, "expected a key, found <<: merge keys are not supported; write the keys out")
 			continue
 		case k.Kind != yaml.ScalarNode:
 			o.d.reportf(k, o.path, "expected a key, found %s", kindOf(k))
 			continue
 		}
 		if first, dup := o.items[k.Value]; dup {
-			o.d.reportf(k, join(o.path, k.Value), "duplicate key, first given in line %d", first.key.Line)
+			o.d.reportf(k, join(o.path, k.Value), "expected each key once, found it again; the first is in line %d", first.key.Line)
 			continue
 		}
 		o.items[k.Value] = item{k, v}
@@ -58,12 +59,13 @@ func (o *object) finish() {
 		if slices.Contains(o.known, key) {
 			continue
 		}
-		k := o.items[key].key
-		if near := nearest(key, o.known); near != "" {
-			o.d.reportf(k, join(o.path, key), "unknown key; did you mean %q?", near)
-		} else {
-			o.d.reportf(k, join(o.path, key), "unknown key; allowed here: %s", strings.Join(o.known, ", "))
+		text := fmt.Sprintf("expected one of the keys %s, found %q", strings.Join(o.known, ", "), key)
+		if slices.Contains(o.later, key) {
+			text += ", which this version does not support"
+		} else if near := nearest(key, o.known); near != "" {
+			text += fmt.Sprintf("; did you mean %q?", near)
 		}
+		o.d.reportf(o.items[key].key, join(o.path, key), "%s", text)
 	}
 }
 
@@ -92,30 +94,21 @@ func (o *object) has(key string) bool {
 	return ok
 }
 
-// required reports keys that are missing, at the object that lacks them.
-func (o *object) required(keys ...string) {
-	for _, key := range keys {
-		path := join(o.path, key)
-		if i := slices.IndexFunc(o.d.keys, func(k Key) bool { return k.Path == path }); i >= 0 {
-			o.d.keys[i].Required = true
-		}
-		if !o.has(key) {
-			o.d.reportf(o.node, o.path, "missing key %q", key)
-			o.d.skip[path] = true
-		}
+// required reports a key that is missing, at the object that lacks it.
+// expected says what should be there.
+func (o *object) required(key, expected string) {
+	path := join(o.path, key)
+	if i := slices.IndexFunc(o.d.keys, func(k Key) bool { return k.Path == path }); i >= 0 {
+		o.d.keys[i].Required = true
+	}
+	if !o.has(key) {
+		o.d.reportf(o.node, path, "expected %s, found nothing", expected)
+		o.d.skip[path] = true
 	}
 }
 
-// unsupported refuses keys that a later version may know.
-func (o *object) unsupported(keys ...string) {
-	for _, key := range keys {
-		if it, ok := o.items[key]; ok {
-			o.d.reportf(it.key, join(o.path, key), "not supported by this version")
-			delete(o.items, key)
-			o.order = slices.DeleteFunc(o.order, func(k string) bool { return k == key })
-		}
-	}
-}
+// unsupported refuses a key that a later version may know, and says so.
+func (o *object) unsupported(key string) { o.later = append(o.later, key) }
 
 // report reports a problem at a key of the object, or at the object itself if
 // it lacks the key.

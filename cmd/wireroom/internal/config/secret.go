@@ -40,7 +40,7 @@ func (o *object) valueOrFile(key, kind string) (string, bool) {
 		return "", false
 	case value != nil:
 		if !isScalar(value, "!!str") {
-			o.d.reportf(value, path, "expected a text (in quotes, if it looks like something else)")
+			o.d.reportf(value, path, "expected a text (in quotes, if it looks like something else), found %s", kindOf(value))
 			return "", false
 		}
 		return value.Value, true

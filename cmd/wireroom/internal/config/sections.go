@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -108,9 +109,9 @@ func (c *Config) readStore(o *object) {
 		}
 	case scheme == "redis" || scheme == "rediss" || scheme == "nats":
 		// The URL may hold a password, so it is not repeated.
-		o.report("store", fmt.Errorf("expected file:PATH; %s is not supported by this version", scheme))
+		o.report("store", fmt.Errorf("expected file:PATH, found a URL of %s, which this version does not support", scheme))
 	default:
-		o.report("store", fmt.Errorf("expected file:PATH, such as file:wireroom.db"))
+		o.report("store", errors.New("expected file:PATH, such as file:wireroom.db, found something else"))
 	}
 }
 
@@ -156,7 +157,7 @@ func (c *Config) readRoles(o *object) {
 		})
 		c.Roles[name] = r
 	})
-	o.required("roles")
+	o.required("roles", "a mapping of roles")
 	c.Roles.Validate(o.d.reporter("roles"))
 }
 
@@ -165,7 +166,7 @@ func (c *Config) readIngest(o *object) {
 		var k auth.KeyConfig
 		o.d.object(n, path, func(o *object) {
 			o.string("name", &k.Name)
-			o.required("name")
+			o.required("name", "a name for the log")
 			o.secret("secret", &k.Secret)
 			o.patterns("classes", &k.Classes)
 			o.strings("tokens", "roles", &k.Tokens, "")
