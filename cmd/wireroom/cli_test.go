@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
 )
 
 // What the command line says and how it ends, without a gateway.
@@ -193,6 +197,40 @@ func TestServeTheDemonstration(t *testing.T) {
 	}
 	if got, want := jsonText(next(t, events).ArgumentsKw), `{"room":"lobby","text":"hello"}`; got != want {
 		t.Errorf("the event has the data %s, want %s", got, want)
+	}
+}
+
+// A key that everybody knows is warned of where others can use it.
+func TestWarningOfPublicKeys(t *testing.T) {
+	demo, problems := config.Demo("demo.db")
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	own, problems := config.Parse("wireroom.yaml", []byte(testConfig))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	tests := []struct {
+		name  string
+		cfg   *config.Config
+		ip    string
+		warns bool
+	}{
+		{config.DemoName, demo, "127.0.0.1", false},
+		{config.DemoName, demo, "127.8.8.8", false},
+		{config.DemoName, demo, "::1", false},
+		{config.DemoName, demo, "0.0.0.0", true},
+		{config.DemoName, demo, "::", true},
+		{config.DemoName, demo, "192.0.2.7", true},
+		{"wireroom.yaml", own, "0.0.0.0", false},
+	}
+	for _, tt := range tests {
+		var out bytes.Buffer
+		greet(&out, tt.cfg, tt.name, &net.TCPAddr{IP: net.ParseIP(tt.ip), Port: 8080})
+		want := "WARNING: anyone who reaches " + net.JoinHostPort(tt.ip, "8080") + ` can post events with the public key "demo"`
+		if got := strings.Contains(out.String(), want); got != tt.warns || !tt.warns && strings.Contains(out.String(), "WARNING") {
+			t.Errorf("%s at %s: the greeting warns: %v, want %v\n%s", tt.name, tt.ip, got, tt.warns, &out)
+		}
 	}
 }
 

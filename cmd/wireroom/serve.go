@@ -141,6 +141,7 @@ func greet(w io.Writer, cfg *config.Config, name string, addr net.Addr) {
 	if name == config.DemoName {
 		fmt.Fprintf(w, "  This is the demonstration; its store is %s\n", cfg.Store.Path)
 	}
+	warnWeakKeys(w, cfg, addr)
 	fmt.Fprintf(w, "  Open    %s/\n", base)
 	fmt.Fprintf(w, "  WAMP    %s/ws\n", strings.Replace(base, "http", "ws", 1))
 	fmt.Fprintf(w, "  Post    %s/RPC2 (XML-RPC), %s/events (HTTP)\n", base, base)
@@ -155,6 +156,21 @@ Paste this into a Python prompt, and see the event appear on the page:
 		return
 	}
 	fmt.Fprintln(w)
+}
+
+// warnWeakKeys warns of keys that everybody knows, at an address that others
+// can reach.
+func warnWeakKeys(w io.Writer, cfg *config.Config, addr net.Addr) {
+	host, _, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsLoopback() {
+		return
+	}
+	for _, key := range cfg.Keys {
+		if key.AllowWeak {
+			fmt.Fprintf(w, "  WARNING: anyone who reaches %s can post events with the public key %q.\n"+
+				"           Listen on 127.0.0.1, or serve a file with keys of your own.\n", addr, string(key.Secret))
+		}
+	}
 }
 
 // baseURL returns the URL at which a browser on this machine finds the gateway.
