@@ -16,12 +16,13 @@ type call struct {
 	// Fixed at construction.
 	caller, callee *Session
 	request        wamp.ID // the caller's
-	invocation     wamp.ID // the callee's
 	progress       bool    // the caller takes progressive results
 
-	mu    sync.Mutex // guards the following; held while an answer is queued, so that none follows the last
-	done  bool
-	timer *time.Timer
+	mu          sync.Mutex // guards the following; held while an answer is queued, so that none follows the last
+	done        bool
+	interrupted bool
+	invocation  wamp.ID // the callee's; 0: it has not heard of the call
+	timer       *time.Timer
 }
 
 // call handles CALL. Only what ends the session is returned.
@@ -44,11 +45,7 @@ func (s *Session) call(m *wamp.Call) error {
 	case reg.handler != nil:
 		err = s.callGateway(m, reg)
 	default:
-		var c *call
-		if c, err = s.begin(m, reg.callee); err == nil {
-			s.invoke(c, m, reg)
-			return nil
-		}
+		err = s.pass(m, reg)
 	}
 	if err == nil {
 		return nil
@@ -77,75 +74,20 @@ func (s *Session) callGateway(m *wamp.Call, reg *registration) error {
 	return nil
 }
 
-// begin enters a new call with both sessions: with the callee first, so that
-// whoever finds it with the caller finds it complete.
-func (s *Session) begin(m *wamp.Call, callee *Session) (*call, error) {
-	if err := s.mayCall(m.Request); err != nil {
-		return nil, err
-	}
-	c := &call{caller: s, callee: callee, request: m.Request, progress: m.Options.ReceiveProgress}
-
-	callee.mu.Lock()
-	if callee.left {
-		callee.mu.Unlock()
-		return nil, wamp.Errorf(wamp.URINoSuchProcedure, "the callee of %q has just left", m.Procedure)
-	}
-	if callee.invocations == nil {
-		callee.invocations = make(map[wamp.ID]*call)
-	}
-	callee.lastInvoked++ // session scope: from 1, in steps of 1 (WAMP "IDs")
-	c.invocation = callee.lastInvoked
-	callee.invocations[c.invocation] = c
-	callee.mu.Unlock()
-
-	s.mu.Lock()
-	left := s.left
-	if !left && !c.isDone() { // done: the callee has left since
-		if s.calls == nil {
-			s.calls = make(map[wamp.ID]*call)
-		}
-		s.calls[m.Request] = c
-	}
-	s.mu.Unlock()
-	if left {
-		c.forget() // the callee has not heard of it
-		return nil, errEnded
-	}
-	return c, nil
-}
-
-// mayCall reports why the session may not make another call. Only its reader
-// makes calls, so the answer holds until that does.
-func (s *Session) mayCall(request wamp.ID) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.calls[request] != nil:
-		return wamp.Errorf(wamp.URIProtocolViolation, "CALL: request %d is in flight already", request)
-	case len(s.calls) >= s.router.cfg.MaxCalls:
-		return wamp.Errorf(wamp.URILimit, "the session has %d calls in flight, which is the limit", s.router.cfg.MaxCalls)
-	}
-	return nil
-}
-
-func (c *call) isDone() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.done
-}
-
-// invoke passes the call on to its callee.
-func (s *Session) invoke(c *call, m *wamp.Call, reg *registration) {
-	callee := c.callee
+// pass enters a call with both sessions and passes it on to the callee.
+func (s *Session) pass(m *wamp.Call, reg *registration) error {
+	callee := reg.callee
 	payload, err := m.Payload.In(callee.peer.Serializer)
 	if err != nil {
-		c.fault(s.ws, wamp.Errorf(wamp.URIInvalidArgument, "the arguments cannot be expressed in the callee's serializer, %v: %v",
-			callee.peer.Serializer, err))
-		return
+		return wamp.Errorf(wamp.URIInvalidArgument, "the arguments cannot be expressed in the callee's serializer, %v: %v",
+			callee.peer.Serializer, err)
+	}
+	c := &call{caller: s, callee: callee, request: m.Request, progress: m.Options.ReceiveProgress}
+	if err := s.enterCall(c); err != nil {
+		return err
 	}
 	inv := &s.ws.invocation
 	*inv = wamp.Invocation{
-		Request:         c.invocation,
 		Registration:    reg.id,
 		ReceiveProgress: c.progress && callee.features&featureProgress != 0,
 		TransactionHash: m.Options.TransactionHash,
@@ -158,12 +100,63 @@ func (s *Session) invoke(c *call, m *wamp.Call, reg *registration) {
 	if callee.features&featureCallTimeout != 0 {
 		inv.Timeout = m.Options.Timeout
 	}
-	s.router.stats.calls.Add(1)
-	s.ws.send(callee, seal(callee.peer.Framing, callee.peer.Serializer, inv, payload.Len()))
+	result, err := c.invoke(reg, inv)
 	inv.Payload = wamp.Payload{}
+	if err != nil {
+		c.forget()
+		return err
+	}
+	s.ws.pushed(callee, result)
+	s.router.stats.calls.Add(1)
 	if m.Options.Timeout > 0 {
 		c.limit(time.Duration(min(m.Options.Timeout, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond)
 	}
+	return nil
+}
+
+// enterCall enters c with its caller, or says why there can't be another call.
+func (s *Session) enterCall(c *call) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.left:
+		return errEnded
+	case s.calls[c.request] != nil:
+		return wamp.Errorf(wamp.URIProtocolViolation, "CALL: request %d is in flight already", c.request)
+	case len(s.calls) >= s.router.cfg.MaxCalls:
+		return wamp.Errorf(wamp.URILimit, "the session has %d calls in flight, which is the limit", s.router.cfg.MaxCalls)
+	}
+	if s.calls == nil {
+		s.calls = make(map[wamp.ID]*call)
+	}
+	s.calls[c.request] = c
+	return nil
+}
+
+// invoke enters the call with its callee and queues INVOCATION. Both happen
+// under the callee's lock, so that invocations reach it in the order of their
+// IDs, and none after UNREGISTERED.
+func (c *call) invoke(reg *registration, inv *wamp.Invocation) (pushed, error) {
+	callee := c.callee
+	callee.mu.Lock()
+	defer callee.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done {
+		return refused, errEnded // the caller was ended meanwhile
+	}
+	if callee.left || callee.regs[reg.id] != reg {
+		c.done = true
+		return refused, wamp.Errorf(wamp.URINoSuchProcedure, "the callee of %q has just withdrawn it", reg.procedure)
+	}
+	if callee.invocations == nil {
+		callee.invocations = make(map[wamp.ID]*call)
+	}
+	callee.lastInvoked++ // session scope: from 1, in steps of 1 (WAMP "IDs")
+	c.invocation = callee.lastInvoked
+	inv.Request = c.invocation
+	callee.invocations[c.invocation] = c
+	return callee.out.push(seal(callee.peer.Framing, callee.peer.Serializer, inv, inv.Payload.Len())), nil
 }
 
 // limit has the call time out.
@@ -222,20 +215,30 @@ func (c *call) abandon(ws *workspace) {
 	c.interrupt(ws, wamp.KillNoWait, wamp.URICanceled)
 }
 
-// interrupt asks the callee to stop, if it understands that.
+// interrupt asks the callee to stop, once, if it knows of the call and
+// understands that.
 func (c *call) interrupt(ws *workspace, mode wamp.CancelMode, reason wamp.URI) {
-	if c.callee.features&featureCancel != 0 {
-		ws.send(c.callee, c.callee.frame(&wamp.Interrupt{Request: c.invocation, Mode: mode, Reason: reason}))
+	c.mu.Lock()
+	invocation, again := c.invocation, c.interrupted
+	c.interrupted = true
+	c.mu.Unlock()
+	if c.callee.features&featureCancel != 0 && invocation != 0 && !again {
+		ws.send(c.callee, c.callee.frame(&wamp.Interrupt{Request: invocation, Mode: mode, Reason: reason}))
 	}
 }
 
 // forget takes the call out of both sessions.
 func (c *call) forget() {
+	c.mu.Lock()
+	invocation := c.invocation
+	c.mu.Unlock()
 	c.caller.mu.Lock()
-	delete(c.caller.calls, c.request)
+	if c.caller.calls[c.request] == c {
+		delete(c.caller.calls, c.request)
+	}
 	c.caller.mu.Unlock()
 	c.callee.mu.Lock()
-	delete(c.callee.invocations, c.invocation)
+	delete(c.callee.invocations, invocation) // 0 is nobody's
 	c.callee.mu.Unlock()
 }
 

@@ -11,15 +11,12 @@ import (
 // log. Methods are for one goroutine at a time.
 type Feed struct {
 	member *member
-	ctx    context.Context // done when the subscription or the session ends, or another replay begins
+	ctx    context.Context // done when the subscription or the session ends
 	cancel context.CancelFunc
 }
 
 // replay starts fn for the member. The session's mu is held.
 func (s *Session) replay(m *member, fn Replay) {
-	if m.feed != nil {
-		m.feed.cancel()
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &Feed{member: m, ctx: ctx, cancel: cancel}
 	m.feed = f
@@ -77,7 +74,7 @@ func (f *Feed) Send(p *Publication) error {
 	}
 }
 
-// push queues frame unless another replay has taken over. If there is no room
+// push queues frame unless the subscription is over. If there is no room
 // now, it returns a channel that is closed when there may be.
 func (f *Feed) push(frame []byte) (pushed, <-chan struct{}) {
 	o := &f.member.session.out

@@ -20,6 +20,10 @@ const (
 
 	// flushChunk is how many sessions a flusher takes at a time.
 	flushChunk = 16
+
+	// flushRounds is how often one flush writes to a session that others
+	// go on queuing for.
+	flushRounds = 4
 )
 
 // A workspace is what a goroutine needs while it handles messages: a decoder,
@@ -174,15 +178,22 @@ func (f *flushers) take(chunk *[flushChunk]*Session) int {
 }
 
 // flush writes what is queued for the peer, as far as it takes it at once, and
-// leaves the rest to a goroutine of the session's own. The caller has the duty
-// to flush and gives it up. bufs is scratch space, returned for reuse.
+// leaves the rest to a goroutine of the session's own. If more is queued as
+// fast as it writes, it leaves that to the flushers, behind the sessions that
+// wait there. The caller has the duty to flush and gives it up. bufs is scratch
+// space, returned for reuse.
 func (s *Session) flush(bufs [][]byte) [][]byte {
-	for n := 0; ; {
+	for n, round := 0, 0; ; round++ {
 		var (
 			size int
 			last bool
 			err  error
 		)
+		if round == flushRounds {
+			s.out.wrote(n)
+			s.router.flushers.add(s)
+			return bufs
+		}
 		if bufs, size, last = s.out.take(bufs[:0], n); len(bufs) == 0 {
 			s.flushed(last)
 			return bufs

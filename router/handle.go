@@ -89,6 +89,8 @@ func checkURI(uri wamp.URI, match wamp.Match) error {
 	switch {
 	case len(uri) > maxURI:
 		return wamp.Errorf(wamp.URIInvalidURI, "the URI has %d bytes; at most %d are allowed", len(uri), maxURI)
+	case match == wamp.Wildcard && strings.Count(string(uri), ".") >= maxComponents:
+		return wamp.Errorf(wamp.URIInvalidURI, "the pattern has more than %d components", maxComponents)
 	case !uri.ValidPattern(match):
 		return wamp.Errorf(wamp.URIInvalidURI, "%q is no valid URI for match %q", clip(string(uri)), match)
 	}

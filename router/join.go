@@ -128,16 +128,16 @@ func (s *Session) welcome(g *Grant) error {
 	if g.Extra != nil {
 		details["authextra"] = g.Extra
 	}
-	if !s.enter(g) {
+	if !s.enter(g, details) {
 		return errEnded
 	}
-	s.reply(&wamp.Welcome{Session: s.id, Details: details})
 	s.router.stats.joined.Add(1)
 	return nil
 }
 
-// enter makes the session a member of its realm, unless it is ending already.
-func (s *Session) enter(g *Grant) bool {
+// enter makes the session a member of its realm and queues WELCOME, unless the
+// session is ending already.
+func (s *Session) enter(g *Grant, details map[string]any) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {
@@ -147,6 +147,7 @@ func (s *Session) enter(g *Grant) bool {
 	s.hello = nil
 	s.authid, s.authrole, s.authmethod = g.AuthID, g.AuthRole, g.AuthMethod
 	s.realm.admit(s)
+	s.reply(&wamp.Welcome{Session: s.id, Details: details})
 	s.joined.Store(true)
 	return true
 }
@@ -162,6 +163,11 @@ func (s *Session) closeQuietly(dirty []*Session) []*Session {
 // maxURI is the longest URI in bytes that the router takes. The specification
 // names no limit; a longer one is nobody's topic.
 const maxURI = 1024
+
+// maxComponents is how many components a wildcard pattern may have. Each takes
+// memory of its own, and many that are alike cost each publication that fits
+// their beginnings.
+const maxComponents = 32
 
 // clip shortens what a peer sent for use in a message to it.
 func clip(s string) string {

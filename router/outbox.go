@@ -35,6 +35,7 @@ type outbox struct {
 	bytes    int                  // in frames and being written
 	limit    int                  // of bytes
 	flushing bool                 // somebody has the duty to write
+	over     bool                 // a frame did not fit: the session will be ended
 	closed   bool                 // nothing more is taken in
 	room     chan struct{}        // closed when there is room again; nil: nobody waits
 	keep     [keepFrames][]byte   // frames begins here, so that an idle session owns no other memory
@@ -49,11 +50,12 @@ func (o *outbox) push(frame []byte) pushed {
 }
 
 func (o *outbox) pushLocked(frame []byte) pushed {
-	if o.closed {
+	if o.closed || o.over {
 		return refused
 	}
 	// A frame that is larger than the whole limit may pass alone.
 	if o.bytes > 0 && o.bytes+len(frame) > o.limit {
+		o.over = true // or a later frame could pass before the session is ended
 		return overflow
 	}
 	o.addLocked(frame)
@@ -95,7 +97,8 @@ func (o *outbox) close(discard bool, last ...[]byte) (first, flush bool, dropped
 			o.bytes -= len(f)
 		}
 		clear(o.frames)
-		o.frames = o.frames[:0]
+		o.frames = o.keep[:0]
+		o.giveBackLocked()
 	}
 	for _, f := range last {
 		if f != nil {
@@ -118,11 +121,7 @@ func (o *outbox) close(discard bool, last ...[]byte) (first, flush bool, dropped
 func (o *outbox) take(dst [][]byte, written int) (_ [][]byte, size int, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.bytes -= written
-	if o.room != nil && o.bytes <= o.limit/2 {
-		close(o.room)
-		o.room = nil
-	}
+	o.wroteLocked(written)
 	if len(o.frames) == 0 {
 		if o.closed {
 			return dst, 0, true // flushing stays set: nobody flushes a closed outbox again
@@ -136,11 +135,32 @@ func (o *outbox) take(dst [][]byte, written int) (_ [][]byte, size int, last boo
 		o.frames[i] = nil
 	}
 	o.frames = o.keep[:0]
+	o.giveBackLocked()
+	return dst, size, false
+}
+
+// giveBackLocked returns what the queue has borrowed. It keeps no frame alive.
+func (o *outbox) giveBackLocked() {
 	if o.burst != nil {
-		bursts.Put(o.burst) // all that was used of it is cleared
+		clear(o.burst[:]) // frames may have grown out of it
+		bursts.Put(o.burst)
 		o.burst = nil
 	}
-	return dst, size, false
+}
+
+// wrote counts bytes that the caller has written and keeps the duty to flush.
+func (o *outbox) wrote(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.wroteLocked(n)
+}
+
+func (o *outbox) wroteLocked(n int) {
+	o.bytes -= n
+	if o.room != nil && o.bytes <= o.limit/2 {
+		close(o.room)
+		o.room = nil
+	}
 }
 
 // waitLocked returns nil if a frame of so many bytes can be queued by somebody

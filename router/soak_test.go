@@ -22,6 +22,8 @@ import (
 //     none missing from the first that it got;
 //   - no event comes outside its subscription;
 //   - every call is answered exactly once;
+//   - invocations come in the order of their IDs, and for registrations that
+//     the callee has;
 //   - a session that did not get something was ended and counted;
 //   - nothing is left behind.
 //
@@ -115,7 +117,9 @@ type soaker struct {
 	subs          map[wamp.ID]map[string]int64 // subscription: publisher and topic: last number
 	sent          map[string]int64             // topic: last number that we published
 	calls         map[wamp.ID]bool
-	regs          []wamp.ID
+	regs          map[wamp.ID]bool
+	pendingUnregs map[wamp.ID]wamp.ID
+	invoked       wamp.ID // the last invocation
 }
 
 var soakTopics = []string{"soak.a", "soak.b", "soak.b.c", "soak.d.e.f"}
@@ -134,6 +138,7 @@ func (sk *soak) life(rnd *rand.Rand) {
 	p := &soaker{
 		soak: sk, c: c, rnd: rnd, name: sk.nextPeer.Add(1),
 		pendingSubs: map[wamp.ID]bool{}, pendingUnsubs: map[wamp.ID]wamp.ID{}, subs: map[wamp.ID]map[string]int64{}, sent: map[string]int64{}, calls: map[wamp.ID]bool{},
+		regs: map[wamp.ID]bool{}, pendingUnregs: map[wamp.ID]wamp.ID{},
 	}
 	c.send(`[1,"realm1",{"roles":{"publisher":{},"subscriber":{},"caller":{},"callee":{"features":{"call_canceling":true}}}}]`)
 	for range 20 + rnd.IntN(400) {
@@ -197,9 +202,13 @@ func (p *soaker) act() {
 		}
 	case n < 70:
 		p.c.send(fmt.Sprintf(`[64,%d,{},"soak.proc%d"]`, p.request(), p.rnd.IntN(6)))
-	case n < 73 && len(p.regs) > 0:
-		p.c.send(fmt.Sprintf(`[66,%d,%d]`, p.request(), p.regs[0]))
-		p.regs = p.regs[1:]
+	case n < 73:
+		for reg := range p.regs {
+			id := p.request()
+			p.pendingUnregs[id] = reg
+			p.c.send(fmt.Sprintf(`[66,%d,%d]`, id, reg))
+			break
+		}
 	case n < 90:
 		id := p.request()
 		p.calls[id] = true
@@ -253,8 +262,16 @@ func (p *soaker) read() {
 				p.answer(id(2), msg)
 			}
 		case "65":
-			p.regs = append(p.regs, id(2))
+			p.regs[id(2)] = true
+		case "67":
+			delete(p.regs, p.pendingUnregs[id(1)])
 		case "68":
+			if !p.regs[id(2)] {
+				p.t.Errorf("INVOCATION for registration %d, which the callee has not: %s", id(2), msg)
+			}
+			if p.invoked++; id(1) != p.invoked {
+				p.t.Errorf("INVOCATION %d came where %d was due", id(1), p.invoked)
+			}
 			if p.rnd.IntN(10) == 0 {
 				p.c.send(fmt.Sprintf(`[8,68,%d,{},"soak.error"]`, id(1)))
 			} else {

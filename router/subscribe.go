@@ -33,6 +33,9 @@ func (s *Session) addSubscription(m *wamp.Subscribe, replay Replay) error {
 		return nil
 	}
 	if sub := s.realm.broker.find(m.Topic, m.Options.Match); sub != nil && s.subs[sub.id] != nil {
+		if replay != nil && s.subs[sub.id].isReplaying() {
+			return wamp.Errorf(wamp.URIOptionNotAllowed, "a replay of the subscription is under way: wait for its end, or unsubscribe")
+		}
 		s.reply(&wamp.Subscribed{Request: m.Request, Subscription: sub.id})
 		if replay != nil {
 			s.replay(s.subs[sub.id], replay)

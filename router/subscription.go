@@ -98,6 +98,13 @@ func (m *member) push(frame []byte, in phase) pushed {
 	return o.pushLocked(frame)
 }
 
+func (m *member) isReplaying() bool {
+	o := &m.session.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return m.phase == replaying
+}
+
 // leave ends the member: no event is queued for it from now on.
 func (m *member) leave() {
 	o := &m.session.out

@@ -50,6 +50,15 @@ func (w *plainWire) write(bufs [][]byte, deadline time.Time) error {
 	if err := w.nc.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
+	if err := w.writeAll(bufs); err != nil {
+		return err
+	}
+	// TLS may write by itself when it reads, and a deadline that has passed
+	// would make that fail.
+	return w.nc.SetWriteDeadline(time.Time{})
+}
+
+func (w *plainWire) writeAll(bufs [][]byte) error {
 	if len(bufs) == 1 {
 		_, err := w.nc.Write(bufs[0])
 		return err
