@@ -45,6 +45,18 @@ type Recovery struct {
 	LostFrom, LostThrough uint64
 }
 
+// Mark returns how far the log of a class is routed; a class that is not retained
+// has no mark. Take it before live events begin to pass the subscriber by, and
+// give it to Replay with [Start.At]: then none is lost in between.
+func (h *Hub) Mark(class string) Mark {
+	m := h.state.Load().members[class]
+	if m == nil || m.log == nil {
+		return Mark{}
+	}
+	epoch, routed := m.log.position()
+	return Mark{Epoch: epoch, Offset: routed}
+}
+
 // Replay sends the events of a retained class from the start on, in order, and
 // then makes the subscriber live, with no gap and no repetition between: the
 // subscriber gets each event either by Send or by [Router.Route]. If channel
@@ -66,6 +78,9 @@ func (h *Hub) Replay(ctx context.Context, class string, start Start, channel str
 	defer h.stats.replays.Add(-1)
 	r := &replay{hub: h, member: m, channel: channel, to: to}
 	r.epoch, r.through = m.log.position()
+	if start.kind != startOffset && start.mark.Epoch == r.epoch {
+		r.through = start.mark.Offset // an offset means the same at any time
+	}
 	if err := r.begin(ctx, start); err != nil {
 		return err
 	}

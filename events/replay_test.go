@@ -112,6 +112,17 @@ func TestReplay(t *testing.T) {
 		replay(at(99), "c", "complete live")
 		replay(at(101), "", "complete live")
 
+		// Asked for when 97 was the last, started when 100 is.
+		mark := events.Mark{Epoch: b.Epoch, Offset: 97}
+		replay(events.Last(0).At(mark), "", "complete 98 99 100 live")
+		replay(events.Last(2).At(mark), "", "complete 96 97 98 99 100 live")
+		replay(at(101).At(mark), "", "complete 98 99 100 live")
+		replay(events.Since(99).At(mark), "", "complete 100 live")
+		replay(events.Last(0).At(events.Mark{Epoch: "another", Offset: 97}), "", "complete live")
+		if now := h.Mark("log"); now != (events.Mark{Epoch: b.Epoch, Offset: 100}) {
+			t.Errorf("Mark = %+v, want offset 100 of the epoch %s", now, b.Epoch)
+		}
+
 		if _, err := s.Trim(t.Context(), "log", events.Retain{Events: 4}, time.Now()); err != nil {
 			t.Fatal(err)
 		}

@@ -22,6 +22,20 @@ type Start struct {
 	epoch  string // empty: whichever the log has
 	offset uint64
 	time   time.Time
+	mark   Mark
+}
+
+// A Mark is how far a class's log was routed at some moment.
+type Mark struct {
+	Epoch  string // empty: no mark
+	Offset uint64
+}
+
+// At returns s as it was meant at the time of the mark: nothing that was routed
+// since is passed over, whatever s is.
+func (s Start) At(m Mark) Start {
+	s.mark = m
+	return s
 }
 
 type startKind uint8

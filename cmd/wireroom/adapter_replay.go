@@ -44,6 +44,7 @@ func (g *governor) Subscribe(s *router.Session, topic wamp.URI, options *wamp.Su
 	if !class.Retain().Retained() {
 		return nil, wamp.Errorf(wamp.URIOptionNotAllowed, "options _last and _since: the class %s is not retained, so there is no past", class.Name())
 	}
+	start = start.At(g.hub.Mark(class.Name())) // the subscription is not live from now on
 	return func(feed *router.Feed) {
 		to := &replayed{feed: feed, topic: wamp.URI(class.Name())}
 		err := g.hub.Replay(feed.Context(), class.Name(), start, channel, to)
