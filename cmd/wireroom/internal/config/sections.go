@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/transport"
 	"github.com/wireroom/wireroom/router/wamp"
@@ -176,7 +177,7 @@ func (c *Config) readIngest(o *object) {
 	})
 	c.Keys.Validate(o.d.reporter(join(o.path, "keys")))
 	o.size("max_body", &c.Ingest.MaxBody, 1<<10, 64<<20)
-	o.integer("max_depth", &c.Ingest.MaxDepth, 4, 256)
+	o.integer("max_depth", &c.Ingest.MaxDepth, 4, events.MaxDepth)
 	o.integer("max_events", &c.Ingest.MaxEvents, 1, 100_000)
 	o.duration("timeout", &c.Ingest.Timeout, 10*time.Millisecond, maxTimeout)
 }
