@@ -168,6 +168,29 @@ func TestClientRefusals(t *testing.T) {
 	}
 }
 
+// A replay would show a retained event to everybody, so its publisher cannot
+// choose who gets it; elsewhere it can.
+func TestChosenReceivers(t *testing.T) {
+	p := startProgram(t, writeConfig(t, testConfig))
+	c := join(t, p, "")
+	tests := []struct {
+		topic  string
+		kwargs wamp.Dict
+		option string
+		want   string // "" is success
+	}{
+		{"demo.message", wamp.Dict{"room": "r", "text": "x"}, "eligible", "is retained"},
+		{"demo.message", wamp.Dict{"room": "r", "text": "x"}, "exclude", "is retained"},
+		{"chat.line", wamp.Dict{"n": 1}, "eligible", ""},
+	}
+	for _, tt := range tests {
+		err := c.Publish(tt.topic, wamp.Dict{"acknowledge": true, tt.option: []any{1}}, wamp.List{}, tt.kwargs)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("publish to %s with %s = %v, want %q", tt.topic, tt.option, err, tt.want)
+		}
+	}
+}
+
 // A pattern does not let a session see classes that are not for it.
 func TestAccessBehindAPattern(t *testing.T) {
 	p := startProgram(t, writeConfig(t, testConfig))
