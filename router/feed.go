@@ -1,10 +1,6 @@
 package router
 
-import (
-	"context"
-
-	"github.com/wireroom/wireroom/router/wamp"
-)
+import "context"
 
 // A Feed brings past events to one subscription of one session. While it runs,
 // published events do not reach the subscription: the replay finds them in its
@@ -98,6 +94,3 @@ func (f *Feed) Live() {
 		f.member.phase = live
 	}
 }
-
-// Subscription returns the ID of the subscription that is fed.
-func (f *Feed) Subscription() wamp.ID { return f.member.sub.id }
