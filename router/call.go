@@ -123,8 +123,8 @@ func (s *Session) enterCall(c *call) error {
 		return errEnded
 	case s.calls[c.request] != nil:
 		return wamp.Errorf(wamp.URIProtocolViolation, "CALL: request %d is in flight already", c.request)
-	case len(s.calls) >= s.router.cfg.MaxCalls:
-		return wamp.Errorf(wamp.URILimit, "the session has %d calls in flight, which is the limit", s.router.cfg.MaxCalls)
+	case len(s.calls) >= s.limits.MaxCalls:
+		return wamp.Errorf(wamp.URILimit, "the session has %d calls in flight, which is the limit", s.limits.MaxCalls)
 	}
 	if s.calls == nil {
 		s.calls = make(map[wamp.ID]*call)

@@ -100,7 +100,7 @@ func (s *Session) addRegistration(m *wamp.Register) error {
 	if s.left {
 		return nil
 	}
-	if most := s.router.cfg.MaxRegistrations; len(s.regs) >= most {
+	if most := s.limits.MaxRegistrations; len(s.regs) >= most {
 		return wamp.Errorf(wamp.URILimit, "the session has %d registrations already, which is the limit", most)
 	}
 	d := &s.realm.dealer

@@ -24,9 +24,11 @@ var routerRoles = map[string]any{
 	}},
 }
 
-// awaitHello gives the peer the hello timeout for its next message.
-func (s *Session) awaitHello() {
-	timeout := s.router.cfg.HelloTimeout
+// awaitHello gives the peer the hello timeout for its first message.
+func (s *Session) awaitHello() { s.await("HELLO", s.router.cfg.HelloTimeout) }
+
+// await ends the session if the message does not come within the timeout.
+func (s *Session) await(what string, timeout time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {
@@ -34,7 +36,6 @@ func (s *Session) awaitHello() {
 	}
 	stopTimer(s.hello)
 	s.hello = time.AfterFunc(timeout, func() {
-		what := "HELLO"
 		s.End(wamp.Errorf(wamp.URITimeout, "no %s came within %v", what, timeout))
 	})
 }
@@ -96,7 +97,7 @@ func (s *Session) greet(ctx context.Context, m *wamp.Hello) error {
 		return s.refuse(err)
 	case challenge != nil:
 		s.challenge = challenge
-		s.awaitHello()
+		s.await("AUTHENTICATE", s.router.cfg.AuthTimeout)
 		extra := challenge.Extra
 		if extra == nil {
 			extra = map[string]any{}

@@ -52,6 +52,10 @@ type Framing struct {
 	// Seal frames the message that begins at buf[Headroom] and returns the
 	// framed bytes, which are a slice of buf.
 	Seal func(buf []byte, s wamp.Serializer) []byte
+
+	// Open returns the message in what Seal returned. It may share memory
+	// with frame, which it does not change.
+	Open func(frame []byte) []byte
 }
 
 // MaxFramings is how many framings there can be.

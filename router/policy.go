@@ -21,6 +21,7 @@ type Grant struct {
 	AuthMethod string         // as in WELCOME.Details.authmethod
 	Provider   string         // as in WELCOME.Details.authprovider
 	Extra      map[string]any // WELCOME.Details.authextra; may be nil
+	Limits     *Limits        // what the session may use; nil: as [Config] says. Not changed after
 }
 
 // A Challenge is a question that a joining peer must answer.
@@ -96,29 +97,24 @@ type Replay func(feed *Feed)
 
 // Config says how a router treats its peers. Start from [DefaultConfig].
 type Config struct {
-	QueueBytes       int           // bytes that may wait for one session: 4 KiB to 1 GiB
-	MaxDepth         int           // nesting of a message, lists and dictionaries counted: 8 to 10,000
-	MaxSubscriptions int           // per session: 1 to 1,000,000
-	MaxRegistrations int           // per session: 1 to 1,000,000
-	MaxCalls         int           // calls in flight per caller: 1 to 1,000,000
-	MaxPublishing    int           // publications per session that wait for a Governor: 1 to 65,536
-	HelloTimeout     time.Duration // from connection to HELLO, and to each AUTHENTICATE: at least 1ms
-	WriteTimeout     time.Duration // for a peer to take what one flush writes: at least 1ms
-	GoodbyeTimeout   time.Duration // for a peer to leave after GOODBYE or ABORT: at least 1ms
-	Flushers         int           // goroutines that write; 0: one per core
+	Limits // of each session, unless its Grant says otherwise
+
+	MaxDepth       int           // nesting of a message, lists and dictionaries counted: 8 to 10,000
+	HelloTimeout   time.Duration // from connection to HELLO: at least 1ms
+	AuthTimeout    time.Duration // from CHALLENGE to AUTHENTICATE: at least 1ms
+	WriteTimeout   time.Duration // for a peer to take what one flush writes: at least 1ms
+	GoodbyeTimeout time.Duration // for a peer to leave after GOODBYE or ABORT: at least 1ms
+	Flushers       int           // goroutines that write; 0: one per core
 }
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
-		QueueBytes:       1 << 20,
-		MaxDepth:         64,
-		MaxSubscriptions: 1000,
-		MaxRegistrations: 1000,
-		MaxCalls:         1000,
-		MaxPublishing:    256,
-		HelloTimeout:     10 * time.Second,
-		WriteTimeout:     10 * time.Second,
-		GoodbyeTimeout:   5 * time.Second,
+		Limits:         DefaultLimits(),
+		MaxDepth:       64,
+		HelloTimeout:   10 * time.Second,
+		AuthTimeout:    10 * time.Second,
+		WriteTimeout:   10 * time.Second,
+		GoodbyeTimeout: 5 * time.Second,
 	}
 }

@@ -2,6 +2,7 @@ package router
 
 import (
 	"slices"
+	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -23,6 +24,18 @@ type Publication struct {
 	// ShowTopic puts the topic into EVENT.Details of exact subscriptions,
 	// too.
 	ShowTopic bool
+
+	// WhenFull is what becomes of the event for a subscriber whose queue is
+	// full; Inherit: as the subscriber's [Limits] say. Key names what the
+	// event is the latest state of, for KeepLatest: of two waiting events of
+	// a subscription with the same key only the later one is worth keeping.
+	// 0: all events of the subscription have one key.
+	WhenFull WhenFull
+	Key      uint64
+
+	// Linger is how long the event may wait to be written with others: up to
+	// 1s; 0: as the subscriber's [Limits] say; negative: not at all.
+	Linger time.Duration
 
 	// Allow reports whether a subscriber may receive the event; nil: all
 	// may. It is called under no lock, and must be fast.
@@ -74,7 +87,7 @@ func (s *Session) publish(m *wamp.Publish) error {
 // read until one comes back.
 func (s *Session) publishGoverned(gov Governor, p *Publication, m *wamp.Publish) error {
 	if s.pending == nil {
-		s.pending = make(chan struct{}, s.router.cfg.MaxPublishing)
+		s.pending = make(chan struct{}, s.limits.MaxPublishing)
 	}
 	// Both the slot and the Governor may have us wait, and others must not
 	// wait with us.

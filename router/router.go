@@ -68,7 +68,7 @@ func (r *Router) Realm(name wamp.URI) *Realm { return (*r.realms.Load())[name] }
 // hello timeout to say HELLO. The caller is the link's reader; see [Link]. A
 // router that is shutting down closes the link at once.
 func (r *Router) Attach(link Link, peer Peer) *Session {
-	s := &Session{router: r, link: link, peer: peer}
+	s := &Session{router: r, link: link, peer: peer, limits: &r.cfg.Limits}
 	s.out.limit = r.cfg.QueueBytes
 	r.mu.Lock()
 	closing := r.closing

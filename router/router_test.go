@@ -101,7 +101,7 @@ type client struct {
 	dead   error
 }
 
-var plain = &router.Framing{Index: 3, Seal: func(buf []byte, _ wamp.Serializer) []byte { return buf }}
+var plain = &router.Framing{Index: 3, Seal: func(buf []byte, _ wamp.Serializer) []byte { return buf }, Open: func(frame []byte) []byte { return frame }}
 
 func (tr *testRouter) connect() *client { return tr.connectWith(wamp.JSON) }
 

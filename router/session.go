@@ -39,6 +39,7 @@ type Session struct {
 	authrole   string
 	authmethod string
 	features   uint8
+	limits     *Limits
 	joined     atomic.Bool
 
 	// Owned by the reader.

@@ -42,7 +42,7 @@ func (s *Session) addSubscription(m *wamp.Subscribe, replay Replay) error {
 		}
 		return nil
 	}
-	if most := s.router.cfg.MaxSubscriptions; len(s.subs) >= most {
+	if most := s.limits.MaxSubscriptions; len(s.subs) >= most {
 		return wamp.Errorf(wamp.URILimit, "the session has %d subscriptions already, which is the limit", most)
 	}
 	if s.subs == nil {

@@ -33,7 +33,9 @@ func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*rou
 	return nil, &router.Challenge{Method: ch.Method, Extra: ch.Extra, Answer: answer}, nil
 }
 
-func routerGrant(g *auth.Grant) *router.Grant { return (*router.Grant)(g) }
+func routerGrant(g *auth.Grant) *router.Grant {
+	return &router.Grant{AuthID: g.AuthID, AuthRole: g.AuthRole, AuthMethod: g.AuthMethod, Provider: g.Provider, Extra: g.Extra}
+}
 
 // An authorizer lets the roles decide: [router.Authorizer] by way of
 // [auth.Policy].

@@ -9,7 +9,7 @@ import (
 
 // WebSocket frames messages as unfragmented, unmasked WebSocket frames: text
 // for JSON, binary for the other serializers.
-var WebSocket = &router.Framing{Index: 0, Headroom: headroom, Seal: seal}
+var WebSocket = &router.Framing{Index: 0, Headroom: headroom, Seal: seal, Open: open}
 
 // headroom is the longest header of a frame from a server.
 const headroom = 10
@@ -35,4 +35,16 @@ func seal(buf []byte, s wamp.Serializer) []byte {
 	}
 	buf[0] = first
 	return buf
+}
+
+// open returns the message of a frame that seal made.
+func open(frame []byte) []byte {
+	switch frame[1] {
+	case 126:
+		return frame[4:]
+	case 127:
+		return frame[10:]
+	default:
+		return frame[2:]
+	}
 }
