@@ -31,6 +31,16 @@ type Config struct {
 	// server, before this package.
 	UpgradeTimeout time.Duration
 
+	// Deflate lets peers negotiate permessage-deflate (RFC 7692): messages to
+	// and from those that offer it may be compressed, each by itself, so that
+	// an idle connection needs no more memory for it. It trades CPU time for
+	// bandwidth. MaxMessage holds for a message before and after inflating.
+	Deflate bool
+
+	// DeflateMin is how many bytes a message must have to be compressed: 0 to
+	// 1 MiB. Smaller ones gain little.
+	DeflateMin int
+
 	// Origins are the web pages that may connect: "https://example.com",
 	// "https://*.example.com" for its subdomains, "http://localhost:8080",
 	// "null" for pages without an origin, or "*" for all. If the list is
@@ -53,6 +63,7 @@ func DefaultConfig() Config {
 		PingTimeout:    10 * time.Second,
 		CloseTimeout:   5 * time.Second,
 		UpgradeTimeout: 5 * time.Second,
+		DeflateMin:     256,
 	}
 }
 
@@ -60,6 +71,7 @@ const (
 	minMaxMessage = 1 << 10
 	maxMaxMessage = 256 << 20
 	minPing       = 10 * time.Millisecond
+	maxDeflateMin = 1 << 20
 )
 
 // Validate reports each field that is out of its range, by the name that it
@@ -79,6 +91,9 @@ func (c Config) Validate(report func(field string, err error)) {
 	}
 	if c.UpgradeTimeout < time.Millisecond {
 		report("upgrade_timeout", fmt.Errorf("must be at least 1ms, not %v", c.UpgradeTimeout))
+	}
+	if c.DeflateMin < 0 || c.DeflateMin > maxDeflateMin {
+		report("deflate_min", fmt.Errorf("must be in 0 to %d bytes, not %d", maxDeflateMin, c.DeflateMin))
 	}
 	for i, o := range c.Origins {
 		if _, err := parseOrigin(o); err != nil {

@@ -200,6 +200,9 @@ func TestConfigValidate(t *testing.T) {
 		{"no time to answer", func(c *transport.Config) { c.PingTimeout = 0 }, "ping_timeout: must be at least 10ms, not 0s"},
 		{"no time to close", func(c *transport.Config) { c.CloseTimeout = 0 }, "close_timeout: must be at least 1ms, not 0s"},
 		{"no time to upgrade", func(c *transport.Config) { c.UpgradeTimeout = -1 }, "upgrade_timeout: must be at least 1ms, not -1ns"},
+		{"deflate everything", func(c *transport.Config) { c.Deflate, c.DeflateMin = true, 0 }, ""},
+		{"negative size to deflate", func(c *transport.Config) { c.DeflateMin = -1 }, "deflate_min: must be in 0 to 1048576 bytes, not -1"},
+		{"too large a size to deflate", func(c *transport.Config) { c.DeflateMin = 1<<20 + 1 }, "deflate_min: must be in 0 to 1048576 bytes, not 1048577"},
 		{"origins", func(c *transport.Config) {
 			c.Origins = []string{"*", "null", "https://*.example.com", "http://localhost:1"}
 		}, ""},
