@@ -34,6 +34,16 @@ type benchCase struct {
 	run     func(ctx context.Context, s *server, say progress) (sample, error)
 }
 
+// A notDoneError is a measurement that was given up because it took longer
+// than the command line allows. It is a result, not a failure.
+type notDoneError struct {
+	limit time.Duration
+	what  string // how far it came
+}
+
+// Error says what was not done in which time.
+func (e *notDoneError) Error() string { return fmt.Sprintf("not done in %v: %s", e.limit, e.what) }
+
 // A benchmark is one subcommand.
 type benchmark struct {
 	// Fixed at construction.
@@ -42,6 +52,13 @@ type benchmark struct {
 	options   *options
 	schemes   []string // of its targets' URLs
 	spawnable []string
+	describe  func() (summary string, settings map[string]any) // what the load is
+
+	// relate adds to the samples of a round what follows from others of it,
+	// such as ratios. It is called after each case, with a row for each case
+	// so far and a column for each target; nil where nothing was measured.
+	// It may be nil.
+	relate func(round [][]sample)
 
 	// Set when the flags are checked.
 	cases   []benchCase
@@ -101,11 +118,12 @@ func (b *benchmark) run(ctx context.Context, stdout, stderr io.Writer) error {
 // ctx is done: a measurement that fails is part of the report.
 func (b *benchmark) rounds(ctx context.Context, r *report, stderr io.Writer) error {
 	for round := range b.options.rounds {
+		samples := make([][]sample, 0, len(b.cases))
 		for ci, c := range b.cases {
-			var floor float64 // what the write loop cost in this round
-			var others []sample
+			row := make([]sample, len(b.targets))
+			samples = append(samples, row)
 			for ti, t := range b.targets {
-				if c.applies != nil && !c.applies(t) {
+				if c.applies != nil && !c.applies(t) || r.hopeless(ci, ti) {
 					continue
 				}
 				say := func(format string, args ...any) {
@@ -118,22 +136,14 @@ func (b *benchmark) rounds(ctx context.Context, r *report, stderr io.Writer) err
 				if err != nil {
 					say("failed: %v", err)
 				}
-				if t.floor() {
-					floor = s[keyFanoutCPU]
-				} else if s != nil {
-					others = append(others, s)
-				}
+				row[ti] = s
 				r.add(ci, ti, s, note, err)
 				if err := pause(ctx, between); err != nil {
 					return err
 				}
 			}
-			if floor > 0 {
-				for _, s := range others {
-					if cpu, ok := s[keyFanoutCPU]; ok {
-						s[keyFanoutRatio] = cpu / floor
-					}
-				}
+			if b.relate != nil {
+				b.relate(samples)
 			}
 		}
 	}

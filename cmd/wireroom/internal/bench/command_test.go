@@ -39,7 +39,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"fanout --spawn nexus --rate 20,20", "--rate 20: given twice"},
 		{"fanout --spawn nexus --subscribers 0", "--subscribers 0: expected 1 to 1000000"},
 		{"fanout --spawn nexus --subscribers 999999", "raise the limit with ulimit -Hn"},
-		{"fanout --spawn nexus --payload 30", "--payload 30: expected " + strconv.Itoa(minPayload) + " to"},
+		{"fanout --spawn nexus --size 30", "--size 30: expected " + strconv.Itoa(minPayload) + " to"},
 		{"fanout --spawn nexus --rounds 0", "--rounds 0: expected 1 to 1000"},
 		{"fanout --spawn nexus --duration 1ms", "--duration 1ms: expected 100ms to 1h"},
 		{"fanout --spawn nexus --warmup -1s", "--warmup -1s: expected 0s to 1h"},

@@ -31,6 +31,10 @@ func newIdle() *cobra.Command {
 	o := &options{}
 	spawnable := []string{spawnWireroom, spawnNexus}
 	b := &benchmark{name: "idle", metrics: idleMetrics, options: o, schemes: wampSchemes, spawnable: spawnable}
+	b.describe = func() (string, map[string]any) {
+		return fmt.Sprintf("%d sessions, %s, %d rounds, settled for %v", o.sessions, strings.Join(o.serializerNames, "+"), o.rounds, o.settle),
+			o.settings(map[string]any{"sessions": o.sessions, "settle_seconds": o.settle.Seconds()})
+	}
 	cmd := &cobra.Command{
 		Use:   "idle",
 		Short: "Sessions that join, subscribe and stay: joins/s, memory per session",

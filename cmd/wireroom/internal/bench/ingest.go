@@ -42,6 +42,10 @@ func newIngest() *cobra.Command {
 	b := &benchmark{
 		name: "ingest", metrics: ingestMetrics, options: o, schemes: []string{"http", "https"}, spawnable: spawnable,
 	}
+	b.describe = func() (string, map[string]any) {
+		return fmt.Sprintf("%d B of text, %d rounds of %v", o.size, o.rounds, o.duration),
+			o.settings(map[string]any{"payload_bytes": o.size})
+	}
 	cmd := &cobra.Command{
 		Use:   "ingest",
 		Short: "Web applications that post events: acknowledged events/s, latency",
@@ -62,7 +66,7 @@ does nothing.`),
 	f.StringSliceVar(&o.via, "via", []string{viaXMLRPC, viaHTTP}, "xmlrpc or http; both are several cases")
 	f.StringVar(&o.key, "key", defaultKey, "secret of the ingest key")
 	f.StringVar(&o.class, "class", defaultClass, "class of the events; its data has a number and a text")
-	f.IntVar(&o.payload, "payload", 128, "bytes of the text")
+	f.IntVar(&o.size, "size", 128, "bytes of the text")
 	b.bind(cmd, func() error {
 		return o.ingestCases(b)
 	})

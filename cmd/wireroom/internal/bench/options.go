@@ -35,7 +35,9 @@ type options struct {
 
 	serializerNames []string
 	serializers     []serializer
-	payload         int
+	size            int         // bytes of the payload
+	sizes           []int       // of several cases
+	filling         fillingKind // of the payload
 	topic           string
 	abreast         int // joins at the same time
 	readers         int // loops that read
@@ -54,6 +56,23 @@ type options struct {
 	posters []int
 	key     string
 	class   string
+}
+
+// settings returns what a report says about the load, besides more.
+func (o *options) settings(more map[string]any) map[string]any {
+	if o.serializerNames != nil {
+		more["serializers"] = o.serializerNames
+	}
+	if o.duration > 0 {
+		more["duration_seconds"] = o.duration.Seconds()
+		more["warmup_seconds"] = o.warmup.Seconds()
+	}
+	return more
+}
+
+// rhythm says how long is measured, for the line above the tables.
+func (o *options) rhythm() string {
+	return fmt.Sprintf("%s, %d rounds of %v", strings.Join(o.serializerNames, "+"), o.rounds, o.duration)
 }
 
 // An outputFormat is how the report is written: text or json.
@@ -120,8 +139,12 @@ func (o *options) validate(f *pflag.FlagSet) error {
 			return fmt.Errorf("--warmup %v: expected 0s to 1h", o.warmup)
 		}
 	}
-	if has("payload") {
-		if err := inRange("--payload", o.payload, minPayload, 512<<10); err != nil {
+	if has("size") {
+		sizes := o.sizes
+		if sizes == nil {
+			sizes = []int{o.size}
+		}
+		if err := distinct("--size", sizes, minPayload, maxPayload); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ func newRequests(base *url.URL, via string, o *options) *requests {
 	if base.Port() == "" {
 		r.address = net.JoinHostPort(base.Hostname(), map[string]string{"http": "80", "https": "443"}[base.Scheme])
 	}
-	text := strings.Repeat("x", o.payload)
+	text := strings.Repeat("x", o.size)
 	path, kind := strings.TrimRight(base.Path, "/"), "application/json"
 	auth := "Authorization: Bearer " + o.key + "\r\n"
 	if via == viaXMLRPC {

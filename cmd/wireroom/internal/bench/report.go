@@ -4,6 +4,7 @@ package bench
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -26,6 +27,7 @@ type report struct {
 	Results   []*result      `json:"results"`
 	Bad       []string       `json:"bad,omitempty"` // what was lost, doubled, refused
 	Noise     float64        `json:"noise_cores"`   // most of a measurement's other_cores
+	summary   string
 	byPlace   map[[2]int]*result
 }
 
@@ -49,15 +51,21 @@ type result struct {
 	Values map[string]series `json:"metrics"`
 	Errors []string          `json:"errors,omitempty"` // of rounds that failed
 
+	// NotDone says what took longer than it may. Later rounds do not try again.
+	NotDone string `json:"not_done,omitempty"`
+
 	samples []sample
+	limit   time.Duration // of what was not done
 }
 
 // newReport returns a report without results.
 func newReport(b *benchmark) *report {
 	r := &report{
 		Format: 1, Benchmark: b.name, Started: time.Now().UTC(), Machine: thisMachine(),
-		Settings: b.options.settings(b.name), byPlace: make(map[[2]int]*result),
+		byPlace: make(map[[2]int]*result),
 	}
+	r.summary, r.Settings = b.describe()
+	r.Settings["rounds"] = b.options.rounds
 	for _, m := range b.metrics {
 		r.Metrics = append(r.Metrics, metricInfo{Key: m.key, Label: m.label, Unit: m.unit})
 	}
@@ -74,41 +82,27 @@ func newReport(b *benchmark) *report {
 	return r
 }
 
-// settings returns what the load was, for the report.
-func (o *options) settings(benchmark string) map[string]any {
-	s := map[string]any{"rounds": o.rounds}
-	if benchmark != "idle" {
-		s["duration_seconds"] = o.duration.Seconds()
-		s["warmup_seconds"] = o.warmup.Seconds()
-		s["payload_bytes"] = o.payload
-	}
-	if benchmark != "ingest" {
-		s["serializers"] = o.serializerNames
-	}
-	switch benchmark {
-	case "fanout":
-		s["subscribers"] = o.subscribers
-		s["acknowledge"] = o.acknowledge
-	case "rpc":
-		s["callers"] = o.callers
-	case "idle":
-		s["sessions"] = o.sessions
-		s["settle_seconds"] = o.settle.Seconds()
-	}
-	return s
-}
-
 // add notes one measurement.
 func (r *report) add(caseIndex, targetIndex int, s sample, note string, err error) {
 	res := r.byPlace[[2]int{caseIndex, targetIndex}]
 	if note != "" {
 		res.Note = note
 	}
+	if late, ok := errors.AsType[*notDoneError](err); ok {
+		res.NotDone = late.Error()
+		res.limit = late.limit
+		return
+	}
 	if err != nil {
 		res.Errors = append(res.Errors, err.Error())
 		return
 	}
 	res.samples = append(res.samples, s)
+}
+
+// hopeless reports whether the measurement was not done in time before.
+func (r *report) hopeless(caseIndex, targetIndex int) bool {
+	return r.byPlace[[2]int{caseIndex, targetIndex}].NotDone != ""
 }
 
 // finish sums up.
@@ -119,6 +113,9 @@ func (r *report) finish(b *benchmark) {
 		res.Values = summarize(res.samples)
 		if len(res.samples) < b.options.rounds {
 			r.Complete = false
+		}
+		if res.NotDone != "" {
+			r.Bad = append(r.Bad, fmt.Sprintf("%s, %s: %s", res.Case, res.Target, res.NotDone))
 		}
 		r.Noise = max(r.Noise, res.Values["other_cores"].Max)
 		for _, m := range b.metrics {
@@ -153,7 +150,7 @@ func (r *report) write(w io.Writer, b *benchmark) error {
 func (r *report) text(b *benchmark) string {
 	var t strings.Builder
 	m := r.Machine
-	fmt.Fprintf(&t, "wireroom bench %s: %s\n", r.Benchmark, b.options.summary(r.Benchmark))
+	fmt.Fprintf(&t, "wireroom bench %s: %s\n", r.Benchmark, r.summary)
 	fmt.Fprintf(&t, "%d × %s, %.1f GB, Linux %s, %s, GOMAXPROCS %d, load at start %.2f\n",
 		m.Cores, m.CPU, float64(m.Memory)/1e9, m.Kernel, m.Go, m.GOMAXPROCS, m.Load)
 	if b.options.rounds > 1 {
@@ -181,6 +178,7 @@ func (r *report) table(t *strings.Builder, b *benchmark, ci int, c benchCase) {
 			rows[0] = append(rows[0], res.Target)
 		}
 	}
+	first := true
 	for _, m := range b.metrics {
 		row, known := []string{"  " + m.label}, false
 		for _, res := range columns {
@@ -188,12 +186,16 @@ func (r *report) table(t *strings.Builder, b *benchmark, ci int, c benchCase) {
 			if v, ok := res.Values[m.key]; ok {
 				known = true
 				cell = v.cell(m.digits)
+			} else if first && res.NotDone != "" {
+				known = true
+				cell = fmt.Sprintf("not done in %v", res.limit)
 			}
 			row = append(row, cell)
 		}
 		if known {
 			rows = append(rows, row)
 		}
+		first = false
 	}
 	if len(columns) == 0 {
 		return
@@ -203,6 +205,9 @@ func (r *report) table(t *strings.Builder, b *benchmark, ci int, c benchCase) {
 	for _, res := range columns {
 		if res.Note != "" {
 			fmt.Fprintf(t, "  %s: %s\n", res.Target, res.Note)
+		}
+		if res.NotDone != "" {
+			fmt.Fprintf(t, "  %s: %s\n", res.Target, res.NotDone)
 		}
 		for _, e := range slices.Compact(slices.Sorted(slices.Values(res.Errors))) {
 			fmt.Fprintf(t, "  %s failed: %s\n", res.Target, strings.ReplaceAll(e, "\n", "\n    "))
@@ -257,22 +262,4 @@ func writeTable(t *strings.Builder, rows [][]string) {
 		}
 		t.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
-}
-
-// summary says in a line what the load was.
-func (o *options) summary(benchmark string) string {
-	every := fmt.Sprintf("%d B, %s, %d rounds of %v", o.payload, strings.Join(o.serializerNames, "+"), o.rounds, o.duration)
-	switch benchmark {
-	case "fanout":
-		s := fmt.Sprintf("%d subscribers, %s", o.subscribers, every)
-		if o.acknowledge {
-			s += ", acknowledged"
-		}
-		return s
-	case "rpc":
-		return fmt.Sprintf("%d callers, %s", o.callers, every)
-	case "idle":
-		return fmt.Sprintf("%d sessions, %s, %d rounds, settled for %v", o.sessions, strings.Join(o.serializerNames, "+"), o.rounds, o.settle)
-	}
-	return fmt.Sprintf("%d B of text, %d rounds of %v", o.payload, o.rounds, o.duration)
 }

@@ -39,6 +39,7 @@ func made() (*report, *benchmark) {
 		cases:   []benchCase{{name: "rate 20/s"}},
 		targets: []*target{{name: "one", url: "ws://one"}, {name: "nexus", spawn: spawnNexus}},
 	}
+	b.describe = b.options.describeFanout
 	r := newReport(b)
 	r.Machine = machine{CPU: "test", Cores: 2}
 	r.add(0, 0, sample{"lost": 0, keyFanoutCPU: 8.25, "offered": 1000}, "", nil)

@@ -33,6 +33,10 @@ func newRPC() *cobra.Command {
 	o := &options{}
 	spawnable := []string{spawnWireroom, spawnNexus}
 	b := &benchmark{name: "rpc", metrics: rpcMetrics, options: o, schemes: wampSchemes, spawnable: spawnable}
+	b.describe = func() (string, map[string]any) {
+		return fmt.Sprintf("%d callers, %d B, %s", o.callers, o.size, o.rhythm()),
+			o.settings(map[string]any{"callers": o.callers, "payload_bytes": o.size})
+	}
 	cmd := &cobra.Command{
 		Use:   "rpc",
 		Short: "Callers and a callee that echoes: calls/s, latency, CPU per call",
@@ -47,7 +51,7 @@ the next. The callee, in the generator too, answers at once with what it got.`),
 	o.addDuration(f)
 	f.IntVar(&o.callers, "callers", 8, "sessions that call")
 	f.IntSliceVar(&o.inFlight, "in-flight", []int{8}, "calls that each caller has under way; several are several cases")
-	f.IntVar(&o.payload, "payload", 128, "bytes of a call's only argument")
+	f.IntVar(&o.size, "size", 128, "bytes of a call's only argument")
 	f.StringVar(&o.topic, "topic", "bench.echo", "procedure")
 	b.bind(cmd, func() error {
 		if err := inRange("--callers", o.callers, 1, 100_000); err != nil {
@@ -194,7 +198,7 @@ func (r *rpc) openCallee(ctx context.Context) error {
 		_ = s.conn.Close()
 		return err
 	}
-	_, err = r.swarm.attach(s, 0, &callee{yield: newTemplate(s.ser, newPayload(r.o.payload), codeYield, dict{})})
+	_, err = r.swarm.attach(s, 0, &callee{yield: newTemplate(s.ser, newPayload(r.o.size), codeYield, dict{})})
 	return err
 }
 
@@ -203,7 +207,7 @@ func (r *rpc) openCaller(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	payload := newPayload(r.o.payload)
+	payload := newPayload(r.o.size)
 	r.callers[i] = &caller{
 		call:    newTemplate(s.ser, payload, codeCall, dict{}, r.o.topic),
 		payload: payload,

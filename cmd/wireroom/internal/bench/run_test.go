@@ -289,7 +289,7 @@ func ingestServer(nth int) http.Handler {
 func TestIngest(t *testing.T) {
 	s := httptest.NewServer(ingestServer(0))
 	defer s.Close()
-	args := []string{"ingest", "--rounds", "1", "--duration", "300ms", "--warmup", "50ms", "--posters", "1,3", "--key", "the-key", "--class", "c", "--payload", "40", "--strict"}
+	args := []string{"ingest", "--rounds", "1", "--duration", "300ms", "--warmup", "50ms", "--posters", "1,3", "--key", "the-key", "--class", "c", "--size", "40", "--strict"}
 	r, err := bench(t.Context(), t, append(args, "--url", s.URL+"/x", "--pid", strconv.Itoa(os.Getpid()))...)
 	if err != nil {
 		t.Fatal(err)
