@@ -62,6 +62,7 @@ func (b *broker) publish(ws *workspace, p *Publication) {
 
 // fanOut queues the event on the subscribers of one subscription.
 func (b *broker) fanOut(ws *workspace, sub *subscription) (n int) {
+	p := ws.enc.p
 	for _, m := range sub.members() {
 		s := m.session
 		if !ws.to.has(s) {
@@ -72,10 +73,18 @@ func (b *broker) fanOut(ws *workspace, sub *subscription) (n int) {
 			b.stats.untranslatable.Add(1)
 			continue
 		}
-		if ws.pushed(s, m.push(frame, live)) {
+		w, linger := p.WhenFull, p.Linger
+		if w == Inherit {
+			w = s.limits.WhenFull
+		}
+		if linger == 0 {
+			linger = s.limits.Linger
+		}
+		if ws.delivered(s, m.push(frame, w.key(p.Key), linger), linger) {
 			n++
 		}
 	}
+	ws.rest()
 	return n
 }
 

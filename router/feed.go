@@ -82,7 +82,7 @@ func (f *Feed) push(frame []byte) (pushed, <-chan struct{}) {
 	if room := o.waitLocked(len(frame)); room != nil {
 		return refused, room
 	}
-	return o.pushLocked(frame), nil
+	return o.pushLocked(entry{frame: frame, member: f.member, key: keyFirm}, 0), nil
 }
 
 // Live lets published events reach the subscription from now on.

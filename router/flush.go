@@ -2,6 +2,7 @@ package router
 
 import (
 	"errors"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -18,6 +19,10 @@ const (
 	// goes on handling messages.
 	flushAhead = 64
 
+	// fanOutAhead is how many sessions a fan-out queues for before the
+	// flushers begin, on other cores, with those.
+	fanOutAhead = 256
+
 	// flushChunk is how many sessions a flusher takes at a time.
 	flushChunk = 16
 
@@ -32,6 +37,8 @@ const (
 type workspace struct {
 	dec     wamp.Decoder
 	dirty   []*Session
+	lazy    []*Session // to be flushed after linger
+	linger  time.Duration
 	bufs    [][]byte
 	matches []*subscription
 	to      audience
@@ -48,7 +55,7 @@ var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 func getWorkspace() *workspace { return workspaces.Get().(*workspace) }
 
 func putWorkspace(ws *workspace) {
-	if cap(ws.dirty) > 4096 || cap(ws.bufs) > 4096 || cap(ws.matches) > 4096 {
+	if cap(ws.dirty) > 4096 || cap(ws.lazy) > 4096 || cap(ws.bufs) > 4096 || cap(ws.matches) > 4096 {
 		return // a giant's leftovers are not worth keeping
 	}
 	workspaces.Put(ws)
@@ -70,6 +77,35 @@ func (ws *workspace) pushed(s *Session, p pushed) bool {
 		s.overflow()
 	}
 	return false
+}
+
+// delivered is pushed for an event of a fan-out, which may linger. When the
+// fan-out is over, rest must be called.
+func (ws *workspace) delivered(s *Session, p pushed, linger time.Duration) bool {
+	switch {
+	case p == lingerIt:
+		if ws.linger != linger {
+			ws.rest()
+			ws.linger = linger
+		}
+		ws.lazy = append(ws.lazy, s)
+		return true
+	case !ws.pushed(s, p):
+		return false
+	case len(ws.dirty) >= fanOutAhead:
+		ws.handOver(&s.router.flushers)
+	}
+	return true
+}
+
+// rest leaves the sessions that are to be flushed after a while to their lane.
+func (ws *workspace) rest() {
+	if len(ws.lazy) == 0 {
+		return
+	}
+	ws.lazy[0].router.lanes.add(ws.linger, ws.lazy)
+	clear(ws.lazy)
+	ws.lazy = ws.lazy[:0]
 }
 
 // flush writes what ws has the duty to write: little by itself, much through
@@ -194,7 +230,7 @@ func (s *Session) flush(bufs [][]byte) [][]byte {
 			s.router.flushers.add(s)
 			return bufs
 		}
-		if bufs, size, last = s.out.take(bufs[:0], n); len(bufs) == 0 {
+		if bufs, size, last = s.take(bufs[:0], n); len(bufs) == 0 {
 			s.flushed(last)
 			return bufs
 		}
@@ -226,11 +262,44 @@ func (s *Session) drain(bufs [][]byte, size int) {
 			return
 		}
 		var last bool
-		if bufs, size, last = s.out.take(bufs[:0], size); len(bufs) == 0 {
+		if bufs, size, last = s.take(bufs[:0], size); len(bufs) == 0 {
 			s.flushed(last)
 			return
 		}
 	}
+}
+
+// take takes what is next to be written. What follows a gap in a subscription
+// is marked, in a copy, with how many events are missing.
+func (s *Session) take(dst [][]byte, written int) (_ [][]byte, size int, last bool) {
+	dst, size, gaps, last := s.out.take(dst, written)
+	grown := 0
+	for _, g := range gaps {
+		frame := s.marked(dst[g.at], g.missed)
+		grown += len(frame) - len(dst[g.at])
+		dst[g.at] = frame
+	}
+	if grown != 0 {
+		s.out.wrote(-grown)
+	}
+	return dst, size + grown, last
+}
+
+// marked returns a copy of the framed EVENT that says how many events of its
+// subscription the session missed before it.
+func (s *Session) marked(frame []byte, missed uint64) []byte {
+	ws := getWorkspace() // the caller's may be in use
+	defer putWorkspace(ws)
+	f, ser := s.peer.Framing, s.peer.Serializer
+	ws.dec.MaxDepth = math.MaxInt32 // the router wrote it
+	m, err := ws.dec.Decode(ser, f.Open(frame))
+	event, ok := m.(*wamp.Event)
+	if !ok {
+		s.router.log.Error("event cannot be marked", "missed", missed, "err", err)
+		return frame
+	}
+	event.Details.Fields = []wamp.Field{wamp.UintField("_missed", missed)}
+	return seal(f, ser, event, len(frame))
 }
 
 // flushed is called when the duty to flush has ended; last says for ever.

@@ -25,10 +25,10 @@ var routerRoles = map[string]any{
 }
 
 // awaitHello gives the peer the hello timeout for its first message.
-func (s *Session) awaitHello() { s.await("HELLO", s.router.cfg.HelloTimeout) }
+func (s *Session) awaitHello() { s.expect("HELLO", s.router.cfg.HelloTimeout) }
 
-// await ends the session if the message does not come within the timeout.
-func (s *Session) await(what string, timeout time.Duration) {
+// expect ends the session if the message does not come within the timeout.
+func (s *Session) expect(what string, timeout time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {
@@ -97,7 +97,7 @@ func (s *Session) greet(ctx context.Context, m *wamp.Hello) error {
 		return s.refuse(err)
 	case challenge != nil:
 		s.challenge = challenge
-		s.await("AUTHENTICATE", s.router.cfg.AuthTimeout)
+		s.expect("AUTHENTICATE", s.router.cfg.AuthTimeout)
 		extra := challenge.Extra
 		if extra == nil {
 			extra = map[string]any{}
@@ -147,6 +147,11 @@ func (s *Session) enter(g *Grant, details map[string]any) bool {
 	stopTimer(s.hello)
 	s.hello = nil
 	s.authid, s.authrole, s.authmethod = g.AuthID, g.AuthRole, g.AuthMethod
+	if g.Limits != nil {
+		s.limits = g.Limits
+		s.out.resize(g.Limits.QueueBytes)
+	}
+	s.meter = newMeter(s.limits)
 	s.realm.admit(s)
 	s.reply(&wamp.Welcome{Session: s.id, Details: details})
 	s.joined.Store(true)

@@ -27,6 +27,21 @@ func (w WhenFull) String() string {
 	return [...]string{"inherit", "disconnect", "drop-oldest", "keep-latest"}[w]
 }
 
+// key returns what entries of events with the policy and the publication's key
+// have for a key.
+func (w WhenFull) key(of uint64) uint64 {
+	switch {
+	case w == DropOldest:
+		return keyOldest
+	case w != KeepLatest:
+		return keyFirm
+	case of == 0:
+		return keyAny
+	default:
+		return max(of, keyAny+1)
+	}
+}
+
 // Limits are what one session may use.
 type Limits struct {
 	QueueBytes int      // that may wait for the peer: 4 KiB to 1 GiB

@@ -1,6 +1,9 @@
 package router
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 const (
 	// keepFrames is how many queue slots an idle session has.
@@ -9,9 +12,17 @@ const (
 	// burstFrames is how many it borrows when more wait. Only beyond that a
 	// queue allocates.
 	burstFrames = 64
+
+	// takeBytes is how much a flush takes at a time, a larger frame apart:
+	// what is being written can't be dropped any more.
+	takeBytes = 64 << 10
+
+	// gatherBytes is how much may wait for a lingering flush. More gains
+	// nothing from waiting.
+	gatherBytes = 16 << 10
 )
 
-var bursts = sync.Pool{New: func() any { return new([burstFrames][]byte) }}
+var bursts = sync.Pool{New: func() any { return new([burstFrames]entry) }}
 
 // A pushed is what became of a frame that was to be queued.
 type pushed uint8
@@ -19,8 +30,37 @@ type pushed uint8
 const (
 	queued   pushed = iota // someone else is flushing, or will
 	flushIt                // queued, and the caller must now have the session flushed
-	overflow               // not queued: the queue is full
-	refused                // not queued: the session is ending
+	lingerIt               // queued, and the caller must see to it that the session is flushed within the frame's linger
+	dropped                // not queued: the queue is full of what is worth no less, and its member will be told
+	overflow               // not queued: the queue is full, and the session must end
+	refused                // not queued: the session is ending, or does not want the frame
+)
+
+// An entry is a frame in a queue.
+type entry struct {
+	frame  []byte  // nil: it was dropped
+	member *member // whose event it is; nil: no event
+	key    uint64  // what may be done with an event when the queue is full
+}
+
+// Keys of entries: what may be done when the queue is full. Greater ones are
+// those of KeepLatest.
+const (
+	keyOldest uint64 = iota // may be dropped
+	keyFirm                 // must not be dropped
+	keyAny                  // KeepLatest for a publication without a key
+)
+
+func (e *entry) mayDrop() bool { return e.member != nil && e.key == keyOldest }
+func (e *entry) latest() bool  { return e.member != nil && e.key >= keyAny }
+
+// A duty says who writes what waits.
+type outboxDuty uint8
+
+const (
+	nobody    outboxDuty = iota // nothing waits
+	lingering                   // a lane will, unless somebody takes the duty from it
+	flushing                    // somebody writes, or is about to
 )
 
 // An outbox holds the framed bytes that wait to be written to one peer.
@@ -31,60 +71,116 @@ const (
 type outbox struct {
 	mu sync.Mutex // guards the following
 
-	frames   [][]byte             // waiting, in order
-	bytes    int                  // in frames and being written
-	limit    int                  // of bytes
-	flushing bool                 // somebody has the duty to write
-	over     bool                 // a frame did not fit: the session will be ended
-	closed   bool                 // nothing more is taken in
-	room     chan struct{}        // closed when there is room again; nil: nobody waits
-	keep     [keepFrames][]byte   // frames begins here, so that an idle session owns no other memory
-	burst    *[burstFrames][]byte // borrowed; nil if keep was enough
+	entries []entry             // waiting, in order
+	bytes   int                 // in entries and being written
+	loose   int                 // in entries that may be dropped
+	limit   int                 // of bytes
+	linger  time.Duration       // of the shortest lane in which the session stands; 0: in none
+	room    chan struct{}       // closed when there is room again; nil: nobody waits
+	burst   *[burstFrames]entry // borrowed; nil if keep was enough
+	backlog *backlog            // nil unless much waits
+	duty    outboxDuty
+	over    bool              // a frame did not fit: the session will be ended
+	closed  bool              // nothing more is taken in
+	keep    [keepFrames]entry // entries begins here, so that an idle session owns no other memory
 }
 
-// push queues frame.
+// push queues a frame that is no event.
 func (o *outbox) push(frame []byte) pushed {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.pushLocked(frame)
+	return o.pushLocked(entry{frame: frame}, 0)
 }
 
-func (o *outbox) pushLocked(frame []byte) pushed {
+// pushLocked queues e, which may wait for linger to be written, if at most 0
+// not at all.
+func (o *outbox) pushLocked(e entry, linger time.Duration) pushed {
 	if o.closed || o.over {
 		return refused
 	}
+	if o.backlog != nil && e.latest() {
+		o.supersede(&e)
+	}
 	// A frame that is larger than the whole limit may pass alone.
-	if o.bytes > 0 && o.bytes+len(frame) > o.limit {
-		o.over = true // or a later frame could pass before the session is ended
-		return overflow
+	if over := o.bytes + len(e.frame) - o.limit; over > 0 && o.bytes > 0 {
+		if o.makeRoom(&e, over); o.bytes > 0 && o.bytes+len(e.frame) > o.limit {
+			if e.mayDrop() {
+				e.member.missed++
+				e.member.session.router.stats.droppedOldest.Add(1)
+				return dropped
+			}
+			o.over = true // or a later frame could pass before the session is ended
+			return overflow
+		}
 	}
-	o.addLocked(frame)
-	if o.flushing {
-		return queued
-	}
-	o.flushing = true
-	return flushIt
+	o.addLocked(e)
+	return o.dutyFor(linger)
 }
 
-func (o *outbox) addLocked(frame []byte) {
-	switch len(o.frames) {
+// resize changes how many bytes may wait.
+func (o *outbox) resize(limit int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.limit = limit
+}
+
+// dutyFor decides who writes a frame that was queued.
+func (o *outbox) dutyFor(linger time.Duration) pushed {
+	switch {
+	case o.duty == flushing:
+		return queued
+	case linger <= 0 || o.bytes >= gatherBytes:
+		o.duty = flushing
+		return flushIt
+	}
+	o.duty = lingering
+	if o.linger > 0 && o.linger <= linger {
+		return queued // it is due no later than this frame
+	}
+	o.linger = linger
+	return lingerIt
+}
+
+// lapse is called when the session has stood in the lane for as long as that
+// says. It reports whether the caller now has the duty to flush.
+func (o *outbox) lapse(lane time.Duration) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.linger == lane {
+		o.linger = 0
+	}
+	if o.duty != lingering {
+		return false // somebody wrote it meanwhile
+	}
+	o.duty = flushing
+	return true
+}
+
+func (o *outbox) addLocked(e entry) {
+	switch len(o.entries) {
 	case 0:
-		o.frames = o.keep[:0]
+		o.entries = o.keep[:0]
 	case keepFrames:
 		if o.burst == nil {
-			o.burst = bursts.Get().(*[burstFrames][]byte)
-			o.frames = append(o.burst[:0], o.frames...)
+			o.burst = bursts.Get().(*[burstFrames]entry)
+			o.entries = append(o.burst[:0], o.entries...)
 			clear(o.keep[:])
 		}
 	}
-	o.frames = append(o.frames, frame)
-	o.bytes += len(frame)
+	o.entries = append(o.entries, e)
+	o.bytes += len(e.frame)
+	if e.mayDrop() {
+		o.loose += len(e.frame)
+	}
+	if e.latest() {
+		o.indexLast()
+	}
 }
 
 // close queues the last frames, beyond the limit if need be, and refuses all
 // later ones. With discard it first drops what nobody began to write and
 // returns how many frames that were. first is false if it was closed before.
-func (o *outbox) close(discard bool, last ...[]byte) (first, flush bool, dropped int) {
+func (o *outbox) close(discard bool, last ...[]byte) (first, flush bool, lost int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
@@ -92,63 +188,102 @@ func (o *outbox) close(discard bool, last ...[]byte) (first, flush bool, dropped
 	}
 	o.closed = true
 	if discard {
-		dropped = len(o.frames)
-		for _, f := range o.frames {
-			o.bytes -= len(f)
+		for _, e := range o.entries {
+			if e.frame != nil {
+				o.bytes -= len(e.frame)
+				lost++
+			}
 		}
-		clear(o.frames)
-		o.frames = o.keep[:0]
-		o.giveBackLocked()
+		o.drainedLocked()
 	}
 	for _, f := range last {
 		if f != nil {
-			o.addLocked(f)
+			o.addLocked(entry{frame: f})
 		}
 	}
 	if o.room != nil {
 		close(o.room)
 		o.room = nil
 	}
-	flush = !o.flushing
-	o.flushing = true
-	return true, flush, dropped
+	flush = o.duty != flushing
+	o.duty = flushing
+	return true, flush, lost
+}
+
+// A gap is where a session missed events of a subscription: before a frame that
+// was taken.
+type gap struct {
+	at     int // of the frames that were taken together
+	missed uint64
 }
 
 // take counts the bytes that the caller has written since it last took, and
-// appends all waiting frames to dst, which it returns with their size. When
-// nothing waits, it ends the caller's duty and returns an empty dst; last then
-// says that nothing will ever be queued again, and is true only once.
-func (o *outbox) take(dst [][]byte, written int) (_ [][]byte, size int, last bool) {
+// appends waiting frames to dst, which it returns with their size and with the
+// gaps between them. When nothing waits, it ends the caller's duty and returns
+// an empty dst; last then says that nothing will ever be queued again, and is
+// true only once.
+func (o *outbox) take(dst [][]byte, written int) (_ [][]byte, size int, gaps []gap, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.wroteLocked(written)
-	if len(o.frames) == 0 {
-		if o.closed {
-			return dst, 0, true // flushing stays set: nobody flushes a closed outbox again
+	n := 0
+	for i := range o.entries {
+		e := &o.entries[i]
+		if size > 0 && size+len(e.frame) > takeBytes {
+			break
 		}
-		o.flushing = false
-		return dst, 0, false
+		n++
+		if e.frame == nil {
+			continue
+		}
+		if m := e.member; m != nil && m.missed > 0 {
+			gaps = append(gaps, gap{at: len(dst), missed: m.missed})
+			m.missed = 0
+		}
+		dst = append(dst, e.frame)
+		size += len(e.frame)
+		if e.mayDrop() {
+			o.loose -= len(e.frame)
+		}
 	}
-	for i, f := range o.frames {
-		dst = append(dst, f)
-		size += len(f)
-		o.frames[i] = nil
+	o.tookLocked(n)
+	if len(dst) > 0 {
+		return dst, size, gaps, false
 	}
-	o.frames = o.keep[:0]
-	o.giveBackLocked()
-	return dst, size, false
+	if o.closed {
+		return dst, 0, nil, true // the duty stays: nobody flushes a closed outbox again
+	}
+	o.duty = nobody
+	return dst, 0, nil, false
 }
 
-// giveBackLocked returns what the queue has borrowed. It keeps no frame alive.
-func (o *outbox) giveBackLocked() {
+// tookLocked removes the first n entries.
+func (o *outbox) tookLocked(n int) {
+	if n == len(o.entries) {
+		o.drainedLocked()
+		return
+	}
+	if o.backlog != nil {
+		o.backlog.took(o.entries[:n])
+	}
+	clear(o.entries[:n])
+	o.entries = o.entries[n:]
+}
+
+// drainedLocked forgets all entries and returns what the queue has borrowed.
+// It keeps no frame alive.
+func (o *outbox) drainedLocked() {
+	clear(o.entries)
+	o.entries, o.loose, o.backlog = o.keep[:0], 0, nil
 	if o.burst != nil {
-		clear(o.burst[:]) // frames may have grown out of it
+		clear(o.burst[:]) // entries may have grown out of it
 		bursts.Put(o.burst)
 		o.burst = nil
 	}
 }
 
 // wrote counts bytes that the caller has written and keeps the duty to flush.
+// Negative n is for bytes that will be written and were not queued.
 func (o *outbox) wrote(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

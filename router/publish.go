@@ -89,12 +89,27 @@ func (s *Session) publishGoverned(gov Governor, p *Publication, m *wamp.Publish)
 	if s.pending == nil {
 		s.pending = make(chan struct{}, s.limits.MaxPublishing)
 	}
+	request, ack, pending := m.Request, m.Options.Acknowledge, s.pending
+	p = p.Clone()
 	// Both the slot and the Governor may have us wait, and others must not
 	// wait with us.
-	s.ws.flush(&s.router.flushers)
-	s.pending <- struct{}{}
-	request, ack, pending := m.Request, m.Options.Acknowledge, s.pending
-	gov.Publish(p.Clone(), func(id wamp.ID, err error) {
+	select {
+	case pending <- struct{}{}:
+		s.ws.flush(&s.router.flushers)
+	default:
+		err := s.await(func(done <-chan struct{}) bool {
+			select {
+			case pending <- struct{}{}:
+				return true
+			case <-done:
+				return false
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	gov.Publish(p, func(id wamp.ID, err error) {
 		switch {
 		case err != nil:
 			s.router.stats.refused.Add(1)

@@ -21,6 +21,7 @@ type Router struct {
 	auth     Authenticator
 	log      *slog.Logger
 	flushers flushers
+	lanes    lanes
 	wg       sync.WaitGroup // every goroutine that the router starts
 
 	realms atomic.Pointer[map[wamp.URI]*Realm] // copied on change, under mu
@@ -41,6 +42,7 @@ func New(cfg Config, auth Authenticator, log *slog.Logger) *Router {
 	r := &Router{cfg: cfg, auth: auth, log: log, sessions: make(map[*Session]struct{})}
 	r.realms.Store(&map[wamp.URI]*Realm{})
 	r.flushers.start(cfg.Flushers, &r.wg)
+	r.lanes.init(&r.flushers)
 	return r
 }
 
@@ -132,6 +134,7 @@ func (r *Router) Shutdown(ctx context.Context) error {
 		r.mu.Unlock()
 		<-empty
 	}
+	r.lanes.close()
 	r.flushers.close()
 	r.wg.Wait()
 	return err

@@ -46,13 +46,16 @@ type Session struct {
 	ws        *workspace    // nil between Flush and Receive
 	challenge *Challenge    // waiting for AUTHENTICATE
 	pending   chan struct{} // a slot for each publication that waits for the Governor; nil until one does
+	meter     *meter        // of what is read; nil: it is not limited
 
+	busy   atomic.Bool                // the reader waits, and not for the peer
 	ending atomic.Bool                // End or fail was called
 	why    atomic.Pointer[wamp.Error] // the first reason to end; nil after a goodbye
 	out    outbox
 
-	mu          sync.Mutex // guards the following
-	left        bool       // nothing may be added any more
+	mu          sync.Mutex    // guards the following
+	left        bool          // nothing may be added any more
+	done        chan struct{} // closed when left is set; nil: nobody waits for that
 	hello       *time.Timer
 	subs        map[wamp.ID]*member
 	regs        map[wamp.ID]*registration
@@ -85,6 +88,11 @@ func (s *Session) Receive(msg []byte) error {
 	}
 	if s.ws == nil {
 		s.ws = getWorkspace()
+	}
+	if s.meter != nil {
+		if err := s.pace(len(msg)); err != nil {
+			return err
+		}
 	}
 	s.ws.dec.MaxDepth = s.router.cfg.MaxDepth
 	m, err := s.ws.dec.Decode(s.peer.Serializer, msg)
@@ -236,6 +244,9 @@ func (s *Session) fail(err error) {
 	s.why.CompareAndSwap(nil, &wamp.Error{URI: wamp.URINetworkFailure, Err: err})
 	s.out.close(true)
 	s.link.Close() // unblocks the reader, which calls Detach
+	if s.busy.Load() {
+		s.router.wg.Go(s.leave) // unblocks a reader that waits for something else
+	}
 }
 
 // leave takes the session out of everything that refers to it. Only the first
@@ -248,6 +259,9 @@ func (s *Session) leave() {
 	}
 	s.left = true
 	stopTimer(s.hello)
+	if s.done != nil {
+		close(s.done)
+	}
 	subs, regs, calls, invocations := s.subs, s.regs, s.calls, s.invocations
 	s.subs, s.regs, s.calls, s.invocations = nil, nil, nil, nil
 	s.mu.Unlock()

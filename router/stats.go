@@ -10,6 +10,9 @@ type counters struct {
 	calls, callErrors    atomic.Uint64
 	slowConsumers        atomic.Uint64
 	discarded            atomic.Uint64
+	droppedOldest        atomic.Uint64
+	superseded           atomic.Uint64
+	pauses               atomic.Uint64
 	writeTimeouts        atomic.Uint64
 	untranslatable       atomic.Uint64
 	strayYields          atomic.Uint64
@@ -29,6 +32,9 @@ type Stats struct {
 	CallErrors     uint64 // answered with ERROR
 	SlowConsumers  uint64 // sessions ended because their queue was full
 	Discarded      uint64 // frames that such sessions never got
+	DroppedOldest  uint64 // events that a full queue had no room for, or made room from (DropOldest)
+	Superseded     uint64 // events that made room for later ones with their key (KeepLatest)
+	Pauses         uint64 // times that a session was not read for a while, because it sent too much
 	WriteTimeouts  uint64 // sessions ended because a write took too long
 	Untranslatable uint64 // events that a receiver's serializer cannot express
 	StrayYields    uint64 // answers to invocations that were over
@@ -47,6 +53,9 @@ func (c *counters) snapshot(connections int) Stats {
 		CallErrors:     c.callErrors.Load(),
 		SlowConsumers:  c.slowConsumers.Load(),
 		Discarded:      c.discarded.Load(),
+		DroppedOldest:  c.droppedOldest.Load(),
+		Superseded:     c.superseded.Load(),
+		Pauses:         c.pauses.Load(),
 		WriteTimeouts:  c.writeTimeouts.Load(),
 		Untranslatable: c.untranslatable.Load(),
 		StrayYields:    c.strayYields.Load(),

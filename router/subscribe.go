@@ -54,7 +54,7 @@ func (s *Session) addSubscription(m *wamp.Subscribe, replay Replay) error {
 	}
 	var result pushed
 	s.realm.broker.add(mem, m.Topic, m.Options.Match, func(sub *subscription) {
-		result = s.out.pushLocked(s.frame(&wamp.Subscribed{Request: m.Request, Subscription: sub.id}))
+		result = s.out.pushLocked(entry{frame: s.frame(&wamp.Subscribed{Request: m.Request, Subscription: sub.id})}, 0)
 	})
 	s.subs[mem.sub.id] = mem
 	s.ws.pushed(s, result)

@@ -2,6 +2,7 @@ package router
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -82,20 +83,21 @@ type member struct {
 	session *Session
 	sub     *subscription
 
-	removed bool  // guarded by the lock of the topic's shard
-	phase   phase // guarded by session.out.mu
-	feed    *Feed // guarded by session.mu; the last replay, if there was one
+	removed bool   // guarded by the lock of the topic's shard
+	phase   phase  // guarded by session.out.mu
+	missed  uint64 // likewise: events that were dropped since the last one that was written
+	feed    *Feed  // guarded by session.mu; the last replay, if there was one
 }
 
-// push queues frame if the member is in phase in.
-func (m *member) push(frame []byte, in phase) pushed {
+// push queues an event if the member is live.
+func (m *member) push(frame []byte, key uint64, linger time.Duration) pushed {
 	o := &m.session.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if m.phase != in {
+	if m.phase != live {
 		return refused
 	}
-	return o.pushLocked(frame)
+	return o.pushLocked(entry{frame: frame, member: m, key: key}, linger)
 }
 
 func (m *member) isReplaying() bool {

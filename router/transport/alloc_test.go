@@ -23,6 +23,7 @@ func (s *mute) Flush()               {}
 func (s *mute) Detach(error)         {}
 func (s *mute) SendControl([]byte)   {}
 func (s *mute) End(*wamp.Error)      {}
+func (s *mute) Busy() bool           { return false }
 
 // muteHouse returns a server over TCP whose sessions are mute.
 func muteHouse(t testing.TB) (*house, chan *mute) {

@@ -19,6 +19,10 @@ type session interface {
 	Detach(err error)
 	SendControl(frame []byte)
 	End(why *wamp.Error)
+
+	// Busy reports whether Receive waits for something, so that silence
+	// does not mean that the peer has gone.
+	Busy() bool
 }
 
 // A wire is how the bytes of a connection are read and written. fill belongs

@@ -121,6 +121,8 @@ func (s *fakeSession) Flush() {
 	s.flushes++
 }
 
+func (s *fakeSession) Busy() bool { return false }
+
 func (s *fakeSession) SendControl(frame []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -129,6 +129,10 @@ func (s *Server) see(d dueConn) {
 		s.stats.pings.Add(1)
 		d.conn.sess.SendControl(pingFrame)
 	case endIt:
+		if d.conn.sess.Busy() {
+			d.conn.slot.heard.CompareAndSwap(heardNothing, heardBytes) // it may have answered
+			return
+		}
 		s.stats.pingTimeouts.Add(1)
 		d.conn.sess.End(wamp.Errorf(wamp.URINetworkFailure, "nothing came within %v of a ping", s.cfg.PingTimeout))
 	case closeIt:
