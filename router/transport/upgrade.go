@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
@@ -37,6 +36,11 @@ type refusal struct {
 // proper upgrade is answered with a status and a text that says what is wrong.
 // Set-Cookie headers that are already in w are sent with the answer.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	no := checkHandshake(r)
+	if no != nil {
+		s.refuse(w, r, no)
+		return
+	}
 	ser, identity, no := s.consider(r)
 	if no != nil {
 		s.refuse(w, r, no)
@@ -48,7 +52,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, &refusal{status: http.StatusInternalServerError, text: "this connection cannot be upgraded"})
 		return
 	}
-	if err := s.accept(nc, brw, w, r, ser, identity); err != nil {
+	// A client may send frames right behind its request.
+	head, err := brw.Reader.Peek(brw.Reader.Buffered())
+	if err == nil {
+		err = s.accept(nc, head, w.Header()["Set-Cookie"], r, ser, identity)
+	}
+	if err != nil {
 		s.stats.refused.Add(1)
 		s.log.LogAttrs(context.Background(), slog.LevelDebug, "upgrade failed",
 			slog.String("peer", r.RemoteAddr), slog.Any("err", err))
@@ -56,8 +65,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// accept answers the upgrade request and starts the connection.
-func (s *Server) accept(nc net.Conn, brw *bufio.ReadWriter, w http.ResponseWriter, r *http.Request, ser wamp.Serializer, identity any) error {
+// accept answers the upgrade request and starts the connection. head is what
+// came behind the request; cookies go with the answer.
+func (s *Server) accept(nc net.Conn, head []byte, cookies []string, r *http.Request, ser wamp.Serializer, identity any) error {
 	// Whatever the HTTP server timed is over.
 	if err := nc.SetDeadline(time.Time{}); err != nil {
 		return err
@@ -65,7 +75,7 @@ func (s *Server) accept(nc net.Conn, brw *bufio.ReadWriter, w http.ResponseWrite
 	if err := nc.SetWriteDeadline(time.Now().Add(s.cfg.UpgradeTimeout)); err != nil {
 		return err
 	}
-	if _, err := nc.Write(answer(r, ser, w.Header()["Set-Cookie"])); err != nil {
+	if _, err := nc.Write(answer(r, ser, cookies)); err != nil {
 		return fmt.Errorf("answer the upgrade request: %w", err)
 	}
 	if err := nc.SetWriteDeadline(time.Time{}); err != nil {
@@ -74,11 +84,6 @@ func (s *Server) accept(nc net.Conn, brw *bufio.ReadWriter, w http.ResponseWrite
 	if tcp, ok := nc.(*net.TCPConn); ok && s.cfg.PingInterval > 0 {
 		// Pings find dead peers, and sooner. Failure costs a few packets.
 		_ = tcp.SetKeepAlive(false)
-	}
-	// A client may send frames right behind its request.
-	head, err := brw.Reader.Peek(brw.Reader.Buffered())
-	if err != nil {
-		return fmt.Errorf("read what came with the upgrade request: %w", err)
 	}
 	peer := &router.Peer{
 		Serializer: ser,
@@ -94,11 +99,8 @@ func (s *Server) accept(nc net.Conn, brw *bufio.ReadWriter, w http.ResponseWrite
 	return nil
 }
 
-// consider decides about an upgrade request.
+// consider decides about an upgrade request that has passed checkHandshake.
 func (s *Server) consider(r *http.Request) (ser wamp.Serializer, identity any, no *refusal) {
-	if no = checkHandshake(r); no != nil {
-		return 0, nil, no
-	}
 	if text := checkOrigin(r, s.origins); text != "" {
 		s.stats.badOrigin.Add(1)
 		return 0, nil, &refusal{status: http.StatusForbidden, text: text}
