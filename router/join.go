@@ -42,14 +42,12 @@ func (s *Session) expect(what string, timeout time.Duration) {
 
 // join handles a message of a peer that has no session yet.
 func (s *Session) join(m wamp.Message) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.router.cfg.HelloTimeout)
-	defer cancel()
 	switch m := m.(type) {
 	case *wamp.Hello:
 		if s.challenge != nil {
 			return wamp.Errorf(wamp.URIProtocolViolation, "HELLO came where AUTHENTICATE was expected")
 		}
-		return s.greet(ctx, m)
+		return s.greet(*m)
 
 	case *wamp.Authenticate:
 		c := s.challenge
@@ -57,6 +55,8 @@ func (s *Session) join(m wamp.Message) error {
 			return wamp.Errorf(wamp.URIProtocolViolation, "AUTHENTICATE came before HELLO")
 		}
 		s.challenge = nil
+		ctx, cancel := context.WithTimeout(context.Background(), s.router.cfg.HelloTimeout)
+		defer cancel()
 		grant, err := c.Answer(ctx, m.Signature, m.Extra)
 		if err != nil {
 			return s.refuse(err)
@@ -73,7 +73,9 @@ func (s *Session) join(m wamp.Message) error {
 	}
 }
 
-func (s *Session) greet(ctx context.Context, m *wamp.Hello) error {
+// greet handles HELLO. It has a copy, since the decoder's may be used by others
+// while the session waits for its turn.
+func (s *Session) greet(m wamp.Hello) error {
 	if !m.Realm.Valid() || len(m.Realm) > maxURI {
 		return wamp.Errorf(wamp.URIInvalidURI, "HELLO: %q is no valid realm", clip(string(m.Realm)))
 	}
@@ -91,7 +93,12 @@ func (s *Session) greet(ctx context.Context, m *wamp.Hello) error {
 			s.features |= bit
 		}
 	}
-	grant, challenge, err := s.router.auth.Authenticate(ctx, Joining{Realm: m.Realm, Hello: m, Peer: &s.peer})
+	if err := s.awaitTurn(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.router.cfg.HelloTimeout)
+	defer cancel()
+	grant, challenge, err := s.router.auth.Authenticate(ctx, Joining{Realm: m.Realm, Hello: &m, Peer: &s.peer})
 	switch {
 	case err != nil:
 		return s.refuse(err)

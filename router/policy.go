@@ -99,6 +99,8 @@ type Replay func(feed *Feed)
 type Config struct {
 	Limits // of each session, unless its Grant says otherwise
 
+	Admission Admission // how fast sessions may join
+
 	MaxDepth       int           // nesting of a message, lists and dictionaries counted: 8 to 10,000
 	HelloTimeout   time.Duration // from connection to HELLO: at least 1ms
 	AuthTimeout    time.Duration // from CHALLENGE to AUTHENTICATE: at least 1ms
@@ -111,6 +113,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Limits:         DefaultLimits(),
+		Admission:      DefaultAdmission(),
 		MaxDepth:       64,
 		HelloTimeout:   10 * time.Second,
 		AuthTimeout:    10 * time.Second,

@@ -22,6 +22,7 @@ type Router struct {
 	log      *slog.Logger
 	flushers flushers
 	lanes    lanes
+	admit    admission
 	wg       sync.WaitGroup // every goroutine that the router starts
 
 	realms atomic.Pointer[map[wamp.URI]*Realm] // copied on change, under mu
@@ -41,6 +42,7 @@ func New(cfg Config, auth Authenticator, log *slog.Logger) *Router {
 	}
 	r := &Router{cfg: cfg, auth: auth, log: log, sessions: make(map[*Session]struct{})}
 	r.realms.Store(&map[wamp.URI]*Realm{})
+	r.admit.init(cfg.Admission)
 	r.flushers.start(cfg.Flushers, &r.wg)
 	r.lanes.init(&r.flushers)
 	return r
@@ -100,6 +102,10 @@ func (r *Router) detach(s *Session) {
 // until all have gone or ctx is done, closes the connections that are left,
 // and ends the router's goroutines. New connections are refused from its
 // beginning on. It returns ctx's error if connections had to be closed.
+//
+// Each goodbye says in Details._retry_after when to come back: a second and
+// more from now, so far apart as [Admission] lets sessions join, or else a
+// millisecond.
 func (r *Router) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	if r.closing {
@@ -119,8 +125,12 @@ func (r *Router) Shutdown(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 
-	for _, s := range open {
-		s.End(&wamp.Error{URI: wamp.URISystemShutdown, Text: "the router is shutting down"})
+	for i, s := range open {
+		s.End(&wamp.Error{
+			URI:     wamp.URISystemShutdown,
+			Text:    "the router is shutting down",
+			Details: retryDetails(r.admit.comeBack(i)),
+		})
 	}
 	var err error
 	select {

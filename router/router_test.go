@@ -97,7 +97,10 @@ type client struct {
 	last       map[int]int
 	problems   []string
 
-	reader sync.Mutex // held by who acts as the link's reader
+	// A value in it is the lock of who acts as the link's reader. It is no
+	// mutex, since a reader may wait, and fake time does not pass while
+	// somebody waits for a mutex.
+	reader chan struct{}
 	dead   error
 }
 
@@ -106,7 +109,7 @@ var plain = &router.Framing{Index: 3, Seal: func(buf []byte, _ wamp.Serializer) 
 func (tr *testRouter) connect() *client { return tr.connectWith(wamp.JSON) }
 
 func (tr *testRouter) connectWith(ser wamp.Serializer) *client {
-	c := &client{ser: ser, link: &memLink{closed: make(chan struct{}), unstall: make(chan struct{})}}
+	c := &client{ser: ser, reader: make(chan struct{}, 1), link: &memLink{closed: make(chan struct{}), unstall: make(chan struct{})}}
 	c.s = tr.rt.Attach(c.link, router.Peer{Serializer: ser, Framing: plain, Transport: "memory", RemoteAddr: "test"})
 	tr.all = append(tr.all, c)
 	c.link.onClose = c.hangUp
@@ -117,15 +120,15 @@ func (tr *testRouter) connectWith(ser wamp.Serializer) *client {
 func (c *client) hangUp() {
 	c.once.Do(func() {
 		c.link.Close()
-		c.reader.Lock()
-		defer c.reader.Unlock()
+		c.reader <- struct{}{}
+		defer func() { <-c.reader }()
 		c.s.Detach(io.EOF)
 	})
 }
 
 func (c *client) send(msg string) {
-	c.reader.Lock()
-	defer c.reader.Unlock()
+	c.reader <- struct{}{}
+	defer func() { <-c.reader }()
 	if c.dead == nil {
 		c.dead = c.s.Receive([]byte(msg))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -217,6 +218,7 @@ func (s *Session) end(why *wamp.Error, discard bool) {
 
 func (s *Session) farewell(why *wamp.Error) wamp.Message {
 	details := map[string]any{}
+	maps.Copy(details, why.Details)
 	if why.Text != "" {
 		details["message"] = why.Text
 	}

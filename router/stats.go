@@ -16,6 +16,8 @@ type counters struct {
 	writeTimeouts        atomic.Uint64
 	untranslatable       atomic.Uint64
 	strayYields          atomic.Uint64
+	waited, turnedAway   atomic.Uint64
+	upgradesRefused      atomic.Uint64
 }
 
 // Stats counts what a router did since it began. Every way to lose a message
@@ -38,6 +40,11 @@ type Stats struct {
 	WriteTimeouts  uint64 // sessions ended because a write took too long
 	Untranslatable uint64 // events that a receiver's serializer cannot express
 	StrayYields    uint64 // answers to invocations that were over
+
+	// Counted where [Admission] bounds how fast sessions join.
+	Waited          uint64 // sessions whose HELLO had to wait for its turn
+	TurnedAway      uint64 // sessions that were told at HELLO to come later
+	UpgradesRefused uint64 // connections that [Router.Admit] refused
 }
 
 func (c *counters) snapshot(connections int) Stats {
@@ -59,5 +66,9 @@ func (c *counters) snapshot(connections int) Stats {
 		WriteTimeouts:  c.writeTimeouts.Load(),
 		Untranslatable: c.untranslatable.Load(),
 		StrayYields:    c.strayYields.Load(),
+
+		Waited:          c.waited.Load(),
+		TurnedAway:      c.turnedAway.Load(),
+		UpgradesRefused: c.upgradesRefused.Load(),
 	}
 }

@@ -32,7 +32,8 @@ import (
 //	wait 10s               time passes
 //
 // and # begins a comment. In files named limit_… a session may have three of
-// everything.
+// everything, and in those named admission_… one session a second may join, and
+// a HELLO may wait for 2s.
 func TestConformance(t *testing.T) {
 	files, err := filepath.Glob("testdata/conformance/*.txt")
 	if err != nil || len(files) == 0 {
@@ -46,8 +47,11 @@ func TestConformance(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				rt := newRouter(t, func(c *router.Config) {
-					if strings.HasPrefix(filepath.Base(file), "limit_") {
+					switch kind, _, _ := strings.Cut(filepath.Base(file), "_"); kind {
+					case "limit":
 						c.MaxSubscriptions, c.MaxRegistrations, c.MaxCalls = 3, 3, 3
+					case "admission":
+						c.Admission = router.Admission{Rate: 1, Burst: 1, Wait: 2 * time.Second}
 					}
 				})
 				p := &player{t: t, file: filepath.Base(file), rt: rt, peers: map[string]*client{}, vars: map[string]any{}}
@@ -100,9 +104,15 @@ func (p *player) line(line string) error {
 	}
 	switch op {
 	case '>':
-		c.send(p.fill(rest))
+		go c.send(p.fill(rest)) // it may have to wait
+		synctest.Wait()
 		return nil
 	case '!':
+		if rest == "drop" {
+			go c.hangUp() // likewise
+			synctest.Wait()
+			return nil
+		}
 		return c.act(rest)
 	case '<':
 		synctest.Wait()

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
@@ -17,6 +18,15 @@ type Attacher interface {
 	Attach(link router.Link, peer router.Peer) *router.Session
 }
 
+// A Gatekeeper is an [Attacher] that bounds how fast connections come, as a
+// [router.Router] does.
+type Gatekeeper interface {
+	// Admit is asked before each upgrade, concurrently. It reports whether
+	// one more connection may come now, or else after which time to try
+	// again.
+	Admit() (retryAfter time.Duration, ok bool)
+}
+
 // A Server upgrades HTTP requests to WebSocket connections and serves them. It
 // is an [http.Handler]; all methods are safe for concurrent use.
 type Server struct {
@@ -24,6 +34,7 @@ type Server struct {
 	cfg     Config
 	origins []origin
 	attach  func(link router.Link, peer router.Peer) session
+	admit   func() (retryAfter time.Duration, ok bool) // as [Gatekeeper.Admit]; nil: any number may come
 	log     *slog.Logger
 	pace    pace
 
@@ -40,9 +51,14 @@ type Server struct {
 }
 
 // NewServer returns a server of valid configuration that attaches connections
-// to rt. Its sweeper runs until [Server.Shutdown].
+// to rt, as fast as it lets them if it is a [Gatekeeper]. Its sweeper runs until
+// [Server.Shutdown].
 func NewServer(rt Attacher, cfg Config, log *slog.Logger) *Server {
-	return newServer(func(link router.Link, peer router.Peer) session { return rt.Attach(link, peer) }, cfg, log)
+	s := newServer(func(link router.Link, peer router.Peer) session { return rt.Attach(link, peer) }, cfg, log)
+	if g, ok := rt.(Gatekeeper); ok {
+		s.admit = g.Admit
+	}
+	return s
 }
 
 func newServer(attach func(router.Link, router.Peer) session, cfg Config, log *slog.Logger) *Server {

@@ -4,6 +4,7 @@ import "sync/atomic"
 
 type counters struct {
 	upgraded, refused, badOrigin atomic.Uint64
+	tooMany                      atomic.Uint64
 	pings, pingTimeouts          atomic.Uint64
 	protocol, dataType           atomic.Uint64
 	notUTF8, tooBig              atomic.Uint64
@@ -30,6 +31,7 @@ type Stats struct {
 	Upgraded  uint64 // upgrade requests that were granted
 	Refused   uint64 // upgrade requests that were refused, for whatever reason
 	BadOrigin uint64 // those of them that were refused because of their Origin
+	TooMany   uint64 // those of them that the [Gatekeeper] refused
 
 	Pings        uint64 // sent by the server
 	PingTimeouts uint64 // connections ended because nothing came after a ping
@@ -52,6 +54,7 @@ func (s *Server) Stats() Stats {
 		Upgraded:       s.stats.upgraded.Load(),
 		Refused:        s.stats.refused.Load(),
 		BadOrigin:      s.stats.badOrigin.Load(),
+		TooMany:        s.stats.tooMany.Load(),
 		Pings:          s.stats.pings.Load(),
 		PingTimeouts:   s.stats.pingTimeouts.Load(),
 		ProtocolErrors: s.stats.protocol.Load(),

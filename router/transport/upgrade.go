@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -122,6 +123,9 @@ func (s *Server) consider(r *http.Request) (ser wamp.Serializer, identity any, n
 			header: [2]string{"Retry-After", "5"},
 		}
 	}
+	if no := s.turnAway(); no != nil {
+		return 0, nil, no
+	}
 	if s.cfg.Identify == nil {
 		return ser, nil, nil
 	}
@@ -134,6 +138,23 @@ func (s *Server) consider(r *http.Request) (ser wamp.Serializer, identity any, n
 	}
 	s.log.Error("peer of an upgrade request cannot be identified", "peer", r.RemoteAddr, "err", err)
 	return 0, nil, &refusal{status: http.StatusInternalServerError, text: "internal error"}
+}
+
+// turnAway refuses the upgrade if too many come at the same time.
+func (s *Server) turnAway() *refusal {
+	if s.admit == nil {
+		return nil
+	}
+	after, ok := s.admit()
+	if ok {
+		return nil
+	}
+	s.stats.tooMany.Add(1)
+	seconds := (after + time.Second - 1) / time.Second // the header has whole ones
+	return &refusal{
+		status: http.StatusServiceUnavailable, text: "too many connections come at the same time; try again later",
+		header: [2]string{"Retry-After", strconv.FormatInt(int64(seconds), 10)},
+	}
 }
 
 // checkHandshake checks what RFC 6455, 4.2.1 asks of the request, except for

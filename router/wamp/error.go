@@ -50,8 +50,9 @@ type Error struct {
 	Text string // for a person to read; may be empty
 	Err  error  // the cause; may be nil
 
-	// Details, if not nil, is sent as the error's ArgumentsKw: what an
-	// application can act on (class, field, limit).
+	// Details, if not nil, is what an application can act on (class, field,
+	// limit). It is sent as the ArgumentsKw of ERROR, or among the Details
+	// of ABORT and GOODBYE, where its keys have to begin with an underscore.
 	Details map[string]any
 }
 
