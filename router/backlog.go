@@ -57,15 +57,21 @@ func (b *backlog) index(entries []entry, i int) {
 		b.stale = append(b.stale, place)
 	}
 	b.latest[s] = b.base + i
-	if len(b.stale) > 2*len(entries) { // most of them were written
-		kept := b.stale[:0]
-		for _, place := range b.stale {
-			if place >= b.base {
-				kept = append(kept, place)
-			}
-		}
-		b.stale = kept
+	b.prune(len(entries))
+}
+
+// prune forgets stale places of entries that were taken, if most are such.
+func (b *backlog) prune(entries int) {
+	if len(b.stale) <= 2*entries+burstFrames {
+		return
 	}
+	kept := b.stale[:0]
+	for _, place := range b.stale {
+		if place >= b.base {
+			kept = append(kept, place)
+		}
+	}
+	b.stale = kept
 }
 
 // supersede notes that e, which is about to be queued, makes an entry stale.
@@ -77,8 +83,8 @@ func (o *outbox) supersede(e *entry) {
 	}
 }
 
-// took is told of entries that were taken from the front.
-func (b *backlog) took(entries []entry) {
+// took is told of entries that were taken from the front, and how many are left.
+func (b *backlog) took(entries []entry, left int) {
 	for i := range entries {
 		e := &entries[i]
 		if e.frame == nil {
@@ -91,6 +97,7 @@ func (b *backlog) took(entries []entry) {
 	}
 	b.base += len(entries)
 	b.oldest = max(b.oldest, b.base)
+	b.prune(left)
 }
 
 // makeRoom drops what may be dropped for e, until the queue holds so many bytes

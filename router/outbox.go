@@ -264,7 +264,7 @@ func (o *outbox) tookLocked(n int) {
 		return
 	}
 	if o.backlog != nil {
-		o.backlog.took(o.entries[:n])
+		o.backlog.took(o.entries[:n], len(o.entries)-n)
 	}
 	clear(o.entries[:n])
 	o.entries = o.entries[n:]

@@ -32,6 +32,11 @@ func (open) Authenticate(_ context.Context, j router.Joining) (*router.Grant, *r
 		return nil, nil, errors.New("database password is s3cret")
 	}
 	grant := &router.Grant{AuthID: id, AuthRole: "tester", AuthMethod: "anonymous", Provider: "test"}
+	if id == "limited" {
+		l := router.DefaultLimits()
+		l.QueueBytes, l.MaxSubscriptions = 4096, 1
+		grant.Limits = &l
+	}
 	if len(j.Hello.AuthMethods) > 0 && j.Hello.AuthMethods[0] == "ticket" {
 		grant.AuthMethod = "ticket"
 		return nil, &router.Challenge{Method: "ticket", Answer: func(_ context.Context, signature string, _ map[string]any) (*router.Grant, error) {
@@ -182,6 +187,8 @@ type memLink struct {
 	unstall chan struct{}
 	drop    bool // do not keep, for benchmarks
 	count   int
+	writes  int
+	broken  bool
 }
 
 // await returns soon, or as soon as there is something to read.
@@ -213,10 +220,20 @@ func (l *memLink) setStalled(v bool) {
 	}
 }
 
+// setBroken breaks the connection. Somebody must write to notice.
+func (l *memLink) setBroken() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = true
+}
+
 func (l *memLink) TryWrite(bufs [][]byte) (n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stalled {
+	switch {
+	case l.broken:
+		return 0, io.ErrClosedPipe
+	case l.stalled:
 		return 0, nil
 	}
 	for _, b := range bufs {
@@ -228,6 +245,7 @@ func (l *memLink) TryWrite(bufs [][]byte) (n int, err error) {
 
 func (l *memLink) takeLocked(bufs [][]byte) {
 	l.count += len(bufs)
+	l.writes++
 	if !l.drop {
 		l.got = append(l.got, bufs...)
 	}
