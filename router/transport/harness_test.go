@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +64,7 @@ type fakeSession struct {
 	link    router.Link
 	peer    router.Peer
 	receive func(msg []byte) error // may be nil
+	busy    atomic.Bool
 
 	queue    chan []byte
 	wg       sync.WaitGroup
@@ -121,7 +123,7 @@ func (s *fakeSession) Flush() {
 	s.flushes++
 }
 
-func (s *fakeSession) Busy() bool { return false }
+func (s *fakeSession) Busy() bool { return s.busy.Load() }
 
 func (s *fakeSession) SendControl(frame []byte) {
 	s.mu.Lock()

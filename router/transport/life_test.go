@@ -19,6 +19,38 @@ import (
 // within reports whether d is at least least and at most most.
 func within(d, least, most time.Duration) bool { return d >= least && d <= most }
 
+// A peer whose session does not read for a while, for reasons of its own, is
+// not taken for dead.
+func TestBusySessionIsAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, testConfig(), newPipeListener())
+		p := h.connect("wamp.2.json", "")
+		p.sess.receive = func([]byte) error {
+			p.sess.busy.Store(true)
+			<-time.After(5 * time.Minute)
+			p.sess.busy.Store(false)
+			return nil
+		}
+		p.send(mask(fin|text, "m"))
+		// It is pinged, and can't know that its pongs are not read yet.
+		pings, began := 0, time.Now()
+		for {
+			f, err := p.read()
+			if err == nil && f.first == fin|ping {
+				pings++
+				continue
+			}
+			if err != nil || f.first != fin|clos {
+				t.Fatalf("got %q, %v; want pings, and at last a close frame", f, err)
+			}
+			break
+		}
+		if d := time.Since(began); pings < 7 || d < 5*time.Minute || d > 6*time.Minute {
+			t.Errorf("ended after %d pings and %v, want that silence counts when the peer is heard again after 5m", pings, d)
+		}
+	})
+}
+
 func TestPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig() // pings after 30s, 10s to answer: a look takes 1.25s
