@@ -13,6 +13,7 @@ type found struct {
 	// message is not yet whole.
 	op      opcode
 	payload []byte // unmasked
+	packed  int    // bytes of the message before it was inflated; 0: it was not compressed
 	size    int    // bytes used up; 0: the frame is not there whole
 	need    int    // with size 0: at least so many bytes are needed to go on
 }
@@ -20,12 +21,14 @@ type found struct {
 // An assembler turns frames into messages.
 type assembler struct {
 	// Fixed at construction.
-	max  int    // bytes of a message
-	data opcode // opText or opBinary: what messages must be
+	max     int    // bytes of a message, before and after it is inflated
+	data    opcode // opText or opBinary: what messages must be
+	deflate bool   // permessage-deflate was negotiated
 
-	parts  *buffer // fragments of the message so far; may be nil even if begun
-	length int     // bytes in parts
 	begun  bool    // the last data frame was not the final one of its message
+	packed bool    // begun: the message is compressed
+	length int     // bytes in parts
+	parts  *buffer // fragments of the message so far, or all of it inflated; may be nil even if begun
 }
 
 // next takes the first frame out of b and unmasks it in place. A payload that
@@ -34,7 +37,7 @@ func (a *assembler) next(b []byte) (f found, bad *violation) {
 	if len(b) == 0 {
 		return found{need: 1}, nil
 	}
-	h, bad := firstByte(b[0])
+	h, bad := firstByte(b[0], a.deflate)
 	if bad == nil {
 		bad = a.admit(h.op)
 	}
@@ -61,21 +64,50 @@ func (a *assembler) next(b []byte) (f found, bad *violation) {
 	case h.op.control():
 		return found{op: h.op, payload: payload, size: whole}, nil
 	case !h.fin:
-		a.begun = true
+		if !a.begun {
+			a.begun, a.packed = true, h.packed
+		}
 		a.add(payload)
 		return found{op: opContinuation, size: whole}, nil
 	case a.begun:
 		a.add(payload)
 		a.begun = false
+		h.packed = a.packed
 		payload = nil
 		if a.parts != nil {
 			payload = a.parts.b[:a.length]
 		}
 	}
-	if a.data == opText && !utf8.Valid(payload) {
-		return found{}, violates(closeNotUTF8, "a text message is not UTF-8")
+	packed := 0
+	if h.packed {
+		packed = len(payload)
+		if payload, bad = a.inflate(payload); bad != nil {
+			return found{}, bad
+		}
 	}
-	return found{op: a.data, payload: payload, size: whole}, nil
+	if a.data == opText && !utf8.Valid(payload) {
+		return found{}, violates(closeBadData, "a text message is not UTF-8")
+	}
+	return found{op: a.data, payload: payload, packed: packed, size: whole}, nil
+}
+
+// inflate returns the message that came compressed as payload, in place of
+// which it is kept. RFC 7692 has no status for data that cannot be inflated;
+// 1007 is for data that is not what it is said to be (RFC 6455, 7.4.1).
+func (a *assembler) inflate(payload []byte) ([]byte, *violation) {
+	out, n, err := inflate(payload, a.max)
+	switch err {
+	case nil:
+	case errInflatesTooBig:
+		return nil, violates(closeTooBig, "a compressed message has more than %d bytes", a.max)
+	default:
+		return nil, violates(closeBadData, "a compressed message of %d bytes cannot be inflated", len(payload))
+	}
+	if a.parts != nil {
+		a.parts.free()
+	}
+	a.parts, a.length = out, n
+	return out.b[:n], nil
 }
 
 // admit checks whether a frame with the opcode may come here.

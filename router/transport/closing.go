@@ -18,7 +18,7 @@ const (
 	closeGoingAway closeCode = 1001
 	closeProtocol  closeCode = 1002
 	closeDataType  closeCode = 1003
-	closeNotUTF8   closeCode = 1007
+	closeBadData   closeCode = 1007
 	closePolicy    closeCode = 1008
 	closeTooBig    closeCode = 1009
 	closeInternal  closeCode = 1011
@@ -90,7 +90,7 @@ func parseClose(payload []byte) (code closeCode, bad *violation) {
 	case !code.sendable():
 		return closeNone, violates(closeProtocol, "a close frame has the status code %d, which must not be sent", code)
 	case !utf8.Valid(payload[2:]):
-		return closeNone, violates(closeNotUTF8, "the reason in a close frame is not UTF-8")
+		return closeNone, violates(closeBadData, "the reason in a close frame is not UTF-8")
 	}
 	return code, nil
 }

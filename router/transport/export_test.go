@@ -38,9 +38,9 @@ type Outcome struct {
 
 // Feed runs stream, in pieces of the sizes that step returns, through the
 // buffers and the assembler that a connection uses.
-func Feed(stream []byte, limit int, binary bool, step func() int) (out Outcome, held int) {
+func Feed(stream []byte, limit int, binary, deflate bool, step func() int) (out Outcome, held int) {
 	var in inbox
-	asm := assembler{max: limit, data: opText}
+	asm := assembler{max: limit, data: opText, deflate: deflate}
 	if binary {
 		asm.data = opBinary
 	}
@@ -111,4 +111,18 @@ func Duties(cfg Config, heard string) string {
 		out = append(out, "-pecr"[b.look(level, &p)])
 	}
 	return string(out)
+}
+
+// ChooseDeflate opens the negotiation to tests.
+var ChooseDeflate = chooseDeflate
+
+// Inflate returns the message whose compressed payload is src, or the close
+// code that it is answered with, and how much memory the message was given.
+func Inflate(src []byte, limit int) (msg []byte, code, held int) {
+	a := assembler{max: limit}
+	msg, bad := a.inflate(src)
+	if bad != nil {
+		return nil, int(bad.code), 0
+	}
+	return msg, 0, len(a.parts.b)
 }

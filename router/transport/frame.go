@@ -20,6 +20,7 @@ const (
 const (
 	bitFin  = 0x80
 	bitsRsv = 0x70
+	bitRsv1 = 0x40 // permessage-deflate: the message is compressed
 	bitMask = 0x80
 
 	maxControl = 125 // bytes of payload of a control frame
@@ -51,18 +52,25 @@ func (o opcode) String() string {
 type header struct {
 	op     opcode
 	fin    bool
+	packed bool // RSV1 is set: it begins a compressed message
 	mask   [4]byte
 	length int64 // of the payload; not negative
 }
 
-// firstByte reads the first byte of a frame.
-func firstByte(b byte) (h header, bad *violation) {
-	h.op, h.fin = opcode(b&0x0f), b&bitFin != 0
+// firstByte reads the first byte of a frame. deflate says whether
+// permessage-deflate was negotiated: it allows RSV1 in the first frame of a
+// message (RFC 7692, 6).
+func firstByte(b byte, deflate bool) (h header, bad *violation) {
+	h.op, h.fin, h.packed = opcode(b&0x0f), b&bitFin != 0, b&bitRsv1 != 0
 	switch {
-	case b&bitsRsv != 0:
+	case b&bitsRsv != 0 && !deflate:
 		return h, violates(closeProtocol, "reserved bits %#02x are set in a frame, and no extension was negotiated", b&bitsRsv)
+	case b&bitsRsv&^bitRsv1 != 0:
+		return h, violates(closeProtocol, "reserved bits %#02x are set in a frame, of which permessage-deflate allows only 0x40", b&bitsRsv)
 	case h.op > opBinary && h.op < opClose || h.op > opPong:
 		return h, violates(closeProtocol, "a frame has the reserved opcode %d", byte(h.op))
+	case h.packed && (h.op.control() || h.op == opContinuation):
+		return h, violates(closeProtocol, "the bit 0x40 is set in a %v frame, not in the first of a compressed message", h.op)
 	case h.op.control() && !h.fin:
 		return h, violates(closeProtocol, "a %v frame is fragmented, which control frames must not be", h.op)
 	}

@@ -18,7 +18,7 @@ var (
 // Each row is what a client sends after the upgrade, and what must come of it.
 // The status is that of the server's close frame; rows with 1000 end in a
 // close frame of the client, which the server echoes.
-var frameTests = []struct {
+type frameTest struct {
 	name        string
 	subprotocol string // "": wamp.2.json
 	send        string
@@ -27,7 +27,9 @@ var frameTests = []struct {
 	code        int      // 0: the close frame has no status
 	reason      string   // part of the close frame's reason
 	reset       bool     // sends after its close frame, so that the end may be a reset
-}{
+}
+
+var frameTests = []frameTest{
 	// RFC 6455, 5.6 and 5.4: messages, whole and in fragments.
 	{name: "text message", send: mask(fin|text, "[1]") + bye, want: []string{"[1]"}, code: 1000},
 	{name: "binary message", subprotocol: "wamp.2.msgpack", send: mask(fin|bin, "\x91\xff") + bye, want: []string{"\x91\xff"}, code: 1000},
@@ -128,54 +130,58 @@ var frameTests = []struct {
 // must have the same outcome.
 func TestFrames(t *testing.T) {
 	both(t, func(t *testing.T, l net.Listener) {
-		h := open(t, testConfig(), l)
-		for _, tt := range frameTests {
-			subprotocol := tt.subprotocol
-			if subprotocol == "" {
-				subprotocol = "wamp.2.json"
+		open(t, testConfig(), l).play(t, frameTests)
+	})
+}
+
+// play sends what the rows say and checks what comes of it.
+func (h *house) play(t *testing.T, rows []frameTest) {
+	for _, tt := range rows {
+		subprotocol := tt.subprotocol
+		if subprotocol == "" {
+			subprotocol = "wamp.2.json"
+		}
+		check := func(t *testing.T, p *peer) {
+			t.Helper()
+			var pongs []string
+			f, err := p.read()
+			for ; err == nil && f.op() == pong; f, err = p.read() {
+				pongs = append(pongs, f.payload)
 			}
-			check := func(t *testing.T, p *peer) {
-				t.Helper()
-				var pongs []string
-				f, err := p.read()
-				for ; err == nil && f.op() == pong; f, err = p.read() {
-					pongs = append(pongs, f.payload)
-				}
-				if err != nil || f.first != fin|clos || f.code() != tt.code || !strings.Contains(f.payload, tt.reason) {
-					t.Errorf("after %d pongs got frame %q, error %v; want a close frame with %d and %q", len(pongs), f, err, tt.code, tt.reason)
-				}
-				if f, err := p.read(); err != io.EOF && (err == nil || !tt.reset) {
-					t.Errorf("after the close frame: %q, %v, want the end", f, err)
-				}
-				p.conn.Close()
-				<-p.sess.detached
-				if got := p.sess.got(); !slices.Equal(got, tt.want) {
-					t.Errorf("delivered %.100q, want %.100q", got, tt.want)
-				}
-				if !slices.Equal(pongs, tt.pongs) {
-					t.Errorf("pongs %q, want %q", pongs, tt.pongs)
-				}
+			if err != nil || f.first != fin|clos || f.code() != tt.code || !strings.Contains(f.payload, tt.reason) {
+				t.Errorf("after %d pongs got frame %q, error %v; want a close frame with %d and %q", len(pongs), f, err, tt.code, tt.reason)
 			}
-			// Not by t.Run, which a bubble does not allow.
-			p := h.connect(subprotocol, "")
-			p.t = t
-			p.sendAway(tt.send, len(tt.send))
-			check(t, p)
-			if len(tt.send) < 1000 {
-				p = h.connect(subprotocol, "")
-				p.sendAway(tt.send, 1)
-				check(t, p)
-				check(t, h.connect(subprotocol, tt.send))
-			} else {
-				p = h.connect(subprotocol, tt.send[:1000])
-				p.sendAway(tt.send[1000:], 4099)
-				check(t, p)
+			if f, err := p.read(); err != io.EOF && (err == nil || !tt.reset) {
+				t.Errorf("after the close frame: %q, %v, want the end", f, err)
 			}
-			if t.Failed() {
-				t.Fatalf("in %q", tt.name)
+			p.conn.Close()
+			<-p.sess.detached
+			if got := p.sess.got(); !slices.Equal(got, tt.want) {
+				t.Errorf("delivered %.100q, want %.100q", got, tt.want)
+			}
+			if !slices.Equal(pongs, tt.pongs) {
+				t.Errorf("pongs %q, want %q", pongs, tt.pongs)
 			}
 		}
-	})
+		// Not by t.Run, which a bubble does not allow.
+		p := h.connect(subprotocol, "")
+		p.t = t
+		p.sendAway(tt.send, len(tt.send))
+		check(t, p)
+		if len(tt.send) < 1000 {
+			p = h.connect(subprotocol, "")
+			p.sendAway(tt.send, 1)
+			check(t, p)
+			check(t, h.connect(subprotocol, tt.send))
+		} else {
+			p = h.connect(subprotocol, tt.send[:1000])
+			p.sendAway(tt.send[1000:], 4099)
+			check(t, p)
+		}
+		if t.Failed() {
+			t.Fatalf("in %q", tt.name)
+		}
+	}
 }
 
 // A peer that goes without a close frame.

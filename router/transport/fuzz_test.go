@@ -143,7 +143,7 @@ func FuzzFrames(f *testing.F) {
 			"random":    func() int { return 1 + r.IntN(40) },
 			"two sizes": func() int { return 1 + r.IntN(2)*1000 },
 		} {
-			got, held := transport.Feed(append([]byte(nil), stream...), limit, binary, step)
+			got, held := transport.Feed(append([]byte(nil), stream...), limit, binary, false, step)
 			if got.Code != want.Code || !slices.Equal(got.Events, want.Events) {
 				t.Fatalf("%s: found %q and %d; want %q and %d", name, got.Events, got.Code, want.Events, want.Code)
 			}
@@ -160,7 +160,7 @@ func TestMemoryOfPartialMessage(t *testing.T) {
 	whole := []byte(mask(fin|text, string(make([]byte, 1<<20))))
 	for _, n := range []int{1, 100, 1000, 10_000, 100_000, 1_000_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			_, held := transport.Feed(slices.Clone(whole[:n]), 1<<20, false, func() int { return 1400 })
+			_, held := transport.Feed(slices.Clone(whole[:n]), 1<<20, false, false, func() int { return 1400 })
 			if held > max(512, 2*n) {
 				t.Errorf("holds %d bytes for %d of a message of 1 MiB", held, n)
 			}

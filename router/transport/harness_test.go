@@ -209,6 +209,8 @@ type house struct {
 	dial     func() (net.Conn, error)
 	sessions chan *fakeSession
 	receive  func(s *fakeSession, msg []byte) error
+	offer    string // Sec-WebSocket-Extensions of clients; may be empty
+	granted  string // what the server must answer to it
 }
 
 func testConfig() transport.Config {
@@ -295,14 +297,19 @@ func (h *house) connect(subprotocol, more string) *peer {
 	}
 	h.t.Cleanup(func() { conn.Close() })
 	p := &peer{t: h.t, conn: conn, br: bufio.NewReader(conn)}
-	p.send(handshake + "Sec-WebSocket-Protocol: " + subprotocol + "\r\n\r\n" + more)
+	request := handshake + "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
+	if h.offer != "" {
+		request += "Sec-WebSocket-Extensions: " + h.offer + "\r\n"
+	}
+	p.send(request + "\r\n" + more)
 	resp, err := http.ReadResponse(p.br, nil)
 	if err != nil {
 		h.t.Fatalf("no answer to the upgrade request: %v", err)
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols ||
 		resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" ||
-		resp.Header.Get("Sec-WebSocket-Protocol") != subprotocol {
+		resp.Header.Get("Sec-WebSocket-Protocol") != subprotocol ||
+		resp.Header.Get("Sec-WebSocket-Extensions") != h.granted {
 		h.t.Fatalf("upgrade answered with %v", resp)
 	}
 	if h.sessions != nil {

@@ -449,7 +449,7 @@ func TestStats(t *testing.T) {
 	if st.BytesIn != size || st.MessagesIn != 10 || st.FramesOut != 10 || st.BytesOut == 0 {
 		t.Errorf("traffic %+v, want %d bytes and 10 messages in, 10 frames out", st, size)
 	}
-	if st.Upgraded != 5 || st.ProtocolErrors != 1 || st.WrongType != 1 || st.NotUTF8 != 1 || st.TooBig != 1 {
+	if st.Upgraded != 5 || st.ProtocolErrors != 1 || st.WrongType != 1 || st.BadData != 1 || st.TooBig != 1 {
 		t.Errorf("outcomes %+v, want one violation of each kind", st)
 	}
 	var _ transport.Stats = st

@@ -108,6 +108,11 @@ func (c *conn) consume() (need int, err error) {
 		}
 		if f.op == c.asm.data {
 			messages++
+			if f.packed > 0 {
+				c.shard.inflated.Add(1)
+				c.shard.inflatedFrom.Add(uint64(f.packed))
+				c.shard.inflatedTo.Add(uint64(len(f.payload)))
+			}
 		}
 		c.handle(f)
 		c.in.take(f.size)
@@ -182,7 +187,7 @@ func (c *conn) discard(b []byte) (need int, err error) {
 			b = b[n:]
 			continue
 		}
-		h, bad := firstByte(b[0])
+		h, bad := firstByte(b[0], c.asm.deflate)
 		size := 0
 		if bad == nil {
 			size, bad = h.parse(b)

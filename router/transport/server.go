@@ -37,6 +37,7 @@ type Server struct {
 	admit   func() (retryAfter time.Duration, ok bool) // as [Gatekeeper.Admit]; nil: any number may come
 	log     *slog.Logger
 	pace    pace
+	deflate *router.Framing // for peers that negotiated permessage-deflate; nil: none may
 
 	stats  counters
 	turn   atomic.Uint32 // the shard of the next connection
@@ -77,6 +78,9 @@ func newServer(attach func(router.Link, router.Peer) session, cfg Config, log *s
 	if len(cfg.Origins) > 0 && s.origins == nil {
 		s.origins = []origin{{scheme: "none"}} // an allow list that allows nobody
 	}
+	if cfg.Deflate {
+		s.deflate = deflateFraming(cfg.DeflateMin, &s.stats.out)
+	}
 	if cfg.PingInterval > 0 {
 		s.pace = paceOf(cfg)
 		s.wg.Go(s.sweep)
@@ -92,7 +96,7 @@ func (s *Server) serve(nc net.Conn, peer *router.Peer, head []byte) bool {
 		srv:   s,
 		shard: &s.shards[s.turn.Add(1)%numShards],
 		wire:  newWire(nc),
-		asm:   assembler{max: s.cfg.MaxMessage, data: opText},
+		asm:   assembler{max: s.cfg.MaxMessage, data: opText, deflate: peer.Framing == s.deflate},
 		young: youngWaits,
 	}
 	if peer.Serializer.Binary() {
@@ -110,6 +114,9 @@ func (s *Server) serve(nc net.Conn, peer *router.Peer, head []byte) bool {
 	}
 	s.open++
 	s.stats.upgraded.Add(1)
+	if c.asm.deflate {
+		s.stats.deflating.Add(1)
+	}
 	// A goroutine of its own, so that the stack of the HTTP handler and the
 	// buffers of the HTTP server are freed.
 	s.wg.Go(func() { c.run(peer) })

@@ -27,6 +27,9 @@ type shard struct {
 
 	bytesIn, messagesIn atomic.Uint64
 	bytesOut, framesOut atomic.Uint64
+	inflated            atomic.Uint64 // messages
+	inflatedFrom        atomic.Uint64 // their bytes
+	inflatedTo          atomic.Uint64
 
 	_ [64]byte // keeps the counters of two shards out of one cache line
 }

@@ -7,16 +7,21 @@ type counters struct {
 	tooMany                      atomic.Uint64
 	pings, pingTimeouts          atomic.Uint64
 	protocol, dataType           atomic.Uint64
-	notUTF8, tooBig              atomic.Uint64
+	badData, tooBig              atomic.Uint64
+	deflating                    atomic.Uint64
+	out                          deflated
 }
+
+// deflated counts messages that were compressed, or were not.
+type deflated struct{ messages, before, after, plain atomic.Uint64 }
 
 // violation counts a violation by its close code.
 func (c *counters) violation(code closeCode) {
 	switch code {
 	case closeDataType:
 		c.dataType.Add(1)
-	case closeNotUTF8:
-		c.notUTF8.Add(1)
+	case closeBadData:
+		c.badData.Add(1)
 	case closeTooBig:
 		c.tooBig.Add(1)
 	default:
@@ -40,12 +45,24 @@ type Stats struct {
 	// the status code that it was told.
 	ProtocolErrors uint64 // 1002
 	WrongType      uint64 // 1003: text for binary, or binary for text
-	NotUTF8        uint64 // 1007
+	BadData        uint64 // 1007: text that is not UTF-8, or compressed data that cannot be inflated
 	TooBig         uint64 // 1009
 
 	BytesIn, BytesOut uint64 // after the upgrade, before TLS
 	MessagesIn        uint64
 	FramesOut         uint64 // messages, pings, pongs and close frames
+
+	Deflating uint64 // of the upgraded, those that negotiated permessage-deflate
+
+	// Messages that were compressed, each once for all its receivers, and
+	// their bytes before and after; and those that were sent as they are
+	// because compressing them saves too little.
+	Deflated, DeflatedFrom, DeflatedTo uint64
+	NotDeflated                        uint64
+
+	// Messages that came compressed, and their bytes before and after they
+	// were inflated.
+	Inflated, InflatedFrom, InflatedTo uint64
 }
 
 // Stats returns the counters as they are now.
@@ -59,8 +76,13 @@ func (s *Server) Stats() Stats {
 		PingTimeouts:   s.stats.pingTimeouts.Load(),
 		ProtocolErrors: s.stats.protocol.Load(),
 		WrongType:      s.stats.dataType.Load(),
-		NotUTF8:        s.stats.notUTF8.Load(),
+		BadData:        s.stats.badData.Load(),
 		TooBig:         s.stats.tooBig.Load(),
+		Deflating:      s.stats.deflating.Load(),
+		Deflated:       s.stats.out.messages.Load(),
+		DeflatedFrom:   s.stats.out.before.Load(),
+		DeflatedTo:     s.stats.out.after.Load(),
+		NotDeflated:    s.stats.out.plain.Load(),
 	}
 	for i := range s.shards {
 		sh := &s.shards[i]
@@ -68,6 +90,9 @@ func (s *Server) Stats() Stats {
 		st.BytesOut += sh.bytesOut.Load()
 		st.MessagesIn += sh.messagesIn.Load()
 		st.FramesOut += sh.framesOut.Load()
+		st.Inflated += sh.inflated.Load()
+		st.InflatedFrom += sh.inflatedFrom.Load()
+		st.InflatedTo += sh.inflatedTo.Load()
 	}
 	s.mu.Lock()
 	st.Open = s.open

@@ -32,6 +32,13 @@ type refusal struct {
 	header [2]string // one header and its value; may be empty
 }
 
+// The terms are what was agreed upon for a connection.
+type terms struct {
+	serializer wamp.Serializer
+	extensions string // the value of Sec-WebSocket-Extensions in the answer; may be empty
+	identity   any
+}
+
 // ServeHTTP upgrades the request to a WebSocket (RFC 6455, 4.2) and returns;
 // the connection is served by a goroutine of the server. A request that is no
 // proper upgrade is answered with a status and a text that says what is wrong.
@@ -42,7 +49,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, no)
 		return
 	}
-	ser, identity, no := s.consider(r)
+	t, no := s.consider(r)
 	if no != nil {
 		s.refuse(w, r, no)
 		return
@@ -56,7 +63,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A client may send frames right behind its request.
 	head, err := brw.Reader.Peek(brw.Reader.Buffered())
 	if err == nil {
-		err = s.accept(nc, head, w.Header()["Set-Cookie"], r, ser, identity)
+		err = s.accept(nc, head, w.Header()["Set-Cookie"], r, t)
 	}
 	if err != nil {
 		s.stats.refused.Add(1)
@@ -68,7 +75,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // accept answers the upgrade request and starts the connection. head is what
 // came behind the request; cookies go with the answer.
-func (s *Server) accept(nc net.Conn, head []byte, cookies []string, r *http.Request, ser wamp.Serializer, identity any) error {
+func (s *Server) accept(nc net.Conn, head []byte, cookies []string, r *http.Request, t terms) error {
 	// Whatever the HTTP server timed is over.
 	if err := nc.SetDeadline(time.Time{}); err != nil {
 		return err
@@ -76,7 +83,7 @@ func (s *Server) accept(nc net.Conn, head []byte, cookies []string, r *http.Requ
 	if err := nc.SetWriteDeadline(time.Now().Add(s.cfg.UpgradeTimeout)); err != nil {
 		return err
 	}
-	if _, err := nc.Write(answer(r, ser, cookies)); err != nil {
+	if _, err := nc.Write(answer(r, t, cookies)); err != nil {
 		return fmt.Errorf("answer the upgrade request: %w", err)
 	}
 	if err := nc.SetWriteDeadline(time.Time{}); err != nil {
@@ -87,12 +94,15 @@ func (s *Server) accept(nc net.Conn, head []byte, cookies []string, r *http.Requ
 		_ = tcp.SetKeepAlive(false)
 	}
 	peer := &router.Peer{
-		Serializer: ser,
+		Serializer: t.serializer,
 		Framing:    WebSocket,
 		Transport:  "websocket",
 		RemoteAddr: r.RemoteAddr,
 		Secure:     r.TLS != nil,
-		Identity:   identity,
+		Identity:   t.identity,
+	}
+	if t.extensions != "" {
+		peer.Framing = s.deflate
 	}
 	if !s.serve(nc, peer, head) {
 		return errors.New("the server is shutting down")
@@ -101,43 +111,53 @@ func (s *Server) accept(nc net.Conn, head []byte, cookies []string, r *http.Requ
 }
 
 // consider decides about an upgrade request that has passed checkHandshake.
-func (s *Server) consider(r *http.Request) (ser wamp.Serializer, identity any, no *refusal) {
+func (s *Server) consider(r *http.Request) (t terms, no *refusal) {
 	if text := checkOrigin(r, s.origins); text != "" {
 		s.stats.badOrigin.Add(1)
-		return 0, nil, &refusal{status: http.StatusForbidden, text: text}
+		return t, &refusal{status: http.StatusForbidden, text: text}
 	}
-	ser, ok := chooseSerializer(r)
-	if !ok {
-		return 0, nil, &refusal{
+	var ok bool
+	if t.serializer, ok = chooseSerializer(r); !ok {
+		return t, &refusal{
 			status: http.StatusBadRequest,
 			text: fmt.Sprintf("the Sec-WebSocket-Protocol header must offer one of %s, not %q",
 				subprotocols, strings.Join(r.Header.Values("Sec-WebSocket-Protocol"), ", ")),
 		}
 	}
+	if t.extensions, ok = chooseDeflate(r.Header["Sec-Websocket-Extensions"]); !ok {
+		return t, &refusal{
+			status: http.StatusBadRequest,
+			text: fmt.Sprintf("the Sec-WebSocket-Extensions header must be as in RFC 6455, section 9.1, not %q",
+				strings.Join(r.Header["Sec-Websocket-Extensions"], ", ")),
+		}
+	}
+	if s.deflate == nil {
+		t.extensions = ""
+	}
 	s.mu.Lock()
 	closing := s.closing
 	s.mu.Unlock()
 	if closing {
-		return 0, nil, &refusal{
+		return t, &refusal{
 			status: http.StatusServiceUnavailable, text: "the server is shutting down",
 			header: [2]string{"Retry-After", "5"},
 		}
 	}
 	if no := s.turnAway(); no != nil {
-		return 0, nil, no
+		return t, no
 	}
 	if s.cfg.Identify == nil {
-		return ser, nil, nil
+		return t, nil
 	}
-	identity, err := s.cfg.Identify(r)
-	if err == nil {
-		return ser, identity, nil
+	var err error
+	if t.identity, err = s.cfg.Identify(r); err == nil {
+		return t, nil
 	}
 	if e, ok := errors.AsType[*wamp.Error](err); ok && e.URI != wamp.URIInternal {
-		return 0, nil, &refusal{status: http.StatusForbidden, text: e.Text}
+		return t, &refusal{status: http.StatusForbidden, text: e.Text}
 	}
 	s.log.Error("peer of an upgrade request cannot be identified", "peer", r.RemoteAddr, "err", err)
-	return 0, nil, &refusal{status: http.StatusInternalServerError, text: "internal error"}
+	return t, &refusal{status: http.StatusInternalServerError, text: "internal error"}
 }
 
 // turnAway refuses the upgrade if too many come at the same time.
@@ -219,12 +239,15 @@ func chooseSerializer(r *http.Request) (wamp.Serializer, bool) {
 }
 
 // answer returns the response that grants an upgrade.
-func answer(r *http.Request, ser wamp.Serializer, cookies []string) []byte {
+func answer(r *http.Request, t terms, cookies []string) []byte {
 	sum := sha1.Sum([]byte(strings.TrimSpace(r.Header.Get("Sec-WebSocket-Key")) + keyGUID))
 	b := fmt.Appendf(make([]byte, 0, 256), "HTTP/1.1 101 Switching Protocols\r\n"+
 		"Upgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: %s\r\n",
-		base64.StdEncoding.EncodeToString(sum[:]), ser.Subprotocol())
+		base64.StdEncoding.EncodeToString(sum[:]), t.serializer.Subprotocol())
+	if t.extensions != "" {
+		b = fmt.Appendf(b, "Sec-WebSocket-Extensions: %s\r\n", t.extensions)
+	}
 	for _, c := range cookies {
 		b = fmt.Appendf(b, "Set-Cookie: %s\r\n", strings.NewReplacer("\r", " ", "\n", " ").Replace(c))
 	}

@@ -70,6 +70,7 @@ func TestUpgrade(t *testing.T) {
 		{name: "client's order of subprotocols", send: change("Sec-WebSocket-Protocol: soap, wamp.2.cbor ,wamp.2.json"), status: 101, header: [2]string{"Sec-Websocket-Protocol", "wamp.2.cbor"}},
 		{name: "subprotocols in two headers", send: change("Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Protocol: wamp.2.msgpack, wamp.2.json"), status: 101, header: [2]string{"Sec-Websocket-Protocol", "wamp.2.msgpack"}},
 		{name: "extension that we do not have", send: change("Sec-WebSocket-Extensions: permessage-deflate"), status: 101, header: [2]string{"Sec-Websocket-Extensions", ""}},
+		{name: "malformed extensions", send: change("Sec-WebSocket-Extensions: permessage-deflate;"), status: 400, text: "RFC 6455, section 9.1"},
 		{name: "no subprotocol", send: change("Sec-WebSocket-Protocol:"), status: 400, text: "wamp.2.json, wamp.2.msgpack, wamp.2.cbor"},
 		{name: "no subprotocol of ours", send: change("Sec-WebSocket-Protocol: wamp.2.ubjson"), status: 400, text: `not "wamp.2.ubjson"`},
 		{name: "subprotocol in another case", send: change("Sec-WebSocket-Protocol: WAMP.2.JSON"), status: 400, text: "WAMP.2.JSON"},
