@@ -44,7 +44,9 @@ func TestAllocations(t *testing.T) {
 	retained.Name, retained.Retain = "order.kept", events.Retain{Events: 10}
 	channels := order()
 	channels.Name = "order.channels"
-	h, err := events.NewHub(t.Context(), catalogue(t, []events.ClassConfig{freeOrder(), retained, channels}),
+	keyed := freeOrder()
+	keyed.Name, keyed.Delivery = "order.keyed", events.Delivery{WhenFull: events.KeepLatest, Key: "id"}
+	h, err := events.NewHub(t.Context(), catalogue(t, []events.ClassConfig{freeOrder(), retained, channels, keyed}),
 		&instant{Store: openStore(t)}, nowhere{}, events.DefaultConfig(), discard)
 	if err != nil {
 		t.Fatal(err)
@@ -74,12 +76,14 @@ func TestAllocations(t *testing.T) {
 	}{
 		{"check", func() { cat.Class("order.created").Check(data) }, 0},
 		{"check with a channel", func() { cat.Class("order.channels").Check(data) }, 1},
+		{"check with a key", func() { cat.Class("order.keyed").Check(data) }, 0},
 		{"look up a class", func() { cat.Lookup("order.created") }, 0},
 		{"look up a channel", func() { cat.Lookup("order.channels.ada") }, 0},
 		{"look up another topic", func() { cat.Lookup("chat.lobby.x") }, 0},
 		{"access", func() { access.Allows("admin", true) }, 0},
 		{"make an id", func() { events.NewID(time.Time{}) }, 1},
 		{"publish without an id", publish("order.created", ""), 1},
+		{"publish with a key", publish("order.keyed", ""), 1},
 		{"publish, acknowledged again", publish("order.created", "x"), 0},
 		{"publish asynchronously", func() {
 			*e = events.Event{Class: "order.created", Data: data}

@@ -19,7 +19,8 @@ type Class struct {
 	name    string
 	config  ClassConfig
 	data    *object
-	channel int // index in data.fields; -1: no channels
+	channel int    // index in data.fields; -1: no channels
+	key     uint64 // as classKey returns it
 }
 
 // CheckClasses reports everything that is wrong with the classes, by
@@ -76,10 +77,14 @@ func newClass(config ClassConfig) *Class {
 		config:  config,
 		data:    newObject(config.Fields, config.Unknown == UnknownReject),
 		channel: -1,
+		key:     classKey(&config),
 	}
 	if config.Channel != "" {
 		c.channel = c.data.index[config.Channel]
 		c.data.fields[c.channel].channel = true
+	}
+	if key := config.Delivery.Key; key != "" {
+		c.data.fields[c.data.index[key]].keyed = true
 	}
 	return c
 }
@@ -139,18 +144,29 @@ func (c *Class) Topic(channel string) string {
 // It does not allocate, except for the channel, and where a string in the data
 // has escapes or there is something to complain about.
 func (c *Class) Check(data []byte) (channel string, err error) {
-	channel, _, err = c.check(data)
-	return channel, err
+	of, err := c.check(data)
+	return of.channel, err
 }
 
-// check is Check, and returns the data without white space around it.
-func (c *Class) check(data []byte) (channel string, object []byte, err error) {
+// A checked is what is known of data that fits its class.
+type checked struct {
+	object  []byte // the data without white space around it
+	channel string // as for Check
+	key     uint64 // as for [Event.Key]
+}
+
+// check is Check, and finds out more.
+func (c *Class) check(data []byte) (checked, error) {
 	s := getScanner(data, c)
 	defer s.release()
 	if s.event() {
-		return s.channel, data[s.start:s.end], nil
+		of := checked{object: data[s.start:s.end], channel: s.channel}
+		if c.key != 0 {
+			of.key = max(c.key^s.latest, 1)
+		}
+		return of, nil
 	}
-	return "", data, &InvalidError{Class: c.name, Problem: s.problems[0], More: slices.Clone(s.problems[1:])}
+	return checked{object: data}, &InvalidError{Class: c.name, Problem: s.problems[0], More: slices.Clone(s.problems[1:])}
 }
 
 // clone returns a copy that shares nothing that can change.

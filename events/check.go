@@ -38,6 +38,9 @@ func (s *scanner) checkString(f *field, start int, text []byte) bool {
 	if f.pattern != nil && !f.pattern.Match(text) {
 		return s.problem(CodePattern, start, "", f.expected, quote(string(text)))
 	}
+	if f.keyed {
+		s.latest = valueKey(text)
+	}
 	if f.channel {
 		return s.setChannel(start, string(text))
 	}
@@ -79,6 +82,9 @@ func (s *scanner) checkNumber(f *field, start int, integer bool) bool {
 	if f.enum != nil && !slices.Contains(f.enum, n) {
 		return s.problem(CodeEnum, start, "", f.expected, cut(text))
 	}
+	if f.keyed {
+		s.latest = intKey(n.i)
+	}
 	if f.channel {
 		return s.setChannel(start, strconv.FormatInt(n.i, 10))
 	}
@@ -108,6 +114,9 @@ func surelyFits(text []byte) bool {
 func (s *scanner) checkBool(f *field, start int) bool {
 	if f.kind != Bool {
 		return s.mismatch(f, start)
+	}
+	if f.keyed {
+		s.latest = valueKey(s.data[start:s.pos])
 	}
 	if f.channel {
 		return s.setChannel(start, string(s.data[start:s.pos]))

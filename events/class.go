@@ -41,7 +41,8 @@ type ClassConfig struct {
 	// Empty: the class has no channels.
 	Channel string
 
-	Retain Retain // how much of the past is kept
+	Retain   Retain   // how much of the past is kept
+	Delivery Delivery // how events reach slow subscribers
 }
 
 // A Type is the type of a field.
@@ -162,7 +163,10 @@ func (c *ClassConfig) Validate(report func(path string, err error)) {
 	default:
 		report("unknown", fmt.Errorf("must be allow or reject, not %s", quote(string(c.Unknown))))
 	}
-	c.checkChannel(report)
+	if c.Channel != "" {
+		c.checkNaming("channel", c.Channel, report)
+	}
+	c.checkDelivery(report)
 	if c.Retain.Events < 0 || c.Retain.Events > maxRetained {
 		report("retain.events", fmt.Errorf("must be in 0 to %d, not %d", maxRetained, c.Retain.Events))
 	}
@@ -171,19 +175,18 @@ func (c *ClassConfig) Validate(report func(path string, err error)) {
 	}
 }
 
-func (c *ClassConfig) checkChannel(report func(path string, err error)) {
-	if c.Channel == "" {
-		return
-	}
-	i := slices.IndexFunc(c.Fields, func(f FieldConfig) bool { return f.Name == c.Channel })
+// checkNaming looks at the name of a field whose values name something: at path
+// there must be a field whose equal values are written alike.
+func (c *ClassConfig) checkNaming(path, name string, report func(path string, err error)) {
+	i := slices.IndexFunc(c.Fields, func(f FieldConfig) bool { return f.Name == name })
 	if i < 0 {
-		report("channel", fmt.Errorf("expected the name of a field, found %s, and there is no such field", quote(c.Channel)))
+		report(path, fmt.Errorf("expected the name of a field, found %s, and there is no such field", quote(name)))
 		return
 	}
 	switch t := c.Fields[i].Type; t {
 	case String, Int, Bool:
 	default:
-		report("channel", fmt.Errorf("expected a field of type string, int or bool, found %s, which has the type %s", c.Channel, t))
+		report(path, fmt.Errorf("expected a field of type string, int or bool, found %s, which has the type %s", name, t))
 	}
 }
 

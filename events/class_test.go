@@ -45,6 +45,18 @@ func TestCheckClasses(t *testing.T) {
 		}, []string{"a.b.c : expected a name that is no channel's topic, found one of the class a.b, whose channels are its x"}},
 		{"channel of no field", []events.ClassConfig{{Name: "c", Channel: "x"}}, []string{`c channel: expected the name of a field, found "x", and there is no such field`}},
 		{"channel of a number", []events.ClassConfig{{Name: "c", Channel: "x", Fields: []events.FieldConfig{{Name: "x", Type: events.Number}}}}, []string{"c channel: expected a field of type string, int or bool, found x, which has the type number"}},
+		{"delivery", []events.ClassConfig{
+			{Name: "a", Delivery: events.Delivery{WhenFull: events.DropOldest, Linger: time.Second}},
+			{Name: "b", Retain: events.Retain{Events: 1}, Delivery: events.Delivery{WhenFull: events.DropOldest, Linger: -1}},
+			{Name: "c", Delivery: events.Delivery{WhenFull: events.KeepLatest}},
+			{Name: "d", Delivery: events.Delivery{WhenFull: events.KeepLatest, Key: "x"}, Fields: []events.FieldConfig{{Name: "x", Type: events.Bool}}},
+		}, nil},
+		{"policy", []events.ClassConfig{{Name: "c", Delivery: events.Delivery{WhenFull: "drop"}}}, []string{`c queue.when_full: must be one of disconnect, drop-oldest, keep-latest, not "drop"`}},
+		{"key without a policy", []events.ClassConfig{{Name: "c", Delivery: events.Delivery{Key: "x"}}}, []string{"c queue.key: expected only with when_full: keep-latest, found without when_full"}},
+		{"key with another policy", []events.ClassConfig{{Name: "c", Delivery: events.Delivery{Key: "x", WhenFull: events.DropOldest}}}, []string{"c queue.key: expected only with when_full: keep-latest, found with drop-oldest"}},
+		{"key of no field", []events.ClassConfig{{Name: "c", Delivery: events.Delivery{Key: "x", WhenFull: events.KeepLatest}}}, []string{`c queue.key: expected the name of a field, found "x", and there is no such field`}},
+		{"key of a number", []events.ClassConfig{{Name: "c", Delivery: events.Delivery{Key: "x", WhenFull: events.KeepLatest}, Fields: []events.FieldConfig{{Name: "x", Type: events.Number}}}}, []string{"c queue.key: expected a field of type string, int or bool, found x, which has the type number"}},
+		{"linger", []events.ClassConfig{{Name: "c", Delivery: events.Delivery{Linger: 1001 * time.Millisecond}}}, []string{"c linger: must be at most 1s, not 1.001s"}},
 		{"role", []events.ClassConfig{{Name: "c", Access: events.Access{Roles: []string{"a", ""}}}}, []string{"c access[1]: expected the name of a role, found an empty text"}},
 		{"unknown", []events.ClassConfig{{Name: "c", Unknown: "maybe"}}, []string{`c unknown: must be allow or reject, not "maybe"`}},
 		{"retain", []events.ClassConfig{{Name: "c", Retain: events.Retain{Events: -1, For: time.Millisecond}}}, []string{

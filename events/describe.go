@@ -14,6 +14,8 @@ type Description struct {
 	Retained   bool               `json:"retained"`
 	KeepEvents int                `json:"keepEvents,omitempty"`  // how many are kept; 0: no limit
 	KeepFor    float64            `json:"keepSeconds,omitempty"` // how long; 0: no limit
+	WhenFull   WhenFull           `json:"whenFull,omitempty"`    // for slow subscribers; empty: as their role says
+	Key        string             `json:"key,omitempty"`         // the field of [Delivery.Key]
 }
 
 // A FieldDescription describes one field. Its fields are those of
@@ -48,6 +50,8 @@ func (c *Class) Describe() Description {
 		Retained:   config.Retain.Retained(),
 		KeepEvents: config.Retain.Events,
 		KeepFor:    config.Retain.For.Seconds(),
+		WhenFull:   config.Delivery.WhenFull,
+		Key:        config.Delivery.Key,
 	}
 	if d.Access == AccessRoles {
 		d.Roles = config.Access.Roles

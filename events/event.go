@@ -17,6 +17,11 @@ type Event struct {
 	Offset   uint64 // position in the class's log, from 1; 0 if not retained
 	Replayed bool   // the event comes from the log, not from its publisher
 
+	// Key stands for what the event is the latest state of, for the [Router]:
+	// the class and the value of the field [Delivery.Key]. It is 0 if the
+	// class does not keep only the latest, and if Replayed.
+	Key uint64
+
 	// Origin is for the adapter that published the event, and is handed to
 	// the [Router] with it. The hub does not look at it. It is nil if
 	// Replayed.

@@ -15,6 +15,7 @@ type field struct {
 	kind     Type
 	required bool
 	channel  bool // its value names the channel
+	keyed    bool // its value is a part of Event.Key
 
 	ranged   bool // lo and hi hold
 	lo, hi   number

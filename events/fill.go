@@ -44,6 +44,7 @@ func (h *Hub) fill(m *member, at Appended) (after uint64, err error) {
 		for i := range page.Records {
 			r := &page.Records[i]
 			e := r.event(at.Epoch)
+			e.Key = m.class.keyOf(e.Data)
 			h.routeAt(l, admitted{event: &e, member: m, channel: r.Channel})
 		}
 		after = page.After

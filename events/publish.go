@@ -117,10 +117,11 @@ func (h *Hub) admit(e *Event) (admitted, error) {
 			Found:    strconv.Itoa(len(e.Data)),
 		}}
 	}
-	var err error
-	if a.channel, e.Data, err = m.class.check(e.Data); err != nil {
+	of, err := m.class.check(e.Data)
+	if err != nil {
 		return a, err
 	}
+	a.channel, e.Data, e.Key = of.channel, of.object, of.key
 	e.Class = m.class.name // one string for all events of the class
 	e.Time = time.UnixMilli(time.Now().UnixMilli()).UTC()
 	if !a.given {

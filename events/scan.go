@@ -26,6 +26,7 @@ type scanner struct {
 	text     []byte // the last string that had escapes, without them
 	problems []Problem
 	channel  string
+	latest   uint64 // as valueKey returns it; 0: the event has no key
 }
 
 // A step leads from a value to one in it.
@@ -47,7 +48,7 @@ var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
 func getScanner(data []byte, c *Class) *scanner {
 	s := scanners.Get().(*scanner)
-	s.data, s.class, s.pos, s.channel = data, c, 0, ""
+	s.data, s.class, s.pos, s.channel, s.latest = data, c, 0, "", 0
 	s.path, s.keys, s.text = s.path[:0], s.keys[:0], s.text[:0]
 	return s
 }

@@ -46,6 +46,8 @@ func classDict(d events.Description) map[string]any {
 	set(m, "channel", d.Channel)
 	set(m, "keep_events", d.KeepEvents)
 	set(m, "keep_seconds", d.KeepFor)
+	set(m, "when_full", string(d.WhenFull))
+	set(m, "key", d.Key)
 	return m
 }
 
