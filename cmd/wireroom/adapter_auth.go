@@ -11,7 +11,10 @@ import (
 
 // An authenticator lets package auth decide who joins: [router.Authenticator]
 // by way of [auth.Auth].
-type authenticator struct{ auth *auth.Auth }
+type authenticator struct {
+	auth   *auth.Auth
+	limits map[string]*router.Limits // of roles that have some of their own
+}
 
 // Authenticate implements [router.Authenticator].
 func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*router.Grant, *router.Challenge, error) {
@@ -21,20 +24,23 @@ func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*rou
 	case err != nil:
 		return nil, nil, err
 	case g != nil:
-		return routerGrant(g), nil, nil
+		return a.grant(g), nil, nil
 	}
 	answer := func(ctx context.Context, signature string, extra map[string]any) (*router.Grant, error) {
 		g, err := ch.Answer(ctx, signature, extra)
 		if err != nil {
 			return nil, err
 		}
-		return routerGrant(g), nil
+		return a.grant(g), nil
 	}
 	return nil, &router.Challenge{Method: ch.Method, Extra: ch.Extra, Answer: answer}, nil
 }
 
-func routerGrant(g *auth.Grant) *router.Grant {
-	return &router.Grant{AuthID: g.AuthID, AuthRole: g.AuthRole, AuthMethod: g.AuthMethod, Provider: g.Provider, Extra: g.Extra}
+func (a authenticator) grant(g *auth.Grant) *router.Grant {
+	return &router.Grant{
+		AuthID: g.AuthID, AuthRole: g.AuthRole, AuthMethod: g.AuthMethod, Provider: g.Provider, Extra: g.Extra,
+		Limits: a.limits[g.AuthRole],
+	}
 }
 
 // An authorizer lets the roles decide: [router.Authorizer] by way of

@@ -19,6 +19,8 @@ type delivery struct {
 func (d *delivery) Route(e *events.Event, c *events.Class, channel string) {
 	p := publicationOf(e)
 	p.Topic = wamp.URI(c.Name())
+	how := c.Delivery()
+	p.WhenFull, p.Key, p.Linger = whenFull(how.WhenFull), e.Key, how.Linger
 	if channel != "" {
 		p.Channel = wamp.URI(c.Topic(channel))
 	}
@@ -31,6 +33,20 @@ func (d *delivery) Route(e *events.Event, c *events.Class, channel string) {
 		p.ID, p.From, p.Options = o.id, o.from, o.options
 	}
 	d.realm.Publish(&p)
+}
+
+// whenFull returns the router's name for a policy.
+func whenFull(w events.WhenFull) router.WhenFull {
+	switch w {
+	case events.Disconnect:
+		return router.Disconnect
+	case events.DropOldest:
+		return router.DropOldest
+	case events.KeepLatest:
+		return router.KeepLatest
+	default:
+		return router.Inherit
+	}
 }
 
 var noArgs = []byte("[]")

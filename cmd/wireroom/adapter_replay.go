@@ -115,5 +115,6 @@ func (g *governor) tellGap(s *router.Session, topic wamp.URI, class string, gap 
 		Options:   &wamp.PublishOptions{Eligible: []wamp.ID{s.ID()}},
 		Fields:    appendGap(fields, gap),
 		ShowTopic: true,
+		WhenFull:  router.Disconnect, // nobody else will tell
 	})
 }

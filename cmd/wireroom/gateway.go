@@ -101,7 +101,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	undo = append(undo, g.hub.Close)
 
 	// Between whom.
-	g.router = router.New(cfg.Router, authenticator{auth.New(cfg.Identity, policy, g.sessions)}, log.With("part", "router"))
+	g.router = router.New(cfg.Router, authenticator{auth.New(cfg.Identity, policy, g.sessions), cfg.RoleLimits}, log.With("part", "router"))
 	govern := &governor{
 		hub: g.hub, anonymous: cfg.Identity.Anonymous, log: log.With("part", "replay"),
 		realm: func() *router.Realm { return deliver.realm },

@@ -19,6 +19,7 @@ var fieldPaths = map[string]string{
 	"ping_timeout":    "timeouts.ping_timeout",
 	"close_timeout":   "timeouts.goodbye",
 	"upgrade_timeout": "timeouts.upgrade",
+	"deflate_min":     "compression.min_size",
 }
 
 // check looks at what concerns several parts of the file, and has the rooms

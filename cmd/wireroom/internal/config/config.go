@@ -55,9 +55,14 @@ type Config struct {
 
 	Ingest    Ingest
 	Router    router.Config
-	Transport transport.Config     // without Origins and Identify
-	Shutdown  time.Duration        // for everything to come to an end
-	Classes   []events.ClassConfig // in the order of the file
+	Transport transport.Config // without Origins and Identify
+
+	// RoleLimits has the limits of the sessions of each role that has other
+	// ones than Router.
+	RoleLimits map[string]*router.Limits
+
+	Shutdown time.Duration        // for everything to come to an end
+	Classes  []events.ClassConfig // in the order of the file
 }
 
 // An Ingest bounds what web applications post.

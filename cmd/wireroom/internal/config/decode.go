@@ -32,6 +32,7 @@ type decoder struct {
 	nodes    int             // visited
 
 	describe bool
+	inherits bool // what is read now has no default of its own
 	keys     []Key
 }
 

@@ -74,6 +74,9 @@ func (o *object) finish() {
 func (o *object) take(key, kind, def string) (*yaml.Node, string) {
 	path := join(o.path, key)
 	o.known = append(o.known, key)
+	if o.d.inherits {
+		def = ""
+	}
 	if o.d.describe {
 		o.d.keys = append(o.d.keys, Key{Path: path, Kind: kind, Default: def})
 	}
@@ -105,6 +108,14 @@ func (o *object) required(key, expected string) {
 		o.d.reportf(o.node, path, "expected %s, found nothing", expected)
 		o.d.skip[path] = true
 	}
+}
+
+// inherit calls read, whose keys have for a default what the same keys of
+// something wider have.
+func (o *object) inherit(read func()) {
+	o.d.inherits = true
+	read()
+	o.d.inherits = false
 }
 
 // unsupported refuses a key that a later version may know, and says so.

@@ -45,10 +45,13 @@ func (c *Config) read(o *object) {
 	c.readStore(o)
 	o.sub("sessions", c.readSessions)
 	o.sub("auth", c.readAuth)
-	c.readRoles(o)
+	readQueue(o, &c.Router.Limits)
+	c.readLimits(o)
+	readLinger(o, &c.Router.Limits)
+	c.readRoles(o) // after what they inherit
 	o.sub("ingest", c.readIngest)
-	o.sub("queue", c.readQueue)
-	o.sub("limits", c.readLimits)
+	o.sub("admission", c.readAdmission)
+	o.sub("compression", c.readCompression)
 	o.sub("timeouts", c.readTimeouts)
 	c.readOrigins(o)
 	o.each("classes", "class", func(name string, n *yaml.Node, path string) {
@@ -155,6 +158,7 @@ func (c *Config) readRoles(o *object) {
 			o.patterns("publish", &r.Publish)
 			o.patterns("call", &r.Call)
 			o.patterns("register", &r.Register)
+			o.inherit(func() { c.readRoleLimits(name, o) })
 		})
 		c.Roles[name] = r
 	})
@@ -182,24 +186,10 @@ func (c *Config) readIngest(o *object) {
 	o.duration("timeout", &c.Ingest.Timeout, 10*time.Millisecond, maxTimeout)
 }
 
-func (c *Config) readQueue(o *object) {
-	o.size("bytes", &c.Router.QueueBytes, 4<<10, 1<<30)
-	policy := "disconnect"
-	o.oneOf("when_full", &policy, "disconnect")
-}
-
-func (c *Config) readLimits(o *object) {
-	o.size("message", &c.Transport.MaxMessage, 1<<10, 256<<20)
-	o.integer("depth", &c.Router.MaxDepth, 8, 10_000)
-	o.integer("subscriptions", &c.Router.MaxSubscriptions, 1, 1_000_000)
-	o.integer("registrations", &c.Router.MaxRegistrations, 1, 1_000_000)
-	o.integer("calls", &c.Router.MaxCalls, 1, 1_000_000)
-	o.integer("publishing", &c.Router.MaxPublishing, 1, 1<<16)
-}
-
 func (c *Config) readTimeouts(o *object) {
 	o.duration("upgrade", &c.Transport.UpgradeTimeout, time.Millisecond, maxTimeout)
 	o.duration("hello", &c.Router.HelloTimeout, time.Millisecond, maxTimeout)
+	o.duration("authenticate", &c.Router.AuthTimeout, time.Millisecond, maxTimeout)
 	o.duration("write", &c.Router.WriteTimeout, time.Millisecond, maxTimeout)
 	o.duration("ping_interval", &c.Transport.PingInterval, 0, 24*time.Hour)
 	o.duration("ping_timeout", &c.Transport.PingTimeout, 10*time.Millisecond, maxTimeout)

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"time"
+
+	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/router"
+)
+
+// maxRate bounds how many messages a second a limit can name.
+const maxRate = 1_000_000
+
+// readQueue reads what becomes of what waits for a session.
+func readQueue(o *object, l *router.Limits) {
+	o.sub("queue", func(o *object) {
+		o.size("bytes", &l.QueueBytes, 4<<10, 1<<30)
+		o.whenFull(&l.WhenFull)
+	})
+}
+
+// whenFull reads the policy of a queue.
+func (o *object) whenFull(v *router.WhenFull) {
+	policy := v.String()
+	o.oneOf("when_full", &policy, policyNames()...)
+	for w := router.Disconnect; w <= router.KeepLatest; w++ {
+		if w.String() == policy {
+			*v = w
+		}
+	}
+}
+
+func policyNames() []string {
+	names := make([]string, len(events.Policies))
+	for i, p := range events.Policies {
+		names[i] = string(p)
+	}
+	return names
+}
+
+// readLimits reads the limits of all sessions, and of messages.
+func (c *Config) readLimits(o *object) {
+	o.sub("limits", func(o *object) {
+		o.size("message", &c.Transport.MaxMessage, 1<<10, 256<<20)
+		o.integer("depth", &c.Router.MaxDepth, 8, 10_000)
+		readSessionLimits(o, &c.Router.Limits)
+	})
+}
+
+// readSessionLimits reads what one session may use.
+func readSessionLimits(o *object, l *router.Limits) {
+	o.integer("subscriptions", &l.MaxSubscriptions, 1, 1_000_000)
+	o.integer("registrations", &l.MaxRegistrations, 1, 1_000_000)
+	o.integer("calls", &l.MaxCalls, 1, 1_000_000)
+	o.integer("publishing", &l.MaxPublishing, 1, 1<<16)
+	o.integer("messages_per_second", &l.MessageRate, 0, maxRate)
+	o.size("bytes_per_second", &l.ByteRate, 0, 1<<30)
+}
+
+// readLinger reads how long events may wait for company.
+func readLinger(o *object, l *router.Limits) {
+	o.duration("linger", &l.Linger, 0, events.MaxLinger)
+}
+
+// readRoleLimits reads what sessions of a role may use, where that is not what
+// all may.
+func (c *Config) readRoleLimits(role string, o *object) {
+	l := c.Router.Limits
+	readQueue(o, &l)
+	o.sub("limits", func(o *object) { readSessionLimits(o, &l) })
+	readLinger(o, &l)
+	if l == c.Router.Limits {
+		return
+	}
+	if c.RoleLimits == nil {
+		c.RoleLimits = map[string]*router.Limits{}
+	}
+	c.RoleLimits[role] = &l
+}
+
+func (c *Config) readAdmission(o *object) {
+	a := &c.Router.Admission
+	o.integer("rate", &a.Rate, 0, 100_000)
+	o.integer("burst", &a.Burst, 0, 1_000_000)
+	o.duration("wait", &a.Wait, 0, 30*time.Second)
+}
+
+func (c *Config) readCompression(o *object) {
+	o.boolean("deflate", &c.Transport.Deflate)
+	o.size("min_size", &c.Transport.DeflateMin, 0, 1<<20)
+}
+
+// delivery reads how the events of a class reach slow subscribers.
+func (o *object) delivery(v *events.Delivery) {
+	o.sub("queue", func(o *object) {
+		policy := string(v.WhenFull)
+		o.oneOf("when_full", &policy, policyNames()...)
+		v.WhenFull = events.WhenFull(policy)
+		o.string("key", &v.Key)
+	})
+	o.inherit(func() {
+		o.duration("linger", &v.Linger, 0, events.MaxLinger)
+		if o.has("linger") && v.Linger == 0 {
+			v.Linger = -1 // not at all, whatever the role says
+		}
+	})
+}
