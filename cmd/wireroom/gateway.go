@@ -154,10 +154,13 @@ func listen(ctx context.Context, l config.Listen) (net.Listener, error) {
 		return nil, fmt.Errorf("listen.tls: %w", err)
 	}
 	// Without HTTP/2, which has no use here: WebSocket needs 1.1.
-	return tls.NewListener(ln, &tls.Config{
+	return tls.NewListener(transport.NewListener(ln), &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{cert},
 		NextProtos:   []string{"http/1.1"},
+		// The wires gather what they write; smaller records would only be
+		// more system calls.
+		DynamicRecordSizingDisabled: true,
 	}), nil
 }
 

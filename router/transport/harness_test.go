@@ -237,8 +237,8 @@ func open(t testing.TB, cfg transport.Config, l net.Listener) *house {
 
 // serve runs an HTTP server with the handler on l until the end of the test.
 func (h *house) serve(handler http.Handler, l net.Listener) {
-	if p, ok := l.(*pipeListener); ok {
-		h.dial = p.dial
+	if d, ok := l.(interface{ dial() (net.Conn, error) }); ok {
+		h.dial = d.dial
 	} else {
 		h.dial = func() (net.Conn, error) { return net.Dial(l.Addr().Network(), l.Addr().String()) }
 	}
@@ -269,9 +269,10 @@ func listenTCP(t testing.TB) net.Listener {
 	return l
 }
 
-// both runs f over real TCP, and over pipes in fake time.
+// both runs f over real TCP, without and with TLS, and over pipes in fake time.
 func both(t *testing.T, f func(t *testing.T, l net.Listener)) {
 	t.Run("tcp", func(t *testing.T) { f(t, listenTCP(t)) })
+	t.Run("tls", func(t *testing.T) { f(t, listenTLS(t)) })
 	t.Run("pipe", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { f(t, newPipeListener()) })
 	})

@@ -63,30 +63,21 @@ func (w *plainWire) writeAll(bufs [][]byte) error {
 		_, err := w.nc.Write(bufs[0])
 		return err
 	}
-	out := getBuffer(readSize)
-	defer out.free()
-	used := 0
-	for i, b := range bufs {
-		for {
-			n := copy(out.b[used:], b)
-			used += n
-			b = b[n:]
-			if used == len(out.b) || i == len(bufs)-1 && used > 0 {
-				if _, err := w.nc.Write(out.b[:used]); err != nil {
-					return err
-				}
-				used = 0
-			}
-			if len(b) == 0 {
-				break
-			}
+	g := grouper{bufs: bufs}
+	defer g.release()
+	for {
+		b := g.next()
+		if len(b) == 0 {
+			return nil
+		}
+		if _, err := w.nc.Write(b); err != nil {
+			return err
 		}
 	}
-	return nil
 }
 
 func (w *plainWire) finish() bool {
-	half, ok := w.underlying().(interface{ CloseWrite() error })
+	half, ok := underTLS(w.nc).(interface{ CloseWrite() error })
 	return ok && half.CloseWrite() == nil
 }
 
@@ -94,12 +85,12 @@ func (w *plainWire) finish() bool {
 // peer that does not read.
 func (w *plainWire) hangUp() { w.nc.Close() }
 
-func (w *plainWire) close() { w.underlying().Close() }
+func (w *plainWire) close() { underTLS(w.nc).Close() }
 
-// underlying returns the connection that TLS runs over, or the connection.
-func (w *plainWire) underlying() net.Conn {
-	if t, ok := w.nc.(*tls.Conn); ok {
+// underTLS returns the connection that TLS runs over, or the connection.
+func underTLS(nc net.Conn) net.Conn {
+	if t, ok := nc.(*tls.Conn); ok {
 		return t.NetConn()
 	}
-	return w.nc
+	return nc
 }

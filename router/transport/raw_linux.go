@@ -1,96 +1,90 @@
 package transport
 
 import (
+	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"syscall"
 	"time"
 )
 
+// A socket is a TCP or Unix socket.
+type socket interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
+// rawConn returns how to reach the descriptor of nc, if it is a socket.
+func rawConn(nc net.Conn) (socket, syscall.RawConn, bool) {
+	var s socket
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		s = nc
+	case *net.UnixConn:
+		s = nc
+	default:
+		return nil, nil, false
+	}
+	rc, err := s.SyscallConn()
+	return s, rc, err == nil
+}
+
 // newWire returns how to read and write nc.
 func newWire(nc net.Conn) wire {
 	switch nc := nc.(type) {
-	case *net.TCPConn:
-		if rc, err := nc.SyscallConn(); err == nil {
-			return newRawWire(nc, rc)
-		}
-	case *net.UnixConn:
-		if rc, err := nc.SyscallConn(); err == nil {
-			return newRawWire(nc, rc)
+	case *leanConn:
+		return newRawWire(nc.socket, nc.rc)
+	case *tls.Conn:
+		if lean, ok := nc.NetConn().(*leanConn); ok {
+			return newTLSWire(nc, lean)
 		}
 	}
+	if s, rc, ok := rawConn(nc); ok {
+		return newRawWire(s, rc)
+	}
 	return &plainWire{nc: nc}
+}
+
+// socketOf returns what nc runs over.
+func socketOf(nc net.Conn) net.Conn {
+	nc = underTLS(nc)
+	if lean, ok := nc.(*leanConn); ok {
+		return lean.socket
+	}
+	return nc
 }
 
 // A rawWire is a TCP or Unix socket, read and written by system calls that do
 // not wait. Waiting is left to the runtime's poller.
 type rawWire struct {
-	// Fixed at construction.
-	nc interface {
-		net.Conn
-		CloseWrite() error
-	}
-	rc      syscall.RawConn
-	attempt func(fd uintptr) bool // tryRead, made once
-
-	// Owned by the reader: arguments and results of tryRead.
-	in   *inbox
-	need int
-	n    int
-	err  error
+	nc socket // fixed at construction
+	puller
 }
 
-func newRawWire(nc interface {
-	net.Conn
-	CloseWrite() error
-}, rc syscall.RawConn,
-) *rawWire {
-	w := &rawWire{nc: nc, rc: rc}
-	w.attempt = w.tryRead
+func newRawWire(nc socket, rc syscall.RawConn) *rawWire {
+	w := &rawWire{nc: nc}
+	w.puller.init(rc)
 	return w
 }
 
 func (w *rawWire) fill(in *inbox, need int) (int, error) {
-	w.in, w.need = in, need
-	err := w.rc.Read(w.attempt)
-	if err == nil {
-		return w.n, w.err
+	n, err := w.pull(in, need)
+	if err != nil {
+		unnudge(w.nc, err)
 	}
-	in.trim()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		_ = w.nc.SetReadDeadline(time.Time{}) // fails only if closed
-	}
-	return 0, err
+	return n, err
 }
 
-func (w *rawWire) nudge() { _ = w.nc.SetReadDeadline(longAgo) } // fails only if closed
+func (w *rawWire) nudge() { nudge(w.nc) }
 
-// tryRead reads once. If nothing is there it gives its buffer back and reports
-// false, upon which the runtime waits until there is something.
-func (w *rawWire) tryRead(fd uintptr) bool {
-	space := w.in.room(w.need)
-	for {
-		n, err := syscall.Read(int(fd), space)
-		switch {
-		case n > 0:
-			w.in.added(n)
-			w.n, w.err = n, nil
-			return true
-		case err == syscall.EINTR:
-			continue
-		}
-		w.in.trim()
-		switch err {
-		case nil:
-			w.n, w.err = 0, io.EOF
-		case syscall.EAGAIN:
-			return false
-		default:
-			w.n, w.err = 0, os.NewSyscallError("read", err)
-		}
-		return true
+// nudge ends a read that waits, and unnudge lets the next one wait again.
+func nudge(nc net.Conn) { _ = nc.SetReadDeadline(longAgo) } // fails only if closed
+
+func unnudge(nc net.Conn, err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = nc.SetReadDeadline(time.Time{}) // fails only if closed
 	}
 }
 

@@ -89,7 +89,7 @@ func (s *Server) accept(nc net.Conn, head []byte, cookies []string, r *http.Requ
 	if err := nc.SetWriteDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if tcp, ok := nc.(*net.TCPConn); ok && s.cfg.PingInterval > 0 {
+	if tcp, ok := socketOf(nc).(*net.TCPConn); ok && s.cfg.PingInterval > 0 {
 		// Pings find dead peers, and sooner. Failure costs a few packets.
 		_ = tcp.SetKeepAlive(false)
 	}
