@@ -133,13 +133,43 @@ func (s *Session) enterCall(c *call) error {
 	return nil
 }
 
+// bigPayload is from how many bytes on a payload is not copied while the lock
+// of the callee is held, if that can be avoided.
+const bigPayload = 16 << 10
+
 // invoke enters the call with its callee and queues INVOCATION. Both happen
 // under the callee's lock, so that invocations reach it in the order of their
-// IDs, and none after UNREGISTERED.
+// IDs, and none after UNREGISTERED. A big one is encoded before, with the ID
+// that it will have unless another call comes between.
 func (c *call) invoke(reg *registration, inv *wamp.Invocation) (pushed, error) {
 	callee := c.callee
-	callee.mu.Lock()
-	defer callee.mu.Unlock()
+	var frame []byte
+	for try := 0; ; try++ {
+		if try < 3 && inv.Payload.Len() >= bigPayload {
+			callee.mu.Lock()
+			inv.Request = callee.lastInvoked + 1
+			callee.mu.Unlock()
+			frame = c.invocationFrame(inv)
+		}
+		callee.mu.Lock()
+		if frame != nil && inv.Request != callee.lastInvoked+1 && try < 3 {
+			callee.mu.Unlock()
+			continue
+		}
+		result, err := c.enterCallee(reg, inv, frame)
+		callee.mu.Unlock()
+		return result, err
+	}
+}
+
+func (c *call) invocationFrame(inv *wamp.Invocation) []byte {
+	return seal(c.callee.peer.Framing, c.callee.peer.Serializer, inv, inv.Payload.Len())
+}
+
+// enterCallee does what invoke says. The callee's mu is held. frame is inv,
+// encoded, if that has the next ID.
+func (c *call) enterCallee(reg *registration, inv *wamp.Invocation, frame []byte) (pushed, error) {
+	callee := c.callee
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.done {
@@ -154,9 +184,12 @@ func (c *call) invoke(reg *registration, inv *wamp.Invocation) (pushed, error) {
 	}
 	callee.lastInvoked++ // session scope: from 1, in steps of 1 (WAMP "IDs")
 	c.invocation = callee.lastInvoked
-	inv.Request = c.invocation
+	if frame == nil || inv.Request != c.invocation {
+		inv.Request = c.invocation
+		frame = c.invocationFrame(inv)
+	}
 	callee.invocations[c.invocation] = c
-	return callee.out.push(seal(callee.peer.Framing, callee.peer.Serializer, inv, inv.Payload.Len())), nil
+	return callee.out.push(frame), nil
 }
 
 // limit has the call time out.

@@ -167,7 +167,11 @@ func (o *outbox) addLocked(e entry) {
 			clear(o.keep[:])
 		}
 	}
+	grows := o.burst != nil && len(o.entries) == cap(o.entries)
 	o.entries = append(o.entries, e)
+	if grows {
+		o.giveBack() // it held copies of the entries
+	}
 	o.bytes += len(e.frame)
 	if e.mayDrop() {
 		o.loose += len(e.frame)
@@ -276,10 +280,16 @@ func (o *outbox) drainedLocked() {
 	clear(o.entries)
 	o.entries, o.loose, o.backlog = o.keep[:0], 0, nil
 	if o.burst != nil {
-		clear(o.burst[:]) // entries may have grown out of it
 		bursts.Put(o.burst)
 		o.burst = nil
 	}
+}
+
+// giveBack returns a burst that entries have grown out of.
+func (o *outbox) giveBack() {
+	clear(o.burst[:])
+	bursts.Put(o.burst)
+	o.burst = nil
 }
 
 // wrote counts bytes that the caller has written and keeps the duty to flush.
