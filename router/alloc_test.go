@@ -125,7 +125,7 @@ func TestCallAllocs(t *testing.T) {
 }
 
 func BenchmarkPublish(b *testing.B) {
-	for _, n := range []int{1, 10, 1000} {
+	for _, n := range []int{1, 10, 1000, 20_000} {
 		b.Run(fmt.Sprintf("subscribers=%d", n), func(b *testing.B) {
 			tr := newRouter(b)
 			for range n {
