@@ -71,18 +71,18 @@ const (
 type outbox struct {
 	mu sync.Mutex // guards the following
 
-	entries []entry             // waiting, in order
-	bytes   int                 // in entries and being written
-	loose   int                 // in entries that may be dropped
-	limit   int                 // of bytes
-	linger  time.Duration       // of the shortest lane in which the session stands; 0: in none
-	room    chan struct{}       // closed when there is room again; nil: nobody waits
-	burst   *[burstFrames]entry // borrowed; nil if keep was enough
-	backlog *backlog            // nil unless much waits
+	entries []entry // waiting, in order
+	bytes   int     // in entries and being written
+	limit   int     // of bytes
+	loose   int     // in entries that may be dropped
 	duty    outboxDuty
-	over    bool              // a frame did not fit: the session will be ended
-	closed  bool              // nothing more is taken in
-	keep    [keepFrames]entry // entries begins here, so that an idle session owns no other memory
+	over    bool                // a frame did not fit: the session will be ended
+	closed  bool                // nothing more is taken in
+	backlog *backlog            // nil unless much waits
+	burst   *[burstFrames]entry // borrowed; nil if keep was enough
+	room    chan struct{}       // closed when there is room again; nil: nobody waits
+	linger  time.Duration       // of the shortest lane in which the session stands; 0: in none
+	keep    [keepFrames]entry   // entries begins here, so that an idle session owns no other memory
 }
 
 // push queues a frame that is no event.

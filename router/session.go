@@ -28,6 +28,11 @@ const (
 // safe for any goroutine. Who the peer is (ID and so on) is known to others
 // only after it has joined, and never changes.
 type Session struct {
+	// What a fan-out needs comes first, in four cache lines: with many
+	// sessions, reading these is what queuing an event costs.
+	out    outbox
+	limits *Limits // written once by the reader, before joined is set
+
 	// Fixed at construction.
 	router *Router
 	link   Link
@@ -40,7 +45,6 @@ type Session struct {
 	authrole   string
 	authmethod string
 	features   uint8
-	limits     *Limits
 	joined     atomic.Bool
 
 	// Owned by the reader.
@@ -52,7 +56,6 @@ type Session struct {
 	busy   atomic.Bool                // the reader waits, and not for the peer
 	ending atomic.Bool                // End or fail was called
 	why    atomic.Pointer[wamp.Error] // the first reason to end; nil after a goodbye
-	out    outbox
 
 	mu          sync.Mutex    // guards the following
 	left        bool          // nothing may be added any more
