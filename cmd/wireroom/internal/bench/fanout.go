@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -63,7 +64,7 @@ writes as many bytes to as many sockets with nothing but write(2): the floor.`),
 	f := cmd.Flags()
 	o.addCommon(f, spawnable)
 	o.addWAMP(f)
-	o.addDuration(f)
+	o.addDuration(f, 10*time.Second)
 	f.IntVarP(&o.subscribers, "subscribers", "n", 1000, "subscribers of the topic")
 	f.Float64SliceVar(&o.rates, "rate", []float64{20}, "events per second; several are several cases")
 	f.IntSliceVar(&o.sizes, "size", []int{128}, "bytes of an event's only argument; several are several cases")

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -61,7 +62,7 @@ does nothing.`),
 	}
 	f := cmd.Flags()
 	o.addCommon(f, spawnable)
-	o.addDuration(f)
+	o.addDuration(f, 10*time.Second)
 	f.IntSliceVar(&o.posters, "posters", []int{1, 8, 64}, "posters at the same time; several are several cases")
 	f.StringSliceVar(&o.via, "via", []string{viaXMLRPC, viaHTTP}, "xmlrpc or http; both are several cases")
 	f.StringVar(&o.key, "key", defaultKey, "secret of the ingest key")

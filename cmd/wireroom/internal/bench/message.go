@@ -24,6 +24,7 @@ const (
 	codeRegister     = 64
 	codeRegistered   = 65
 	codeInvocation   = 68
+	codeInterrupt    = 69
 	codeYield        = 70
 )
 

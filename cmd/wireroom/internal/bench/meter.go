@@ -74,6 +74,7 @@ func (c cost) cores(d time.Duration) float64 { return d.Seconds() / max(c.wall.S
 func milliseconds(ns int64) float64 { return float64(ns) / 1e6 }
 
 // addCost adds what the server spent per unit of work, and who else was busy.
+// Without a key there is no unit.
 func (s sample) addCost(srv *server, c cost, key string, units float64) error {
 	s["generator_cores"] = c.cores(c.self)
 	s["other_cores"] = c.cores(c.other)
@@ -81,7 +82,9 @@ func (s sample) addCost(srv *server, c cost, key string, units float64) error {
 		delete(s, "other_cores") // it holds the server
 		return nil
 	}
-	s[key] = float64(c.server.Nanoseconds()) / 1e3 / units
+	if key != "" {
+		s[key] = float64(c.server.Nanoseconds()) / 1e3 / units
+	}
 	s["server_cores"] = c.cores(c.server)
 	m, err := srv.procs.memory()
 	if err != nil {

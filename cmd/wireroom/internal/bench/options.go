@@ -119,8 +119,8 @@ func (o *options) addWAMP(f *pflag.FlagSet) {
 }
 
 // addDuration adds the flags of the benchmarks that run for a time.
-func (o *options) addDuration(f *pflag.FlagSet) {
-	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long each measurement lasts")
+func (o *options) addDuration(f *pflag.FlagSet, standard time.Duration) {
+	f.DurationVar(&o.duration, "duration", standard, "how long each measurement lasts")
 	f.DurationVar(&o.warmup, "warmup", 2*time.Second, "how long the same load runs before, unmeasured")
 }
 

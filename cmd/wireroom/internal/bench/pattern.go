@@ -80,7 +80,7 @@ between the cases is what it takes to find out who matches.`),
 	f := cmd.Flags()
 	o.addCommon(f, spawnable)
 	o.addWAMP(f)
-	o.addDuration(f)
+	o.addDuration(f, 10*time.Second)
 	f.IntSliceVar(&load.patterns, "patterns", []int{0, 1000, 10_000, 100_000}, "pattern subscriptions; several are several cases")
 	f.IntVar(&load.matching, "matching", 4, "subscriptions that match, each another topic; the publisher takes these topics in turn")
 	f.IntVar(&load.perSession, "per-session", 1000, "subscriptions of one session at most; servers limit them")

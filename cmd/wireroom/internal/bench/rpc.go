@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -48,7 +49,7 @@ the next. The callee, in the generator too, answers at once with what it got.`),
 	f := cmd.Flags()
 	o.addCommon(f, spawnable)
 	o.addWAMP(f)
-	o.addDuration(f)
+	o.addDuration(f, 10*time.Second)
 	f.IntVar(&o.callers, "callers", 8, "sessions that call")
 	f.IntSliceVar(&o.inFlight, "in-flight", []int{8}, "calls that each caller has under way; several are several cases")
 	f.IntVar(&o.size, "size", 128, "bytes of a call's only argument")

@@ -30,6 +30,7 @@ type login struct {
 	authID   string // empty: anonymous
 	ticket   string // for authID; never printed
 	insecure bool   // accept any certificate
+	features dict   // of a caller and of a callee; may be nil
 }
 
 // A session is a connection on which the generator asks and waits for the
@@ -133,6 +134,10 @@ func (s *session) join(lg *login) error {
 	details := dict{
 		"agent": "wireroom-bench",
 		"roles": dict{"publisher": dict{}, "subscriber": dict{}, "caller": dict{}, "callee": dict{}},
+	}
+	if lg.features != nil {
+		roles := details["roles"].(dict)
+		roles["caller"], roles["callee"] = dict{"features": lg.features}, dict{"features": lg.features}
 	}
 	if lg.authID != "" {
 		details["authid"] = lg.authID
