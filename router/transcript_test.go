@@ -17,7 +17,9 @@ import (
 	"github.com/wireroom/wireroom/router"
 )
 
-// TestConformance plays the transcripts in testdata/conformance in fake time.
+// TestConformance plays the transcripts in testdata/conformance in fake time,
+// straight against the router; TestConformanceStack plays them through all that
+// is in front of it.
 //
 // A line is one of
 //
@@ -35,49 +37,82 @@ import (
 // everything, and in those named admission_… one session a second may join, and
 // a HELLO may wait for 2s.
 func TestConformance(t *testing.T) {
-	files, err := filepath.Glob("testdata/conformance/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+	for _, tr := range transcripts(t) {
+		t.Run(tr.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				rt := newRouter(t, func(c *router.Config) {
-					switch kind, _, _ := strings.Cut(filepath.Base(file), "_"); kind {
-					case "limit":
-						c.MaxSubscriptions, c.MaxRegistrations, c.MaxCalls = 3, 3, 3
-					case "admission":
-						c.Admission = router.Admission{Rate: 1, Burst: 1, Wait: 2 * time.Second}
-					}
-				})
-				p := &player{t: t, file: filepath.Base(file), rt: rt, peers: map[string]*client{}, vars: map[string]any{}}
-				p.play(text)
+				rt := newRouter(t, tr.configure)
+				play(t, tr, func() talker { return rt.connect() })
 			})
 		})
 	}
 }
 
-type player struct {
-	t     *testing.T
-	file  string
-	rt    *testRouter
-	peers map[string]*client
-	vars  map[string]any
+// A transcript is one file of testdata/conformance.
+type transcript struct {
+	name string // of the file, without .txt
+	text []byte
 }
 
-func (p *player) play(text []byte) {
-	sc := bufio.NewScanner(bytes.NewReader(text))
+func transcripts(t *testing.T) (all []transcript) {
+	t.Helper()
+	files, err := filepath.Glob("testdata/conformance/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, transcript{strings.TrimSuffix(filepath.Base(file), ".txt"), text})
+	}
+	return all
+}
+
+// configure changes the configuration to that which the transcript is about.
+func (tr transcript) configure(c *router.Config) {
+	switch kind, _, _ := strings.Cut(tr.name, "_"); kind {
+	case "limit":
+		c.MaxSubscriptions, c.MaxRegistrations, c.MaxCalls = 3, 3, 3
+	case "admission":
+		c.Admission = router.Admission{Rate: 1, Burst: 1, Wait: 2 * time.Second}
+	}
+}
+
+// A talker is a peer in a transcript, whatever it speaks through.
+type talker interface {
+	send(msg string)           // a message in JSON, or something that is none
+	express(msg string) string // a message in JSON, as its serializer can say it
+	act(what string) error     // stall, read or drop
+	next() ([]byte, bool)      // the next message that it got, in JSON
+	closed() bool              // whether the router has closed its connection
+}
+
+type player struct {
+	t       *testing.T
+	connect func() talker
+	peers   map[string]talker
+	vars    map[string]any
+}
+
+// play plays a transcript with peers that connect makes, in order of their
+// first lines.
+func play(t *testing.T, tr transcript, connect func() talker) {
+	t.Helper()
+	p := &player{t: t, connect: connect, peers: map[string]talker{}, vars: map[string]any{}}
+	p.play(tr)
+}
+
+func (p *player) play(tr transcript) {
+	p.t.Helper()
+	sc := bufio.NewScanner(bytes.NewReader(tr.text))
 	for n := 1; sc.Scan(); n++ {
 		line := strings.TrimSpace(sc.Text())
 		if line == "" || line[0] == '#' {
 			continue
 		}
 		if err := p.line(line); err != nil {
-			p.t.Fatalf("%s:%d: %s\n\t%v", p.file, n, line, err)
+			p.t.Fatalf("%s.txt:%d: %s\n\t%v", tr.name, n, line, err)
 		}
 	}
 }
@@ -99,7 +134,7 @@ func (p *player) line(line string) error {
 	peer, op := name[:len(name)-1], name[len(name)-1]
 	c := p.peers[peer]
 	if c == nil {
-		c = p.rt.connect()
+		c = p.connect()
 		p.peers[peer] = c
 	}
 	switch op {
@@ -130,7 +165,7 @@ func (p *player) fill(s string) string {
 	return s
 }
 
-func (p *player) expect(c *client, want string) error {
+func (p *player) expect(c talker, want string) error {
 	got, ok := c.next()
 	switch {
 	case want == "nothing":
@@ -149,7 +184,7 @@ func (p *player) expect(c *client, want string) error {
 	case !ok:
 		return fmt.Errorf("but got nothing")
 	}
-	w, err := decodeJSON([]byte(want))
+	w, err := decodeJSON([]byte(c.express(want)))
 	if err != nil {
 		return fmt.Errorf("transcript: %w", err)
 	}

@@ -48,6 +48,7 @@ var testsMayImport = map[string][]string{
 	"events/store/embedded": {"events/store/storetest"},
 	"ingest/httpapi":        {"ingest/ingesttest"},
 	"ingest/xmlrpc":         {"ingest/ingesttest"},
+	"router":                {"router/transport"}, // transcripts are played through the whole stack
 }
 
 // suites are packages for tests, which no program may contain.
