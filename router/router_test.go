@@ -148,8 +148,6 @@ func (c *client) act(what string) error {
 		c.link.setStalled(true)
 	case "read":
 		c.link.setStalled(false)
-	case "drop":
-		c.hangUp()
 	default:
 		return fmt.Errorf("no such act")
 	}

@@ -248,8 +248,8 @@ func (b *browser) full(p []byte) error {
 	return nil
 }
 
-// send sends a message that is given in JSON, and waits until everything has
-// settled. What cannot be said in the client's serializer is sent as it is.
+// send sends a message that is given in JSON, without waiting. What cannot be
+// said in the client's serializer is sent as it is.
 func (b *browser) send(msg string) {
 	raw := []byte(msg)
 	if p, err := translate(wamp.JSON, b.ser, raw); err == nil {
@@ -260,7 +260,6 @@ func (b *browser) send(msg string) {
 		first = 0x82
 	}
 	b.out <- maskedFrame(first, raw)
-	synctest.Wait()
 }
 
 // translate returns the message that data holds in from, in to.
@@ -317,12 +316,9 @@ func (b *browser) act(what string) error {
 			b.paused = nil
 		}
 		b.mu.Unlock()
-	case "drop":
-		b.hangUp()
 	default:
 		return fmt.Errorf("no such act")
 	}
-	synctest.Wait()
 	return nil
 }
 

@@ -83,7 +83,8 @@ func (tr transcript) configure(c *router.Config) {
 type talker interface {
 	send(msg string)           // a message in JSON, or something that is none
 	express(msg string) string // a message in JSON, as its serializer can say it
-	act(what string) error     // stall, read or drop
+	hangUp()                   // breaks the connection
+	act(what string) error     // stall or read
 	next() ([]byte, bool)      // the next message that it got, in JSON
 	closed() bool              // whether the router has closed its connection
 }
@@ -148,7 +149,9 @@ func (p *player) line(line string) error {
 			synctest.Wait()
 			return nil
 		}
-		return c.act(rest)
+		err := c.act(rest)
+		synctest.Wait()
+		return err
 	case '<':
 		synctest.Wait()
 		return p.expect(c, rest)
