@@ -28,8 +28,8 @@ type call struct {
 // call handles CALL. Only what ends the session is returned.
 func (s *Session) call(m *wamp.Call) error {
 	err := checkURI(m.Procedure, wamp.Exact)
-	if err == nil && m.Options.Progress {
-		err = wamp.Errorf(wamp.URIOptionNotAllowed, "progress: progressive call invocations are not offered here")
+	if err == nil {
+		err = checkCallOptions(&m.Options)
 	}
 	if err == nil {
 		err = s.allowed(ActionCall, m.Procedure, wamp.Exact)
@@ -55,6 +55,18 @@ func (s *Session) call(m *wamp.Call) error {
 	}
 	s.router.stats.callErrors.Add(1)
 	s.fault(wamp.TypeCall, m.Request, err)
+	return nil
+}
+
+// checkCallOptions refuses what the router does not announce, rather than doing
+// something else than what was asked.
+func checkCallOptions(o *wamp.CallOptions) error {
+	switch {
+	case o.Progress:
+		return wamp.Errorf(wamp.URIOptionNotAllowed, "progress: progressive call invocations are not offered here")
+	case o.RunMode != "":
+		return wamp.Errorf(wamp.URIOptionNotAllowed, "runmode %q: calls of many callees at once are not offered here", clip(o.RunMode))
+	}
 	return nil
 }
 
@@ -276,26 +288,32 @@ func (c *call) forget() {
 }
 
 // invoked returns the call that the session was asked to run under the ID, or
-// nil if that is over.
-func (s *Session) invoked(id wamp.ID) *call {
+// nil if that is over. An ID that the session never got is an error.
+func (s *Session) invoked(t wamp.Type, id wamp.ID) (*call, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.invocations[id]
+	if id > s.lastInvoked {
+		return nil, wamp.Errorf(wamp.URIProtocolViolation, "%v: there was no invocation %d", t, id)
+	}
+	return s.invocations[id], nil
 }
 
 // yield handles YIELD. An answer to an invocation that is over is normal: it
 // has crossed an INTERRUPT. It is counted.
-func (d *dealer) yield(ws *workspace, s *Session, m *wamp.Yield) {
-	c := s.invoked(m.Request)
+func (d *dealer) yield(ws *workspace, s *Session, m *wamp.Yield) error {
+	c, err := s.invoked(wamp.TypeYield, m.Request)
+	if err != nil {
+		return err
+	}
 	if c == nil || m.Progress && !c.progress {
 		d.router.stats.strayYields.Add(1)
-		return
+		return nil
 	}
 	to := &c.caller.peer
 	payload, err := m.Payload.In(to.Serializer)
 	if err != nil {
 		c.fault(ws, wamp.Errorf(wamp.URIInvalidArgument, "the result cannot be expressed in the caller's serializer, %v: %v", to.Serializer, err))
-		return
+		return nil
 	}
 	res := &ws.result
 	*res = wamp.Result{Request: c.request, Progress: m.Progress, TransactionHash: m.TransactionHash, Passthru: m.Passthru, Payload: payload}
@@ -305,34 +323,38 @@ func (d *dealer) yield(ws *workspace, s *Session, m *wamp.Yield) {
 		if !c.answer(ws, frame) {
 			d.router.stats.strayYields.Add(1)
 		}
-		return
+		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.done {
 		d.router.stats.strayYields.Add(1)
-		return
+		return nil
 	}
 	ws.send(c.caller, frame)
+	return nil
 }
 
 // fail handles ERROR for an INVOCATION.
-func (d *dealer) fail(ws *workspace, s *Session, m *wamp.ErrorMessage) {
-	c := s.invoked(m.Request)
+func (d *dealer) fail(ws *workspace, s *Session, m *wamp.ErrorMessage) error {
+	c, err := s.invoked(wamp.TypeError, m.Request)
+	if err != nil {
+		return err
+	}
 	if c == nil {
 		d.router.stats.strayYields.Add(1)
-		return
+		return nil
 	}
 	uri := m.Error
 	if len(uri) > maxURI || !uri.Valid() {
 		c.fault(ws, wamp.Errorf(wamp.URIInvalidURI, "the callee failed with %q, which is no valid URI", clip(string(uri))))
-		return
+		return nil
 	}
 	to := &c.caller.peer
 	payload, err := m.Payload.In(to.Serializer)
 	if err != nil {
 		c.fault(ws, wamp.Errorf(uri, "the callee's error cannot be expressed in the caller's serializer, %v: %v", to.Serializer, err))
-		return
+		return nil
 	}
 	frame := seal(to.Framing, to.Serializer, &wamp.ErrorMessage{
 		RequestType: wamp.TypeCall, Request: c.request, Error: uri, Payload: payload, Passthru: m.Passthru,
@@ -342,6 +364,7 @@ func (d *dealer) fail(ws *workspace, s *Session, m *wamp.ErrorMessage) {
 	} else {
 		d.router.stats.strayYields.Add(1)
 	}
+	return nil
 }
 
 // cancel handles CANCEL (WAMP "Call Canceling"). A call that is over is not

@@ -90,6 +90,8 @@ func checkRegisterOptions(o *wamp.RegisterOptions) error {
 		return wamp.Errorf(wamp.URIOptionNotAllowed, "concurrency: limits on invocations are not offered here")
 	case o.ForceRegister:
 		return wamp.Errorf(wamp.URIOptionNotAllowed, "force_reregister is not offered here")
+	case o.DiscloseCaller:
+		return wamp.Errorf(wamp.URIOptionNotAllowed, "disclose_caller: callers disclose themselves here, by disclose_me")
 	}
 	return nil
 }

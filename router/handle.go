@@ -9,6 +9,9 @@ import (
 // handle carries out a message of a joined peer. A request that fails is
 // answered with ERROR; only what ends the session is returned.
 func (s *Session) handle(m wamp.Message) error {
+	if err := checkPassthru(m); err != nil {
+		return err
+	}
 	switch m := m.(type) {
 	case *wamp.Publish:
 		return s.publish(m)
@@ -19,12 +22,12 @@ func (s *Session) handle(m wamp.Message) error {
 	case *wamp.Call:
 		return s.call(m)
 	case *wamp.Yield:
-		s.realm.dealer.yield(s.ws, s, m)
+		return s.realm.dealer.yield(s.ws, s, m)
 	case *wamp.ErrorMessage:
 		if m.RequestType != wamp.TypeInvocation {
 			return wamp.Errorf(wamp.URIProtocolViolation, "ERROR: request type %d cannot be answered by a client", m.RequestType)
 		}
-		s.realm.dealer.fail(s.ws, s, m)
+		return s.realm.dealer.fail(s.ws, s, m)
 	case *wamp.Cancel:
 		s.realm.dealer.cancel(s.ws, s, m)
 	case *wamp.Register:
@@ -41,6 +44,27 @@ func (s *Session) handle(m wamp.Message) error {
 		return wamp.Errorf(wamp.URIProtocolViolation, "%v is not for a client to send once it has joined", m.Type())
 	}
 	return nil
+}
+
+// checkPassthru refuses a payload that is not for routers to look at: WAMP
+// "Payload Passthru Mode" calls it a protocol error unless the router has
+// announced that mode.
+func checkPassthru(m wamp.Message) error {
+	var p *wamp.Passthru
+	switch m := m.(type) {
+	case *wamp.Publish:
+		p = &m.Options.Passthru
+	case *wamp.Call:
+		p = &m.Options.Passthru
+	case *wamp.Yield:
+		p = &m.Passthru
+	case *wamp.ErrorMessage:
+		p = &m.Passthru
+	}
+	if p == nil || p.Scheme == "" && p.EncAlgo == "" {
+		return nil
+	}
+	return wamp.Errorf(wamp.URIProtocolViolation, "%v: payload passthru (ppt_scheme, enc_algo) is not announced here", m.Type())
 }
 
 // goodbyeSilently ends the session of a peer that said ABORT.

@@ -55,7 +55,7 @@ func (s *Session) join(m wamp.Message) error {
 			return wamp.Errorf(wamp.URIProtocolViolation, "AUTHENTICATE came before HELLO")
 		}
 		s.challenge = nil
-		ctx, cancel := context.WithTimeout(context.Background(), s.router.cfg.HelloTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), s.router.cfg.AuthTimeout)
 		defer cancel()
 		grant, err := c.Answer(ctx, m.Signature, m.Extra)
 		if err != nil {
@@ -69,7 +69,7 @@ func (s *Session) join(m wamp.Message) error {
 		return errEnded
 
 	default:
-		return wamp.Errorf(wamp.URIProtocolViolation, "%v came before HELLO", m.Type())
+		return wamp.Errorf(wamp.URIProtocolViolation, "%v came before the session was established", m.Type())
 	}
 }
 

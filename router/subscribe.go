@@ -8,6 +8,9 @@ import (
 func (s *Session) subscribe(m *wamp.Subscribe) error {
 	match := m.Options.Match
 	err := checkURI(m.Topic, match)
+	if err == nil && m.Options.NodeKey != "" {
+		err = wamp.Errorf(wamp.URIOptionNotAllowed, "nkey: sharded subscriptions are not offered here")
+	}
 	if err == nil {
 		err = s.allowed(ActionSubscribe, m.Topic, match)
 	}

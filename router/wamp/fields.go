@@ -2,6 +2,7 @@ package wamp
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -178,6 +179,16 @@ func (d *Decoder) match() Match {
 		d.oneOf("exact, prefix or wildcard", v)
 	}
 	return Exact
+}
+
+// enum reads a string that must be one of values.
+func (d *Decoder) enum(values ...string) string {
+	v := d.text()
+	if d.err == nil && !slices.Contains(values, v) {
+		last := len(values) - 1
+		d.oneOf(strings.Join(values[:last], ", ")+" or "+values[last], v)
+	}
+	return v
 }
 
 // cancelMode reads a mode of CANCEL, or of INTERRUPT, which has no skip.

@@ -188,6 +188,7 @@ type Subscribe struct {
 type SubscribeOptions struct {
 	Match       Match
 	GetRetained bool
+	NodeKey     string         // nkey, of sharded subscriptions; empty: none
 	Extra       map[string]any // keys that begin with "_"; nil if there is none
 }
 
@@ -245,6 +246,7 @@ type CallOptions struct {
 	ReceiveProgress bool
 	Progress        bool // progressive call invocation
 	DiscloseMe      bool
+	RunMode         string // runmode: "all" or "partition"; empty: one callee
 	TransactionHash string
 	Passthru        Passthru
 	Extra           map[string]any // keys that begin with "_"; nil if there is none
@@ -296,11 +298,13 @@ type Register struct {
 
 // RegisterOptions are REGISTER.Options.
 type RegisterOptions struct {
-	Match         Match
-	Invoke        string         // "single" if absent; one of single first last roundrobin random load
-	Concurrency   uint64         // 0: no limit
-	ForceRegister bool           // force_reregister
-	Extra         map[string]any // keys that begin with "_"; nil if there is none
+	Match          Match
+	Invoke         string         // "single" if absent; one of single first last roundrobin random load
+	Concurrency    uint64         // 0: no limit
+	ForceRegister  bool           // force_reregister
+	DiscloseCaller bool           // disclose_caller
+	ForwardTimeout bool           // forward_timeout
+	Extra          map[string]any // keys that begin with "_"; nil if there is none
 }
 
 // Registered acknowledges a REGISTER. Router to client.

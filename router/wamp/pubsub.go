@@ -56,6 +56,8 @@ func (d *Decoder) decodePublish() Message {
 			o.EligibleAuthID = d.texts()
 		case "eligible_authrole":
 			o.EligibleAuthRole = d.texts()
+		case "rkey":
+			d.text() // for sharded subscriptions, which nobody can have
 		case "transaction_hash":
 			o.TransactionHash = d.text()
 		default:
@@ -90,6 +92,7 @@ func (m *Subscribe) Append(dst []byte, s Serializer) []byte {
 		w.text("match", o.Match.String())
 	}
 	w.flag("get_retained", o.GetRetained)
+	w.text("nkey", o.NodeKey)
 	w.extra(o.Extra)
 	w.close()
 	e.str(string(m.Topic))
@@ -106,6 +109,8 @@ func (d *Decoder) decodeSubscribe() Message {
 			o.Match = d.match()
 		case "get_retained":
 			o.GetRetained = d.bool()
+		case "nkey":
+			o.NodeKey = d.text()
 		case "forward_for":
 			d.forwardFor()
 		default:

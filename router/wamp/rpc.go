@@ -13,6 +13,7 @@ func (m *Call) Append(dst []byte, s Serializer) []byte {
 	w.flag("receive_progress", o.ReceiveProgress)
 	w.flag("progress", o.Progress)
 	w.flag("disclose_me", o.DiscloseMe)
+	w.text("runmode", o.RunMode)
 	w.text("transaction_hash", o.TransactionHash)
 	w.passthru(&o.Passthru)
 	w.extra(o.Extra)
@@ -35,6 +36,10 @@ func (d *Decoder) decodeCall() Message {
 			o.Progress = d.bool()
 		case "disclose_me":
 			o.DiscloseMe = d.bool()
+		case "runmode":
+			o.RunMode = d.enum("all", "partition")
+		case "rkey":
+			d.text() // of no effect without runmode
 		case "transaction_hash":
 			o.TransactionHash = d.text()
 		default:
@@ -140,6 +145,8 @@ func (m *Register) Append(dst []byte, s Serializer) []byte {
 	}
 	w.uint("concurrency", o.Concurrency)
 	w.flag("force_reregister", o.ForceRegister)
+	w.flag("disclose_caller", o.DiscloseCaller)
+	w.flag("forward_timeout", o.ForwardTimeout)
 	w.extra(o.Extra)
 	w.close()
 	e.str(string(m.Procedure))
@@ -156,17 +163,15 @@ func (d *Decoder) decodeRegister() Message {
 		case "match":
 			o.Match = d.match()
 		case "invoke":
-			switch o.Invoke = d.text(); o.Invoke {
-			case "single", "first", "last", "roundrobin", "random", "load":
-			default:
-				if d.err == nil {
-					d.oneOf("single, first, last, roundrobin, random or load", o.Invoke)
-				}
-			}
+			o.Invoke = d.enum("single", "first", "last", "roundrobin", "random", "load")
 		case "concurrency":
 			o.Concurrency = d.uint(0)
 		case "force_reregister":
 			o.ForceRegister = d.bool()
+		case "disclose_caller":
+			o.DiscloseCaller = d.bool()
+		case "forward_timeout":
+			o.ForwardTimeout = d.bool()
 		case "forward_for":
 			d.forwardFor()
 		default:

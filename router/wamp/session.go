@@ -49,11 +49,8 @@ func (d *Decoder) helloDetails(m *Hello) {
 		d.name = []byte("roles")
 		d.violation("expected one of %s, found none", strings.Join(roles[:], ", "))
 	}
-	if v := m.Details["authid"]; v != nil {
-		if m.AuthID, ok = v.(string); !ok {
-			d.wrongDetail(m.Details, "authid", "string")
-		}
-	}
+	m.AuthID = d.textDetail(m.Details, "authid")
+	d.textDetail(m.Details, "agent")
 	if v := m.Details["authextra"]; v != nil {
 		if m.AuthExtra, ok = v.(map[string]any); !ok {
 			d.wrongDetail(m.Details, "authextra", "dict")
@@ -106,6 +103,20 @@ func (d *Decoder) helloFeatures(m *Hello, role string, v any) {
 		}
 		m.Features[role+"."+feature] = true
 	}
+}
+
+// textDetail returns the entry key of details, which must be a string if it is
+// there and not null.
+func (d *Decoder) textDetail(details map[string]any, key string) string {
+	v := details[key]
+	if v == nil {
+		return ""
+	}
+	text, ok := v.(string)
+	if !ok {
+		d.wrongDetail(details, key, "string")
+	}
+	return text
 }
 
 // wrongDetail fails because of the entry key of details.
@@ -173,6 +184,7 @@ func (m *Abort) Append(dst []byte, s Serializer) []byte {
 func (d *Decoder) decodeAbort() Message {
 	m := &d.abort
 	*m = Abort{Details: d.details("Details")}
+	d.textDetail(m.Details, "message")
 	m.Reason = d.uriAt("Reason")
 	d.payload(&m.Payload, &Passthru{})
 	return m
@@ -231,6 +243,7 @@ func (m *Goodbye) Append(dst []byte, s Serializer) []byte {
 func (d *Decoder) decodeGoodbye() Message {
 	m := &d.goodbye
 	*m = Goodbye{Details: d.details("Details")}
+	d.textDetail(m.Details, "message")
 	m.Reason = d.uriAt("Reason")
 	return m
 }
