@@ -203,7 +203,7 @@ func (g *gateway) run(ctx context.Context) error {
 	owned.Go(func() { g.sweepTokens(sweeping) })
 
 	failed := make(chan error, 1)
-	owned.Go(func() { failed <- g.http.Serve(g.listener) })
+	owned.Go(func() { failed <- g.http.Serve(g.transport.Front(g.listener, "/ws")) })
 
 	var err error
 	select {

@@ -66,6 +66,18 @@ func (in *inbox) take(n int) {
 	}
 }
 
+// put appends b as if it had been read.
+func (in *inbox) put(b []byte) {
+	for len(b) > 0 {
+		n := copy(in.room(len(b)), b)
+		in.added(n)
+		b = b[n:]
+	}
+}
+
+// drop throws away what has arrived.
+func (in *inbox) drop() { in.take(in.w - in.r) }
+
 // room returns space for reading at least one byte and much as a rule. need
 // is how many bytes the inbox must hold in all before they are of use; the
 // buffer grows towards it, but to no more than twice what has arrived.

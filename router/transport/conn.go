@@ -53,7 +53,8 @@ var _ router.Link = (*conn)(nil)
 
 // A conn is one WebSocket connection, and the link of its session.
 //
-// One goroutine owns it: run reads. The methods of [router.Link] are called by
+// One goroutine at a time owns it, the reader: that in wait, or the worker of
+// the crew that it has handed over to. The methods of [router.Link] are called by
 // the router; the sweeper uses sess, slot and wire.nudge.
 type conn struct {
 	// Fixed at construction.
@@ -61,12 +62,12 @@ type conn struct {
 	shard *shard
 	wire  wire
 
-	// Set by run before the sweeper gets to know the connection.
+	// Set by begin before the sweeper gets to know the connection.
 	sess session
 	slot *slot
 
 	// Owned by the reader.
-	young uint8 // how often it will still hand over before it waits
+	young uint8 // how often it will still hand over to the crew
 	in    inbox
 	asm   assembler
 	mode  mode

@@ -10,10 +10,15 @@
 // [syscall.RawConn.Read], takes a buffer from a pool when there are bytes, and
 // gives it back when no part of a message is left in it. Connections that are
 // no raw sockets (TLS, the pipes of tests) are read through a small buffer of
-// their own. A reader whose stack has grown by handling messages is replaced
-// by a new goroutine when the connection is likely to be silent; there is
-// never more than one at a time. Writing is done by whoever flushes the session, in package
-// router. Closing handshakes are timed by [time.AfterFunc].
+// their own. The first messages of a connection are handled by a crew, a few
+// goroutines that keep their stacks, while a new goroutine waits for more;
+// later the reader handles messages by itself, and is replaced when its stack
+// has grown and the connection is silent. There is never more than one that
+// owns the connection. Writing is done by whoever flushes the session, in
+// package router. Closing handshakes are timed by [time.AfterFunc].
+//
+// [Server.Front] has a goroutine that accepts connections, and one for each
+// connection until its first bytes have come.
 //
 // A [Server] has one more goroutine, the sweeper, which looks at all
 // connections in turn, pings those that were silent and ends those that did
@@ -29,5 +34,6 @@
 //
 // A peer that takes long over the upgrade request itself is the business of
 // the HTTP server, before this package sees it: set
-// [net/http.Server.ReadHeaderTimeout].
+// [net/http.Server.ReadHeaderTimeout]. Of requests, [Server.Front] parses only
+// what nobody could read in another way.
 package transport

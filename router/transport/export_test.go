@@ -14,6 +14,9 @@ func NewTestServer(attach func(router.Link, router.Peer) Session, cfg Config, lo
 	return newServer(attach, cfg, log)
 }
 
+// ParsePlain opens the parser of plain requests to tests.
+var ParsePlain = parsePlain
+
 // CheckOrigin and ParseOrigin open the origin rules to tests.
 var CheckOrigin = checkOrigin
 

@@ -242,6 +242,9 @@ func (h *house) serve(handler http.Handler, l net.Listener) {
 	} else {
 		h.dial = func() (net.Conn, error) { return net.Dial(l.Addr().Network(), l.Addr().String()) }
 	}
+	if f, ok := l.(frontListener); ok {
+		l = h.srv.Front(f.Listener, "/ws")
+	}
 	hs := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -269,9 +272,14 @@ func listenTCP(t testing.TB) net.Listener {
 	return l
 }
 
-// both runs f over real TCP, without and with TLS, and over pipes in fake time.
+// A frontListener is one that house.serve puts a front before.
+type frontListener struct{ net.Listener }
+
+// both runs f over real TCP, without and with a front, with TLS, and over pipes
+// in fake time.
 func both(t *testing.T, f func(t *testing.T, l net.Listener)) {
 	t.Run("tcp", func(t *testing.T) { f(t, listenTCP(t)) })
+	t.Run("front", func(t *testing.T) { f(t, frontListener{listenTCP(t)}) })
 	t.Run("tls", func(t *testing.T) { f(t, listenTLS(t)) })
 	t.Run("pipe", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { f(t, newPipeListener()) })

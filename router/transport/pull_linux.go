@@ -26,8 +26,11 @@ func (p *puller) init(rc syscall.RawConn) {
 	p.attempt = p.try
 }
 
+// pollOnly as the need of pull makes it return 0, nil if nothing is there.
+const pollOnly = 0
+
 // pull reads at least one byte into in, and returns how many, or an error. need
-// is as for inbox.room.
+// is as for inbox.room, or pollOnly.
 func (p *puller) pull(in *inbox, need int) (int, error) {
 	p.in, p.need = in, need
 	if err := p.rc.Read(p.attempt); err != nil {
@@ -56,7 +59,8 @@ func (p *puller) try(fd uintptr) bool {
 		case nil:
 			p.n, p.err = 0, io.EOF
 		case syscall.EAGAIN:
-			return false
+			p.n, p.err = 0, nil
+			return p.need == pollOnly
 		default:
 			p.n, p.err = 0, os.NewSyscallError("read", err)
 		}

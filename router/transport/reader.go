@@ -22,33 +22,69 @@ const (
 	deaf                // the peer said its last word, or broke the protocol: bytes are skipped
 )
 
-// run serves the connection until it ends. It is the reader's goroutine.
-func (c *conn) run(peer *router.Peer) {
-	c.sess = c.srv.attach(c, *peer)
-	c.srv.add(c)
-	c.loop()
-}
-
-// youngWaits is how often the reader of a new connection hands over to a new
-// goroutine before it waits. Most peers join, subscribe and then only listen.
+// youngWaits is how many messages, or groups of messages that arrive together,
+// of a new connection are handled by the crew. Most peers join, subscribe and
+// then only listen.
 const youngWaits = 8
 
-// errYoung is why read returns so that a new goroutine waits.
-var errYoung = errors.New("young connection")
+// begin attaches the session and starts the connection. Whatever came with the
+// upgrade request is handled first.
+func (c *conn) begin(peer *router.Peer) {
+	c.sess = c.srv.attach(c, *peer)
+	c.srv.add(c)
+	c.work()
+}
 
-// loop reads until the connection ends or a new goroutine takes over.
-//
-// Handling messages makes a goroutine's stack grow, and the collector shrinks
-// none to what a parked reader needs. So a reader that is likely to wait long
-// has a new goroutine wait in its place: at first, because few messages come
-// after those of joining, and later when the sweeper has found the connection
-// silent.
-func (c *conn) loop() {
-	err := c.read()
-	if err == errYoung || errors.Is(err, os.ErrDeadlineExceeded) {
-		c.srv.wg.Go(c.loop)
+// work handles what was read, and has a new goroutine wait for more: a task of
+// the crew. The new goroutine's stack is as small as they come, and nothing
+// that it does while it waits makes it grow.
+func (c *conn) work() {
+	need, err := c.consume()
+	c.sess.Flush()
+	if err != nil {
+		c.end(err)
 		return
 	}
+	c.slot.heard.CompareAndSwap(heardMessage, heardBytes) // nothing for the sweeper to do
+	go c.wait(need)
+}
+
+// wait is the reader's goroutine. It waits for more of the peer's bytes, need
+// in all to be of use, and has the crew handle them if the connection is young,
+// because it is likely to wait long after that. Later it handles them by
+// itself.
+//
+// Handling messages makes a goroutine's stack grow, and the collector shrinks
+// none to what a parked reader needs. So when the sweeper finds that messages
+// came and then silence, it gets the reader out of its wait, and a new goroutine
+// waits in its place.
+func (c *conn) wait(need int) {
+	for {
+		err := c.fill(need)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			continue // this goroutine is as good as a new one
+		}
+		if err != nil {
+			c.end(err)
+			return
+		}
+		break
+	}
+	if c.young > 0 {
+		c.young--
+		c.srv.crew.do(c)
+		return
+	}
+	need, err := c.read()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		go c.wait(need)
+		return
+	}
+	c.end(err)
+}
+
+// end ends the connection.
+func (c *conn) end(err error) {
 	_ = c.Close() // always nil
 	c.srv.remove(c)
 	c.sess.Detach(ended(err))
@@ -56,31 +92,34 @@ func (c *conn) loop() {
 }
 
 // read handles what the peer sends until the connection ends or the sweeper
-// nudges it, and returns why.
-func (c *conn) read() error {
-	for fresh := true; ; fresh = false { // fresh: the stack is
-		need, err := c.consume()
+// nudges it, and returns why, and how much must be there for more to be done.
+func (c *conn) read() (need int, err error) {
+	for {
+		need, err = c.consume()
 		c.sess.Flush()
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if c.young > 0 && !fresh && c.in.buf == nil {
-			c.young--
-			c.slot.heard.CompareAndSwap(heardMessage, heardBytes) // nothing for the sweeper to do
-			return errYoung
+		if err = c.fill(need); err != nil {
+			return need, err
 		}
-		n, err := c.wire.fill(&c.in, need)
-		if err != nil {
-			if err == io.EOF && c.mode == reading && len(c.in.bytes()) > 0 {
-				err = io.ErrUnexpectedEOF
-			}
-			return err
-		}
-		if c.slot.heard.Load() == heardNothing {
-			c.slot.heard.Store(heardBytes)
-		}
-		c.shard.bytesIn.Add(uint64(n))
 	}
+}
+
+// fill waits until at least one more byte has arrived.
+func (c *conn) fill(need int) error {
+	n, err := c.wire.fill(&c.in, need)
+	if err != nil {
+		if err == io.EOF && c.mode == reading && len(c.in.bytes()) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	if c.slot.heard.Load() == heardNothing {
+		c.slot.heard.Store(heardBytes)
+	}
+	c.shard.bytesIn.Add(uint64(n))
+	return nil
 }
 
 // consume uses up whole frames, and returns how many bytes there must be for

@@ -197,6 +197,11 @@ func TestClients(t *testing.T) {
 		routed(t, testConfig(), l)
 		run(t, "ws://"+l.Addr().String()+"/ws", websocket.Dialer{})
 	})
+	t.Run("front", func(t *testing.T) {
+		l := listenTCP(t)
+		routed(t, testConfig(), frontListener{l})
+		run(t, "ws://"+l.Addr().String()+"/ws", websocket.Dialer{})
+	})
 	t.Run("pipe", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newPipeListener()

@@ -2,8 +2,8 @@ package transport
 
 import (
 	"context"
+	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -42,13 +42,15 @@ type Server struct {
 	stats  counters
 	turn   atomic.Uint32 // the shard of the next connection
 	shards [numShards]shard
-	wg     sync.WaitGroup // readers and the sweeper
+	crew   crew
+	wg     sync.WaitGroup // connections, crew, fronts with what they wait for, and the sweeper
 
 	mu      sync.Mutex    // guards the following
 	closing bool          // no more upgrades
-	open    int           // connections whose reader runs
+	open    int           // connections that have not ended
+	fronts  []io.Closer   // what Front returned
 	idle    chan struct{} // closed when closing is set and open is 0; never sent to
-	quit    chan struct{} // closed after idle: ends the sweeper; never sent to
+	quit    chan struct{} // closed after idle: ends the sweeper and the crew; never sent to
 }
 
 // NewServer returns a server of valid configuration that attaches connections
@@ -70,6 +72,7 @@ func newServer(attach func(router.Link, router.Peer) session, cfg Config, log *s
 		idle:   make(chan struct{}),
 		quit:   make(chan struct{}),
 	}
+	s.crew.init(&s.wg, s.quit)
 	for _, text := range cfg.Origins {
 		if o, err := parseOrigin(text); err == nil { // others match nothing
 			s.origins = append(s.origins, o)
@@ -88,39 +91,33 @@ func newServer(attach func(router.Link, router.Peer) session, cfg Config, log *s
 	return s
 }
 
-// serve starts the reader of a connection whose upgrade was answered, and
-// reports whether it did: a server that shuts down starts none. head is what
-// arrived after the request.
-func (s *Server) serve(nc net.Conn, peer *router.Peer, head []byte) bool {
+// newConn returns a connection whose upgrade was answered, or nil: a server
+// that shuts down takes none. in holds what arrived after the request. The
+// caller has to call begin; the connection counts as open already.
+func (s *Server) newConn(w wire, in inbox, t terms) *conn {
 	c := &conn{
 		srv:   s,
 		shard: &s.shards[s.turn.Add(1)%numShards],
-		wire:  newWire(nc),
-		asm:   assembler{max: s.cfg.MaxMessage, data: opText, deflate: peer.Framing == s.deflate},
+		wire:  w,
+		in:    in,
+		asm:   assembler{max: s.cfg.MaxMessage, data: opText, deflate: t.extensions != ""},
 		young: youngWaits,
 	}
-	if peer.Serializer.Binary() {
+	if t.serializer.Binary() {
 		c.asm.data = opBinary
-	}
-	for len(head) > 0 {
-		n := copy(c.in.room(len(head)), head)
-		c.in.added(n)
-		head = head[n:]
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		return false
+		return nil
 	}
 	s.open++
+	s.wg.Add(1)
 	s.stats.upgraded.Add(1)
 	if c.asm.deflate {
 		s.stats.deflating.Add(1)
 	}
-	// A goroutine of its own, so that the stack of the HTTP handler and the
-	// buffers of the HTTP server are freed.
-	s.wg.Go(func() { c.run(peer) })
-	return true
+	return c
 }
 
 // done counts a reader that has ended.
@@ -130,6 +127,7 @@ func (s *Server) done() {
 	if s.open--; s.open == 0 && s.closing {
 		close(s.idle)
 	}
+	s.wg.Done()
 }
 
 // Shutdown refuses upgrades from now on, ends every session with
@@ -143,8 +141,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if first && s.open == 0 {
 		close(s.idle)
 	}
+	fronts := s.fronts
+	s.fronts = nil
 	s.mu.Unlock()
 
+	for _, f := range fronts {
+		_ = f.Close() // nothing comes any more
+	}
 	if first {
 		why := &wamp.Error{URI: wamp.URISystemShutdown, Text: "the server is shutting down"}
 		s.each(func(c *conn) { c.sess.End(why) })

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
@@ -60,40 +61,64 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, &refusal{status: http.StatusInternalServerError, text: "this connection cannot be upgraded"})
 		return
 	}
-	// A client may send frames right behind its request.
-	head, err := brw.Reader.Peek(brw.Reader.Buffered())
-	if err == nil {
-		err = s.accept(nc, head, w.Header()["Set-Cookie"], r, t)
-	}
+	c, err := s.acceptHijacked(nc, brw, w.Header()["Set-Cookie"], r, t)
 	if err != nil {
-		s.stats.refused.Add(1)
-		s.log.LogAttrs(context.Background(), slog.LevelDebug, "upgrade failed",
-			slog.String("peer", r.RemoteAddr), slog.Any("err", err))
-		nc.Close()
+		s.acceptFailed(nc, r, err)
+		return
 	}
+	// A goroutine of its own, so that the stack of the HTTP handler and the
+	// buffers of the HTTP server are freed.
+	peer := s.peerOf(r, t)
+	go c.begin(&peer)
 }
 
-// accept answers the upgrade request and starts the connection. head is what
-// came behind the request; cookies go with the answer.
-func (s *Server) accept(nc net.Conn, head []byte, cookies []string, r *http.Request, t terms) error {
-	// Whatever the HTTP server timed is over.
-	if err := nc.SetDeadline(time.Time{}); err != nil {
-		return err
+// acceptHijacked accepts a connection that the HTTP server has given away.
+func (s *Server) acceptHijacked(nc net.Conn, brw *bufio.ReadWriter, cookies []string, r *http.Request, t terms) (*conn, error) {
+	// A client may send frames right behind its request.
+	head, err := brw.Reader.Peek(brw.Reader.Buffered())
+	if err != nil {
+		return nil, fmt.Errorf("read what came with the upgrade request: %w", err)
 	}
-	if err := nc.SetWriteDeadline(time.Now().Add(s.cfg.UpgradeTimeout)); err != nil {
-		return err
+	var in inbox
+	in.put(head)
+	if replayed, ok := nc.(*replayedConn); ok {
+		nc = replayed.TCPConn
+		in.put(replayed.head)
 	}
-	if _, err := nc.Write(answer(r, t, cookies)); err != nil {
-		return fmt.Errorf("answer the upgrade request: %w", err)
-	}
-	if err := nc.SetWriteDeadline(time.Time{}); err != nil {
-		return err
+	return s.accept(nc, newWire(nc), in, cookies, r, t)
+}
+
+// acceptFailed closes a connection that could not be accepted.
+func (s *Server) acceptFailed(nc net.Conn, r *http.Request, err error) {
+	s.stats.refused.Add(1)
+	s.log.LogAttrs(context.Background(), slog.LevelDebug, "upgrade failed",
+		slog.String("peer", r.RemoteAddr), slog.Any("err", err))
+	nc.Close()
+}
+
+// accept answers the upgrade request and makes the connection, which the
+// caller has to begin. in holds what came behind the request, and belongs to
+// the connection from now on; cookies go with the answer.
+func (s *Server) accept(nc net.Conn, w wire, in inbox, cookies []string, r *http.Request, t terms) (*conn, error) {
+	if err := writeFirst(w, answer(r, t, cookies), s.cfg.UpgradeTimeout); err != nil {
+		in.drop()
+		return nil, fmt.Errorf("answer the upgrade request: %w", err)
 	}
 	if tcp, ok := socketOf(nc).(*net.TCPConn); ok && s.cfg.PingInterval > 0 {
 		// Pings find dead peers, and sooner. Failure costs a few packets.
 		_ = tcp.SetKeepAlive(false)
 	}
-	peer := &router.Peer{
+	c := s.newConn(w, in, t)
+	if c == nil {
+		in.drop()
+		return nil, errors.New("the server is shutting down")
+	}
+	return c, nil
+}
+
+// peerOf returns what the router is told of who sent r.
+func (s *Server) peerOf(r *http.Request, t terms) router.Peer {
+	peer := router.Peer{
 		Serializer: t.serializer,
 		Framing:    WebSocket,
 		Transport:  "websocket",
@@ -104,10 +129,17 @@ func (s *Server) accept(nc net.Conn, head []byte, cookies []string, r *http.Requ
 	if t.extensions != "" {
 		peer.Framing = s.deflate
 	}
-	if !s.serve(nc, peer, head) {
-		return errors.New("the server is shutting down")
+	return peer
+}
+
+// writeFirst writes b on a connection that nothing was written on yet, which
+// takes it at once as a rule.
+func writeFirst(w wire, b []byte, timeout time.Duration) error {
+	n, err := w.tryWrite([][]byte{b})
+	if err == nil && n < len(b) {
+		err = w.write([][]byte{b[n:]}, time.Now().Add(timeout))
 	}
-	return nil
+	return err
 }
 
 // consider decides about an upgrade request that has passed checkHandshake.
@@ -256,11 +288,16 @@ func answer(r *http.Request, t terms, cookies []string) []byte {
 
 // refuse answers a request that is not upgraded.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
-	s.stats.refused.Add(1)
-	s.log.LogAttrs(r.Context(), slog.LevelDebug, "upgrade refused",
-		slog.String("peer", r.RemoteAddr), slog.Int("status", no.status), slog.String("why", no.text))
+	s.refused(r, no)
 	if no.header[0] != "" {
 		w.Header().Set(no.header[0], no.header[1])
 	}
 	http.Error(w, no.text, no.status)
+}
+
+// refused counts and logs a refusal.
+func (s *Server) refused(r *http.Request, no *refusal) {
+	s.stats.refused.Add(1)
+	s.log.LogAttrs(r.Context(), slog.LevelDebug, "upgrade refused",
+		slog.String("peer", r.RemoteAddr), slog.Int("status", no.status), slog.String("why", no.text))
 }

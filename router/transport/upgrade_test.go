@@ -57,14 +57,16 @@ func change(lines ...string) string {
 	return b.String() + "\r\n"
 }
 
+type upgradeTest struct {
+	name   string
+	send   string
+	status int
+	text   string    // part of the body
+	header [2]string // of the answer
+}
+
 func TestUpgrade(t *testing.T) {
-	tests := []struct {
-		name   string
-		send   string
-		status int
-		text   string    // part of the body
-		header [2]string // of the answer
-	}{
+	tests := []upgradeTest{
 		{name: "proper", send: change(), status: 101, header: [2]string{"Sec-Websocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}},
 		{name: "tokens in any case, among others", send: change("Upgrade: h2c, WebSocket", "Connection: keep-alive, upgrade"), status: 101},
 		{name: "client's order of subprotocols", send: change("Sec-WebSocket-Protocol: soap, wamp.2.cbor ,wamp.2.json"), status: 101, header: [2]string{"Sec-Websocket-Protocol", "wamp.2.cbor"}},
@@ -90,7 +92,12 @@ func TestUpgrade(t *testing.T) {
 		{name: "page of the same host", send: change("Origin: http://example.com:8080"), status: 101},
 		{name: "page of another host", send: change("Origin: https://evil.example"), status: 403, text: "https://evil.example"},
 	}
-	h := open(t, testConfig(), listenTCP(t))
+	t.Run("tcp", func(t *testing.T) { testUpgrade(t, listenTCP(t), tests) })
+	t.Run("front", func(t *testing.T) { testUpgrade(t, frontListener{listenTCP(t)}, tests) })
+}
+
+func testUpgrade(t *testing.T, l net.Listener, tests []upgradeTest) {
+	h := open(t, testConfig(), l)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			conn, err := h.dial()
@@ -225,6 +232,11 @@ func TestConfigValidate(t *testing.T) {
 }
 
 func TestIdentify(t *testing.T) {
+	t.Run("tcp", func(t *testing.T) { testIdentify(t, listenTCP(t)) })
+	t.Run("front", func(t *testing.T) { testIdentify(t, frontListener{listenTCP(t)}) })
+}
+
+func testIdentify(t *testing.T, l net.Listener) {
 	cfg := testConfig()
 	cfg.Identify = func(r *http.Request) (any, error) {
 		switch who := r.Header.Get("Cookie"); who {
@@ -236,7 +248,7 @@ func TestIdentify(t *testing.T) {
 			return "client " + who, nil
 		}
 	}
-	h := open(t, cfg, listenTCP(t))
+	h := open(t, cfg, l)
 	tests := []struct {
 		cookie string
 		status int

@@ -1,0 +1,262 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Front returns a listener for an [http.Server] whose handler serves s on
+// path. It accepts connections from ln and looks at the first bytes of each: a
+// plain request to open a WebSocket on path is answered by s itself, at a
+// fraction of the cost; every other connection is accepted by the HTTP server,
+// which reads the same bytes as if nobody had before. What s answers itself has
+// no way through the HTTP server: no handler in front of s, no limit on headers
+// below 8 KiB, no hook. Connections that are no bare TCP, such as those with
+// TLS, all go to the HTTP server.
+//
+// A connection from which nothing comes is closed after
+// [Config.UpgradeTimeout]; from its first byte on it is timed by the HTTP
+// server. Closing the listener closes ln. [Server.Shutdown] closes it, too.
+func (s *Server) Front(ln net.Listener, path string) net.Listener {
+	f := &front{
+		srv: s, ln: ln, path: path,
+		out:     make(chan accepted),
+		done:    make(chan struct{}),
+		waiting: make(map[*arrival]struct{}),
+	}
+	s.mu.Lock()
+	closing := s.closing
+	if !closing {
+		s.fronts = append(s.fronts, f)
+		s.wg.Go(f.run)
+	}
+	s.mu.Unlock()
+	if closing {
+		_ = f.Close()
+	}
+	return f
+}
+
+// A front is a listener that serves some connections by itself. Its goroutine
+// accepts them from ln; each is an arrival until it is known whose it is.
+type front struct {
+	// Fixed at construction.
+	srv  *Server
+	ln   net.Listener
+	path string
+	out  chan accepted // for Accept; unbuffered, never closed
+	done chan struct{} // closed by Close; never sent to
+
+	mu      sync.Mutex // guards the following
+	closed  bool
+	waiting map[*arrival]struct{} // nothing has come from them yet
+}
+
+// accepted is what Accept returns.
+type accepted struct {
+	nc  net.Conn
+	err error
+}
+
+// Accept returns the next connection for the HTTP server.
+func (f *front) Accept() (net.Conn, error) {
+	select {
+	case a := <-f.out:
+		return a.nc, a.err
+	case <-f.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Addr returns the address of the listener behind.
+func (f *front) Addr() net.Addr { return f.ln.Addr() }
+
+// Close closes the listener, and the connections from which nothing has come.
+func (f *front) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return net.ErrClosed
+	}
+	f.closed = true
+	close(f.done)
+	for a := range f.waiting {
+		a.nc.Close()
+	}
+	return f.ln.Close()
+}
+
+// run accepts connections until the listener is closed. Errors go to the HTTP
+// server, which knows what to do: it logs them, and waits before it asks for
+// another connection, for which run waits.
+func (f *front) run() {
+	for {
+		nc, err := f.ln.Accept()
+		if tcp, ok := nc.(*net.TCPConn); ok && err == nil {
+			f.srv.wg.Add(1)
+			go f.arrive(tcp)
+			continue
+		}
+		if !f.pass(nc, err) || errors.Is(err, net.ErrClosed) {
+			return
+		}
+	}
+}
+
+// pass gives a connection or an error to the HTTP server, and reports whether
+// that took it.
+func (f *front) pass(nc net.Conn, err error) bool {
+	select {
+	case f.out <- accepted{nc, err}:
+		return true
+	case <-f.done:
+		if nc != nil {
+			nc.Close()
+		}
+		return false
+	}
+}
+
+// await notes that a waits, and reports false if the front is closed.
+func (f *front) await(a *arrival) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false
+	}
+	f.waiting[a] = struct{}{}
+	return true
+}
+
+// awaited notes that a waits no more.
+func (f *front) awaited(a *arrival) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.waiting, a)
+}
+
+// An arrival is a connection of which it is not known yet what it wants. It is
+// counted in the server's wait group.
+type arrival struct {
+	// Fixed at construction.
+	front *front
+	nc    *net.TCPConn
+	wire  *rawWire
+
+	in inbox // owned by arrive, then by work
+}
+
+// arrive reads the first bytes, in a goroutine of its own, and has the crew do
+// the rest.
+func (f *front) arrive(nc *net.TCPConn) {
+	rc, err := nc.SyscallConn()
+	if err == nil {
+		a := &arrival{front: f, nc: nc, wire: newRawWire(nc, rc)}
+		if err = a.read(); err == nil {
+			f.srv.crew.do(a)
+			return
+		}
+	}
+	nc.Close()
+	f.srv.wg.Done()
+}
+
+// read reads the first bytes: those that are there, as a rule, and otherwise
+// those that come in time.
+func (a *arrival) read() error {
+	if n, err := a.wire.fill(&a.in, pollOnly); n > 0 || err != nil {
+		return err
+	}
+	if !a.front.await(a) {
+		return net.ErrClosed
+	}
+	defer a.front.awaited(a)
+	if err := a.nc.SetReadDeadline(time.Now().Add(a.front.srv.cfg.UpgradeTimeout)); err != nil {
+		return err
+	}
+	if _, err := a.wire.fill(&a.in, 1); err != nil {
+		return err
+	}
+	return a.nc.SetReadDeadline(time.Time{})
+}
+
+// work decides about the connection: a task of the crew.
+func (a *arrival) work() {
+	defer a.front.srv.wg.Done()
+	s := a.front.srv
+	r, size := parsePlain(a.in.bytes(), a.front.path)
+	if r == nil || checkHandshake(r) != nil {
+		head := append([]byte(nil), a.in.bytes()...)
+		a.in.drop()
+		a.front.pass(&replayedConn{TCPConn: a.nc, head: head}, nil)
+		return
+	}
+	a.in.take(size)
+	r.RemoteAddr = a.nc.RemoteAddr().String()
+	t, no, ok := a.consider(r)
+	if !ok {
+		a.nc.Close()
+		return
+	}
+	if no != nil {
+		a.refuse(r, no)
+		return
+	}
+	c, err := s.accept(a.nc, a.wire, a.in, nil, r, t)
+	if err != nil {
+		s.acceptFailed(a.nc, r, err)
+		return
+	}
+	peer := s.peerOf(r, t)
+	c.begin(&peer)
+}
+
+// consider is that of the server. It reports false if that panicked, which an
+// HTTP server would survive, too.
+func (a *arrival) consider(r *http.Request) (t terms, no *refusal, ok bool) {
+	s := a.front.srv
+	defer func() {
+		if v := recover(); v != nil {
+			s.log.Error("panic while a peer was identified", "peer", r.RemoteAddr, "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	t, no = s.consider(r)
+	return t, no, true
+}
+
+// refuse answers a request that is not upgraded, and closes the connection.
+func (a *arrival) refuse(r *http.Request, no *refusal) {
+	s := a.front.srv
+	s.refused(r, no)
+	a.in.drop()
+	if err := writeFirst(a.wire, no.response(), s.cfg.UpgradeTimeout); err != nil {
+		s.log.Debug("refusal not written", slog.String("peer", r.RemoteAddr), slog.Any("err", err))
+	}
+	a.nc.Close()
+}
+
+// response returns the whole answer, as [http.Error] would write it, after
+// which the connection is closed.
+func (no *refusal) response() []byte {
+	b := make([]byte, 0, 512)
+	b = fmt.Appendf(b, "HTTP/1.1 %d %s\r\n", no.status, http.StatusText(no.status))
+	if no.header[0] != "" {
+		b = fmt.Appendf(b, "%s: %s\r\n", no.header[0], no.header[1])
+	}
+	b = append(b, "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nDate: "...)
+	b = time.Now().UTC().AppendFormat(b, http.TimeFormat)
+	b = append(b, "\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(no.text)+1), 10)
+	b = append(b, "\r\nConnection: close\r\n\r\n"...)
+	b = append(b, no.text...)
+	return append(b, '\n')
+}
+
+var _ task = (*arrival)(nil)
