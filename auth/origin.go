@@ -77,9 +77,12 @@ func trimPort(scheme, host string) string {
 }
 
 // Allows reports whether the page that made the request, if it was one, may
-// connect to the gateway.
-func (o *Origins) Allows(r *http.Request) bool {
-	return o != nil && o.any || o.Trusts(r)
+// connect to the gateway. Where TLS ends in front of it, ask [Sessions.Allows].
+func (o *Origins) Allows(r *http.Request) bool { return o.allows(r, false) }
+
+// allows is Allows; secure is as for trusts.
+func (o *Origins) allows(r *http.Request, secure bool) bool {
+	return o != nil && o.any || o.trusts(r, secure)
 }
 
 // Trusts reports whether the page that made the request, if it was one, may

@@ -52,6 +52,11 @@ func (s *Sessions) Identify(r *http.Request) (*Identity, error) {
 	return s.identity(t), nil
 }
 
+// Allows reports whether the page that made the request, if it was one, may
+// connect to the gateway: by the rule of [Origins.Allows], but with
+// [SessionConfig.Secure] pages of the gateway's own host only by https.
+func (s *Sessions) Allows(r *http.Request) bool { return s.origins.allows(r, s.cfg.Secure) }
+
 // Ticket says who holds the credential text, a JWT or a client token. The
 // error wraps [ErrExpired] or [ErrInvalid], or else is a failure of the store.
 func (s *Sessions) Ticket(ctx context.Context, text Secret) (*Identity, error) {

@@ -514,7 +514,8 @@ func TestSessionSecureOrigin(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		cfg := auth.DefaultSessionConfig()
 		cfg.Secure = secure
-		b := newBrowser(t, auth.NewSessions(cfg, newMemStore(), nil, nil, slog.New(slog.DiscardHandler)))
+		s := auth.NewSessions(cfg, newMemStore(), nil, nil, slog.New(slog.DiscardHandler))
+		b := newBrowser(t, s)
 		if got := b.do("POST", ""); got.status != 200 {
 			t.Fatalf("POST of a program = %+v, want 200", got)
 		}
@@ -522,6 +523,11 @@ func TestSessionSecureOrigin(t *testing.T) {
 			b.header = http.Header{"Origin": {scheme + "://gw.example.net"}}
 			if got := b.do("POST", ""); (got.status == 200) != trusted {
 				t.Errorf("secure %v: POST from the own host over %s = %+v, want 200: %v", secure, scheme, got, trusted)
+			}
+			r := httptest.NewRequest("GET", "http://gw.example.net/ws", nil)
+			r.Header = b.header
+			if got := s.Allows(r); got != trusted {
+				t.Errorf("secure %v: a page of the own host over %s may connect: %v, want %v", secure, scheme, got, trusted)
 			}
 			if got := !b.identify().Anonymous(); got != trusted {
 				t.Errorf("secure %v: the cookie counts for the own host over %s: %v, want %v", secure, scheme, got, trusted)

@@ -41,7 +41,7 @@ func (b *broker) shard(topic wamp.URI) *topicShard {
 // p.ID if it is zero.
 func (b *broker) publish(ws *workspace, p *Publication) {
 	if p.ID == 0 {
-		p.ID = newID()
+		p.ID = NewID()
 	}
 	b.stats.publications.Add(1)
 	ws.matches = b.match(ws.matches[:0], p.Topic, p.Channel)

@@ -39,7 +39,7 @@ func (f *Feed) Session() *Session { return f.member.session }
 func (f *Feed) Send(p *Publication) error {
 	s := f.member.session
 	if p.ID == 0 {
-		p.ID = newID()
+		p.ID = NewID()
 	}
 	ws := getWorkspace()
 	ws.enc.init(p)

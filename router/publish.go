@@ -11,7 +11,7 @@ import (
 type Publication struct {
 	Topic   wamp.URI
 	Channel wamp.URI // a second, exact name of the topic; may be empty
-	ID      wamp.ID  // 0: [Realm.Publish] draws one
+	ID      wamp.ID  // as of [NewID]; 0: [Realm.Publish] draws one
 
 	// Payload may share memory with a message; publishing copies it into
 	// frames before it returns.

@@ -48,7 +48,7 @@ func (r *Realm) SessionCount() int {
 func (r *Realm) admit(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for s.id = newID(); r.sessions[s.id] != nil; s.id = newID() {
+	for s.id = NewID(); r.sessions[s.id] != nil; s.id = NewID() {
 	}
 	r.sessions[s.id] = s
 }

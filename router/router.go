@@ -150,8 +150,9 @@ func (r *Router) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// newID returns a random ID of the global scope (WAMP "IDs").
-func newID() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID))) + 1 }
+// NewID returns a random ID of the global scope (WAMP "IDs"), as for
+// [Publication.ID].
+func NewID() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID))) + 1 }
 
 // Stats returns the router's counters as they are now.
 func (r *Router) Stats() Stats {

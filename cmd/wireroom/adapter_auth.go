@@ -56,9 +56,9 @@ func (a authorizer) Authorize(realm wamp.URI, role string, action router.Action,
 // identify returns the function that finds out who asks for a WebSocket. It
 // also refuses pages of foreign origins, so that one set of rules holds for
 // /ws and /session.
-func identify(sessions *auth.Sessions, origins *auth.Origins) func(r *http.Request) (any, error) {
+func identify(sessions *auth.Sessions) func(r *http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
-		if !origins.Allows(r) {
+		if !sessions.Allows(r) {
 			return nil, wamp.Errorf(wamp.URINotAuthorized, "pages of the origin %q may not connect", r.Header.Get("Origin"))
 		}
 		return sessions.Identify(r)

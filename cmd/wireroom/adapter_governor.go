@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 
 	"github.com/wireroom/wireroom/events"
@@ -70,7 +69,7 @@ func (g *governor) Publish(p *router.Publication, done func(wamp.ID, error)) {
 		done(0, err)
 		return
 	}
-	o := &origin{id: newPublicationID(), from: p.From, options: p.Options}
+	o := &origin{id: router.NewID(), from: p.From, options: p.Options}
 	l := g.enter(p.From)
 	l.Publish(&events.Event{Class: class.Name(), Data: data, Origin: o}, func(_ events.Receipt, err error) {
 		g.leave(p.From, l)
@@ -112,9 +111,6 @@ func (g *governor) leave(s *router.Session, l *line) {
 		delete(g.lines, s)
 	}
 }
-
-// newPublicationID draws an ID of the global scope (WAMP "IDs").
-func newPublicationID() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID))) + 1 }
 
 var emptyObject = []byte("{}")
 

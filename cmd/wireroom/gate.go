@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gammazero/nexus/v3/wamp"
 )
@@ -40,6 +42,8 @@ type refusal struct {
 	URI     string
 	Text    string
 	Goodbye bool // the session ended; nothing was refused
+
+	RetryAfter time.Duration // when to come back; 0: it was not said
 }
 
 func (r *refusal) Error() string {
@@ -48,9 +52,17 @@ func (r *refusal) Error() string {
 		s = fmt.Sprintf("%s (%s)", printable(r.Text), s)
 	}
 	if r.Goodbye {
-		return "the gateway ended the session: " + s
+		s = "the gateway ended the session: " + s
+	}
+	if r.RetryAfter > 0 {
+		s += "; " + tryAgain(r.RetryAfter)
 	}
 	return s
+}
+
+// tryAgain says to a person when to come back.
+func tryAgain(after time.Duration) string {
+	return "try again in " + strconv.FormatFloat(after.Seconds(), 'f', -1, 64) + " s"
 }
 
 func (r *refusal) exitCode() int {
@@ -165,6 +177,9 @@ func (g *gatePeer) note(msg wamp.Message) {
 func newRefusal(reason wamp.URI, details wamp.Dict) *refusal {
 	r := &refusal{URI: string(reason)}
 	r.Text, _ = wamp.AsString(details["message"])
+	if s, ok := wamp.AsFloat64(details["_retry_after"]); ok && s > 0 && s < 1e6 {
+		r.RetryAfter = time.Duration(s * float64(time.Second)).Round(time.Millisecond)
+	}
 	return r
 }
 

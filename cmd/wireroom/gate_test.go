@@ -68,6 +68,10 @@ func TestGateExplains(t *testing.T) {
 		{"ERROR", &wamp.Error{Error: "a.b", Arguments: wamp.List{"because"}}, "because (a.b)", exitRefused},
 		{"ERROR without text", &wamp.Error{Error: "a.b"}, "a.b", exitRefused},
 		{"ABORT", &wamp.Abort{Reason: "a.b", Details: wamp.Dict{"message": "no"}}, "no (a.b)", exitRefused},
+		{"ABORT for now", &wamp.Abort{Reason: "a.b", Details: wamp.Dict{"message": "no", "_retry_after": 3.25}}, "no (a.b); try again in 3.25 s", exitRefused},
+		{"ABORT for now, in whole seconds", &wamp.Abort{Reason: "a.b", Details: wamp.Dict{"_retry_after": uint64(3)}}, "a.b; try again in 3 s", exitRefused},
+		{"ABORT with nonsense", &wamp.Abort{Reason: "a.b", Details: wamp.Dict{"_retry_after": "soon"}}, "a.b", exitRefused},
+		{"GOODBYE for now", &wamp.Goodbye{Reason: "a.b", Details: wamp.Dict{"_retry_after": 1.001}}, "the gateway ended the session: a.b; try again in 1.001 s", exitUnreachable},
 		{"GOODBYE", &wamp.Goodbye{Reason: "a.b"}, "the gateway ended the session: a.b", exitUnreachable},
 	}
 	for _, tt := range tests {

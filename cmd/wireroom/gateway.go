@@ -112,7 +112,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	// By which wires.
 	transportConfig := cfg.Transport
 	transportConfig.Origins = []string{"*"} // identify looks at them
-	transportConfig.Identify = identify(g.sessions, origins)
+	transportConfig.Identify = identify(g.sessions)
 	g.transport = transport.NewServer(g.router, transportConfig, log.With("part", "websocket"))
 	g.sink = &sink{hub: g.hub, keys: keys, sessions: g.sessions}
 	g.health = &health{store: g.store}

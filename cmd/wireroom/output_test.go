@@ -56,7 +56,7 @@ func TestJSONIsPlain(t *testing.T) {
 func TestNoTerminalEscapes(t *testing.T) {
 	event := &wamp.Event{
 		ArgumentsKw: wamp.Dict{"text": clearScreen + "\u009b2J"},
-		Details:     wamp.Dict{"_offset": clearScreen, "_replayed": true, "_other": clearScreen},
+		Details:     wamp.Dict{"_offset": clearScreen, "_replayed": true, "_missed": 3, "_other": clearScreen},
 	}
 	cmd := &cobra.Command{}
 	var results bytes.Buffer
@@ -65,7 +65,7 @@ func TestNoTerminalEscapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct{ name, got, want string }{
-		{"event", eventLine("demo."+clearScreen, event), ` "demo.\x1b[2J" {"text":"\u001b[2J\u009b2J"} (offset="\u001b[2J" replayed=true)`},
+		{"event", eventLine("demo."+clearScreen, event), ` "demo.\x1b[2J" {"text":"\u001b[2J\u009b2J"} (offset="\u001b[2J" replayed=true missed=3)`},
 		{"result", results.String(), `"\x1b[2J"` + "\n" + `["\u001b[2J"]` + "\n"},
 		{"refusal", (&refusal{URI: "a.b", Text: clearScreen}).Error(), `"\x1b[2J" (a.b)`},
 		{"refusal without text", (&refusal{URI: "a." + clearScreen}).Error(), `"a.\x1b[2J"`},

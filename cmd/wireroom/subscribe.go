@@ -96,6 +96,7 @@ func subscribe(cmd *cobra.Command, to *wampFlags, topic string, options wamp.Dic
 		if ctx.Err() != nil {
 			return
 		}
+		tellMissed(cmd.ErrOrStderr(), e)
 		if err := print(topic, e); err != nil {
 			stop(err)
 			return
@@ -127,6 +128,14 @@ func subscribe(cmd *cobra.Command, to *wampFlags, topic string, options wamp.Dic
 		return errInterrupted
 	}
 	return nil // enough seen, or interrupted, which is how people end this
+}
+
+// tellMissed says that events before e were dropped, as the gateway's queue for
+// this client was full.
+func tellMissed(w io.Writer, e *wamp.Event) {
+	if n, _ := wamp.AsInt64(e.Details["_missed"]); n > 0 {
+		fmt.Fprintf(w, "missed %s before the next one: this client reads too slowly\n", count(int(n), "event", "events"))
+	}
 }
 
 var errDone = errors.New("done")
@@ -166,7 +175,7 @@ func eventLine(topic string, e *wamp.Event) string {
 		parts = append(parts, jsonText(e.ArgumentsKw))
 	}
 	var notes []string
-	for _, k := range []string{"_offset", "_replayed"} {
+	for _, k := range []string{"_offset", "_replayed", "_missed"} {
 		if v, ok := e.Details[k]; ok {
 			notes = append(notes, strings.TrimPrefix(k, "_")+"="+jsonText(v))
 		}

@@ -8,8 +8,10 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -150,6 +152,12 @@ func dialError(ctx context.Context, target string, err error) error {
 	case isHTTP && ws.Response != nil:
 		e.err = fmt.Errorf("connect to %s: the server answers %s instead of opening a WebSocket", target, printable(ws.Response.Status))
 		e.hint = "check the path of the URL: the gateway serves WAMP at /ws"
+		if ws.Response.StatusCode == http.StatusServiceUnavailable {
+			e.hint = "the gateway is stopping, or too many connect at the same time"
+			if s, err := strconv.ParseUint(ws.Response.Header.Get("Retry-After"), 10, 20); err == nil {
+				e.hint += "; " + tryAgain(time.Duration(s)*time.Second)
+			}
+		}
 	}
 	return e
 }

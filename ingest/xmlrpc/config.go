@@ -11,8 +11,10 @@ type Config struct {
 	// MaxBody is how large a request may be, in bytes, from 1 KiB to 64 MiB.
 	MaxBody int64
 
-	// MaxDepth is how deep arrays and structs of a parameter may be nested,
-	// from 4 to 256. The parameter itself is at depth 1.
+	// MaxDepth is how deep arrays and structs may be nested in the data of an
+	// event, from 4 to 256; the data themselves are at depth 1. What a batch
+	// or a system.multicall puts around them does not count. Other parameters
+	// may be as deep as data.
 	MaxDepth int
 
 	// MaxEvents is how many events event.publish_many takes, from 1 to 100000.

@@ -79,6 +79,8 @@ async function refreshClasses() {
 
 function receive(name, event) {
   if (event.details._recovered === false) events.note(`Events of ${name} are missing here: the log no longer holds them.`);
+  const { _missed } = event.details;
+  if (_missed) events.note(`${_missed.toLocaleString()} ${_missed === 1 ? "event" : "events"} of ${name} did not arrive: they came faster than this page reads.`);
   events.add(name, event);
 }
 

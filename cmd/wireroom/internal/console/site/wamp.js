@@ -170,7 +170,8 @@ export class Client {
       }
       case ABORT: {
         const [details, uri] = rest;
-        this.#leaving = { reason: explain(uri, details), refused: true, delay: retryAfter(details) };
+        const delay = retryAfter(details); // if it says when to come back, it means not now
+        this.#leaving = { reason: explain(uri, details), refused: !delay, delay };
         return this.#lost();
       }
       case GOODBYE: {

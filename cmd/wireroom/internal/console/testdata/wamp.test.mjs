@@ -157,6 +157,16 @@ test("ABORT shows the reason and is not hurried", async () => {
   assert.ok(socket.closed);
 });
 
+test("ABORT that says when to come back is no refusal", async () => {
+  await begin();
+  const socket = FakeSocket.last;
+  socket.open();
+  socket.say([3, { message: "too many", _retry_after: 3.25 }, "wireroom.error.unavailable"]);
+  assert.equal(states.at(-1).name, "waiting");
+  assert.equal(states.at(-1).reason, "too many (wireroom.error.unavailable)");
+  assert.equal(states.at(-1).retryAt - Date.now(), 3250);
+});
+
 test("GOODBYE is answered, and its _retry_after kept", async () => {
   await begin();
   const socket = await join();
