@@ -42,6 +42,8 @@ func TestShutdown(t *testing.T) {
 	<-c.Done()
 	if got := c.RouterGoodbye(); got == nil || got.Reason != "wamp.close.system_shutdown" {
 		t.Errorf("goodbye = %+v, want wamp.close.system_shutdown", got)
+	} else if after, _ := wamp.AsFloat64(got.Details["_retry_after"]); after != 1 {
+		t.Errorf("the only session is told to come back after %v s, want 1", got.Details["_retry_after"])
 	}
 	if _, err := pub.publish(t.Context(), e); exitCode(err) != exitUnreachable {
 		t.Errorf("publish after the end: %v, want no connection", err)
