@@ -23,7 +23,8 @@
 // of a peer. The order of locks is: a session's mu, a broker's or dealer's
 // shard, a call's mu, an outbox's mu. Subscriber lists are read without a lock.
 //
-// A session's queue is bounded in bytes. A session whose queue is full is
-// ended with wireroom.error.slow_consumer and counted; nothing is dropped
-// without that. Frames are immutable once sealed and may be in many queues.
+// A session's queue is bounded in bytes. When it is full, the session is ended
+// with wireroom.error.slow_consumer, or events are dropped ([WhenFull]); either
+// is counted, and the session is told. Frames are immutable once sealed and may
+// be in many queues.
 package router
