@@ -6,19 +6,26 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// seedMessages adds every message of the tables and vectors, good and bad, in
-// every serializer.
-func seedMessages(f *testing.F) {
-	add := func(s wamp.Serializer, data []byte) { f.Add(uint8(s), data) }
+// A seed is a message, good or bad, in a serializer.
+type seed struct {
+	s    wamp.Serializer
+	data []byte
+}
+
+// seeds returns every message of the tables and vectors in every serializer
+// that can express it.
+func seeds(t testing.TB) (all []seed) {
+	add := func(s wamp.Serializer, data []byte) { all = append(all, seed{s, data}) }
 	addAll := func(text string) {
 		for s := range wamp.Serializer(wamp.NumSerializers) {
-			add(s, recode(f, s, wamp.JSON, []byte(text)))
+			add(s, recode(t, s, wamp.JSON, []byte(text)))
 		}
 	}
 	for _, m := range messages {
@@ -27,6 +34,11 @@ func seedMessages(f *testing.F) {
 	for _, r := range reject {
 		addAll(r.json)
 	}
+	for _, tt := range optionTests {
+		for name, good := range tt.options {
+			addAll(withOption(tt.message, name, good[len(good)-1]))
+		}
+	}
 	for _, r := range rejectRaw {
 		data := []byte(r.data)
 		if r.s != wamp.JSON {
@@ -34,13 +46,54 @@ func seedMessages(f *testing.F) {
 		}
 		add(r.s, data)
 	}
-	for _, v := range readVectors(f) {
+	for _, v := range readVectors(t) {
 		switch v.what {
 		case "json", "msgpack", "cbor":
-			s, data := v.wire(f)
+			s, data := v.wire(t)
 			add(s, data)
 		default:
 			addAll(v.data)
+		}
+	}
+	return all
+}
+
+// types are those of all messages.
+var types = []wamp.Type{
+	wamp.TypeHello, wamp.TypeWelcome, wamp.TypeAbort, wamp.TypeChallenge, wamp.TypeAuthenticate, wamp.TypeGoodbye,
+	wamp.TypeError, wamp.TypePublish, wamp.TypePublished, wamp.TypeSubscribe, wamp.TypeSubscribed, wamp.TypeUnsubscribe,
+	wamp.TypeUnsubscribed, wamp.TypeEvent, wamp.TypeEventReceived, wamp.TypeCall, wamp.TypeCancel, wamp.TypeResult,
+	wamp.TypeRegister, wamp.TypeRegistered, wamp.TypeUnregister, wamp.TypeUnregistered, wamp.TypeInvocation,
+	wamp.TypeInterrupt, wamp.TypeYield,
+}
+
+// Fuzzing begins with good and bad messages of every type in every serializer.
+func TestSeedsCover(t *testing.T) {
+	type kind struct {
+		of wamp.Type
+		s  wamp.Serializer
+	}
+	good, bad := map[kind]int{}, map[kind]int{}
+	for _, seed := range seeds(t) {
+		var d wamp.Decoder
+		if m, err := d.Decode(seed.s, seed.data); err == nil {
+			good[kind{m.Type(), seed.s}]++
+			continue
+		}
+		// A bad one says its type all the same.
+		if list, err := wamp.ParseValue(seed.s, seed.data); err == nil {
+			if list, ok := list.([]any); ok && len(list) > 0 {
+				if code, ok := list[0].(int64); ok && code > 0 && code < 1024 {
+					bad[kind{wamp.Type(code), seed.s}]++
+				}
+			}
+		}
+	}
+	for _, of := range types {
+		for s := range wamp.Serializer(wamp.NumSerializers) {
+			if k := (kind{of, s}); good[k] == 0 || bad[k] == 0 {
+				t.Errorf("%v in %s: %d good seeds and %d bad ones, want some of both", of, s, good[k], bad[k])
+			}
 		}
 	}
 }
@@ -49,13 +102,20 @@ func seedMessages(f *testing.F) {
 // binary, of one byte, is "\u0000" and a comma in JSON.
 func maxGrowth(n int) int { return 9*n + 64 }
 
+func FuzzDecodeJSON(f *testing.F)        { fuzzDecode(f, wamp.JSON) }
+func FuzzDecodeMessagePack(f *testing.F) { fuzzDecode(f, wamp.MessagePack) }
+func FuzzDecodeCBOR(f *testing.F)        { fuzzDecode(f, wamp.CBOR) }
+
 // What is no message yields a protocol violation and nothing else. What is one
-// can be written and read again, as the same, and its payload means the same in
-// every serializer.
-func FuzzDecode(f *testing.F) {
-	seedMessages(f)
-	f.Fuzz(func(t *testing.T, serializer uint8, data []byte) {
-		s := wamp.Serializer(serializer % wamp.NumSerializers)
+// can be written and read again, as the same, in every serializer, and its
+// payload means the same in all of them.
+func fuzzDecode(f *testing.F, s wamp.Serializer) {
+	for _, seed := range seeds(f) {
+		if seed.s == s {
+			f.Add(seed.data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
 		var d wamp.Decoder
 		m, err := d.Decode(s, data)
 		if err != nil {
@@ -77,10 +137,58 @@ func FuzzDecode(f *testing.F) {
 		if twice := again.Append(nil, s); !bytes.Equal(once, twice) {
 			t.Fatalf("%s: not stable: %q then %q", s, once, twice)
 		}
+		for to := range wamp.Serializer(wamp.NumSerializers) {
+			checkInOther(t, m, s, to)
+		}
 		if p := reflect.ValueOf(m).Elem().FieldByName("Payload"); p.IsValid() {
 			checkPayload(t, p.Interface().(wamp.Payload))
 		}
 	})
+}
+
+// checkInOther checks that m, which came in s, is read as the same if it is
+// written in another serializer. Its payload is looked at elsewhere.
+func checkInOther(t *testing.T, m wamp.Message, s, to wamp.Serializer) {
+	t.Helper()
+	bare := func(m wamp.Message) wamp.Message {
+		return withPayload(m, func(wamp.Payload) wamp.Payload { return wamp.Payload{} })
+	}
+	want := parse(t, s, bare(m).Append(nil, s))
+	if to == wamp.JSON && notForJSON(want) {
+		return
+	}
+	there := bare(m).Append(nil, to)
+	if n := len(bare(m).Append(nil, s)); len(there) > maxGrowth(n) {
+		t.Fatalf("%s to %s: %d bytes became %d", s, to, n, len(there))
+	}
+	var d wamp.Decoder
+	got, err := d.Decode(to, there)
+	if err != nil {
+		t.Fatalf("%s in %s: Decode of our own %q: %v", m.Type(), to, there, err)
+	}
+	if back := parse(t, s, bare(got).Append(nil, s)); !same(back, want) {
+		t.Fatalf("%s from %s to %s: %#v became %#v", m.Type(), s, to, want, back)
+	}
+}
+
+// notForJSON reports whether v has numbers that JSON does not have, or strings
+// that it takes for binary.
+func notForJSON(v any) bool {
+	switch v := v.(type) {
+	case float64:
+		return math.IsNaN(v) || math.IsInf(v, 0)
+	case string:
+		return len(v) > 0 && v[0] == 0
+	case []any:
+		return slices.ContainsFunc(v, notForJSON)
+	case map[string]any:
+		for k := range v {
+			if notForJSON(v[k]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // checkPayload checks that a payload from the wire means the same in every
