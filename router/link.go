@@ -50,11 +50,11 @@ type Framing struct {
 	Headroom int
 
 	// Seal frames the message that begins at buf[Headroom] and returns the
-	// framed bytes, which are a slice of buf.
+	// framed bytes, which may be a slice of buf.
 	Seal func(buf []byte, s wamp.Serializer) []byte
 
 	// Open returns the message in what Seal returned. It may share memory
-	// with frame, which it does not change.
+	// with frame, which it does not change. It may take as long as Seal.
 	Open func(frame []byte) []byte
 }
 

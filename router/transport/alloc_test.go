@@ -25,15 +25,18 @@ func (s *mute) SendControl([]byte)   {}
 func (s *mute) End(*wamp.Error)      {}
 func (s *mute) Busy() bool           { return false }
 
-// muteHouse returns a server over TCP whose sessions are mute.
+// muteHouse returns a server over TCP whose sessions are mute, and which
+// compresses for who asks for it.
 func muteHouse(t testing.TB) (*house, chan *mute) {
 	h := &house{t: t}
 	sessions := make(chan *mute, 1)
+	cfg := testConfig()
+	cfg.Deflate = true
 	h.srv = transport.NewTestServer(func(link router.Link, _ router.Peer) transport.Session {
 		s := &mute{link: link, came: make(chan struct{}, 64)}
 		sessions <- s
 		return s
-	}, testConfig(), slog.New(slog.DiscardHandler))
+	}, cfg, slog.New(slog.DiscardHandler))
 	h.serve(h.srv, listenTCP(t))
 	return h, sessions
 }

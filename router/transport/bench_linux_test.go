@@ -155,17 +155,22 @@ func BenchmarkIdle(b *testing.B) {
 	const n = 2000
 	hello := mask(fin|text, `[1,"realm1",{"roles":{"subscriber":{}}}]`)
 	subscribe := mask(fin|text, `[32,1,{},"com.example.topic"]`)
+	packedHello := mask(fin|rsv1|text, pack(`[1,"realm1",{"roles":{"subscriber":{}}}]`))
+	packedSubscribe := mask(fin|rsv1|text, pack(`[32,1,{},"com.example.topic"]`))
 	for _, bb := range []struct {
-		name string
-		real bool
-		more string
+		name  string
+		real  bool
+		more  string
+		offer string
 	}{
-		{"session=none", false, ""},
-		{"session=joined", true, hello},
-		{"session=subscribed", true, hello + subscribe},
+		{"session=none", false, "", ""},
+		{"session=joined", true, hello, ""},
+		{"session=subscribed", true, hello + subscribe, ""},
+		{"session=deflating", true, packedHello + packedSubscribe, "permessage-deflate"},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			cfg := transport.DefaultConfig()
+			cfg.Deflate, cfg.DeflateMin = true, 0
 			cfg.PingTimeout = 400 * time.Millisecond // so that stacks are replaced within 200ms
 			l := listenTCP(b)
 			if bb.real {
@@ -184,7 +189,7 @@ func BenchmarkIdle(b *testing.B) {
 			}()
 			open := func(count int) {
 				for range count {
-					fds = append(fds, bareConnect(b, l.Addr().(*net.TCPAddr), bb.more))
+					fds = append(fds, bareConnect(b, l.Addr().(*net.TCPAddr), bb.offer, bb.more))
 				}
 			}
 			for b.Loop() {
@@ -216,7 +221,7 @@ func BenchmarkPings(b *testing.B) {
 	defer unix.Close(epoll)
 	hello := mask(fin|text, `[1,"realm1",{"roles":{"subscriber":{}}}]`)
 	for range n {
-		fd := bareConnect(b, l.Addr().(*net.TCPAddr), hello)
+		fd := bareConnect(b, l.Addr().(*net.TCPAddr), "", hello)
 		defer unix.Close(fd)
 		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
 			b.Fatal(err)
@@ -275,9 +280,9 @@ func settle() (inUse, rss int64) {
 	return int64(m.HeapAlloc + m.StackInuse + m.MSpanInuse + m.MCacheInuse + m.OtherSys), pages * int64(os.Getpagesize())
 }
 
-// bareConnect upgrades a connection by system calls alone, sends more, and
-// returns the descriptor.
-func bareConnect(b *testing.B, to *net.TCPAddr, more string) int {
+// bareConnect upgrades a connection by system calls alone, with an offer of
+// extensions, sends more, and returns the descriptor.
+func bareConnect(b *testing.B, to *net.TCPAddr, offer, more string) int {
 	b.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
@@ -286,7 +291,11 @@ func bareConnect(b *testing.B, to *net.TCPAddr, more string) int {
 	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: to.Port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		b.Fatal(err)
 	}
-	request := handshake + "Sec-WebSocket-Protocol: wamp.2.json\r\n\r\n"
+	request := handshake + "Sec-WebSocket-Protocol: wamp.2.json\r\n"
+	if offer != "" {
+		request += "Sec-WebSocket-Extensions: " + offer + "\r\n"
+	}
+	request += "\r\n"
 	if _, err := syscall.Write(fd, []byte(request)); err != nil {
 		b.Fatal(err)
 	}

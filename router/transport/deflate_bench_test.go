@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/wireroom/wireroom/router/transport"
 )
 
 // sample returns an EVENT in JSON of about size bytes, as an application sends
@@ -93,5 +95,41 @@ func BenchmarkCompressors(b *testing.B) {
 				runtime.KeepAlive(w)
 			})
 		}
+	}
+}
+
+// BenchmarkInflate compares what inflates one message: ours, and the two
+// libraries in a bare loop.
+func BenchmarkInflate(b *testing.B) {
+	for _, size := range []int{256, 1 << 10, 16 << 10, 256 << 10, 1 << 20} {
+		msg := sample(size)
+		payload := []byte(pack(string(msg)))
+		b.Run(fmt.Sprintf("how=ours/size=%d", size), func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(msg)))
+			for b.Loop() {
+				if code := transport.InflateOnly(payload, 1<<21); code != 0 {
+					b.Fatal(code)
+				}
+			}
+		})
+		bare := func(r io.Reader) func(b *testing.B) {
+			return func(b *testing.B) {
+				whole := append(payload[:len(payload):len(payload)], "\x00\x00\xff\xff\x01\x00\x00\xff\xff"...)
+				src := new(bytes.Reader)
+				out := make([]byte, 2<<20)
+				b.ReportAllocs()
+				b.SetBytes(int64(len(msg)))
+				for b.Loop() {
+					src.Reset(whole)
+					_ = r.(stdflate.Resetter).Reset(src, nil)
+					if n, err := io.ReadFull(r, out); err != io.ErrUnexpectedEOF || n != len(msg) {
+						b.Fatal(n, err)
+					}
+				}
+			}
+		}
+		b.Run(fmt.Sprintf("how=std/size=%d", size), bare(stdflate.NewReader(nil)))
+		b.Run(fmt.Sprintf("how=klauspost/size=%d", size), bare(flate.NewReader(nil)))
 	}
 }

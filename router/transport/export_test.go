@@ -129,3 +129,13 @@ func Inflate(src []byte, limit int) (msg []byte, code, held int) {
 	}
 	return msg, 0, len(a.parts.b)
 }
+
+// InflateOnly is Inflate without what tests need of it.
+func InflateOnly(src []byte, limit int) (code int) {
+	out, _, err := inflate(src, limit)
+	if err != nil {
+		return int(closeBadData)
+	}
+	out.free()
+	return 0
+}

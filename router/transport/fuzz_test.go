@@ -12,11 +12,12 @@ import (
 
 // naive is RFC 6455 as plainly as can be, one byte after the other: what a
 // server must find in the stream of a client.
-func naive(stream []byte, limit int, data int) (out transport.Outcome) {
+func naive(stream []byte, limit int, data int, deflate bool) (out transport.Outcome) {
 	var (
 		names   = map[int]string{1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 		message []byte
 		open    bool
+		packed  bool
 	)
 	pos := 0
 	next := func() (byte, bool) {
@@ -36,7 +37,9 @@ func naive(stream []byte, limit int, data int) (out transport.Outcome) {
 			return out
 		}
 		op, final := int(first%16), first >= 128
-		if first/16%8 != 0 {
+		switch reserved := first / 16 % 8; {
+		case reserved == 0:
+		case reserved != 4 || !deflate || op != 1 && op != 2:
 			return bad(1002)
 		}
 		switch op {
@@ -55,6 +58,7 @@ func naive(stream []byte, limit int, data int) (out transport.Outcome) {
 			if op != data {
 				return bad(1003)
 			}
+			packed = first/64%2 == 1
 		default:
 			return bad(1002)
 		}
@@ -112,6 +116,13 @@ func naive(stream []byte, limit int, data int) (out transport.Outcome) {
 		message = append(message, payload...)
 		open = !final
 		if final {
+			if packed {
+				inflated, code := oracle(message, limit)
+				if code != 0 {
+					return bad(code)
+				}
+				message = inflated
+			}
 			if data == 1 && !utf8.Valid(message) {
 				return bad(1007)
 			}
@@ -126,16 +137,21 @@ func naive(stream []byte, limit int, data int) (out transport.Outcome) {
 func FuzzFrames(f *testing.F) {
 	for _, tt := range frameTests {
 		if len(tt.send) < 4096 {
-			f.Add([]byte(tt.send), tt.subprotocol != "" && tt.subprotocol != "wamp.2.json", uint64(len(tt.send)))
+			f.Add([]byte(tt.send), tt.subprotocol != "" && tt.subprotocol != "wamp.2.json", false, uint64(len(tt.send)))
+		}
+	}
+	for _, tt := range deflateTests {
+		if len(tt.send) < 4096 {
+			f.Add([]byte(tt.send), tt.subprotocol != "" && tt.subprotocol != "wamp.2.json", true, uint64(len(tt.send)))
 		}
 	}
 	const limit = 2000
-	f.Fuzz(func(t *testing.T, stream []byte, binary bool, seed uint64) {
+	f.Fuzz(func(t *testing.T, stream []byte, binary, deflate bool, seed uint64) {
 		data := 1
 		if binary {
 			data = 2
 		}
-		want := naive(stream, limit, data)
+		want := naive(stream, limit, data, deflate)
 		r := rand.New(rand.NewPCG(seed, 0))
 		for name, step := range map[string]func() int{
 			"one byte":  func() int { return 1 },
@@ -143,7 +159,7 @@ func FuzzFrames(f *testing.F) {
 			"random":    func() int { return 1 + r.IntN(40) },
 			"two sizes": func() int { return 1 + r.IntN(2)*1000 },
 		} {
-			got, held := transport.Feed(append([]byte(nil), stream...), limit, binary, false, step)
+			got, held := transport.Feed(append([]byte(nil), stream...), limit, binary, deflate, step)
 			if got.Code != want.Code || !slices.Equal(got.Events, want.Events) {
 				t.Fatalf("%s: found %q and %d; want %q and %d", name, got.Events, got.Code, want.Events, want.Code)
 			}

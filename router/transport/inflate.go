@@ -47,7 +47,7 @@ func inflate(src []byte, limit int) (out *buffer, n int, err error) {
 
 // run inflates src into out, or into a larger buffer that it frees out for.
 func (f *inflater) run(src []byte, out *buffer, limit int) (_ *buffer, n int, err error) {
-	f.src = source{payload: src}
+	f.src = source{b: src}
 	f.reset()
 	for {
 		if n == len(out.b) && n < limit {
@@ -66,7 +66,7 @@ func (f *inflater) run(src []byte, out *buffer, limit int) (_ *buffer, n int, er
 		}
 		switch {
 		case err == nil:
-		case err == io.EOF && f.src.left() == 0, f.src.clean:
+		case err == io.EOF && f.src.ended(), f.src.clean:
 			return out, n, nil
 		case err == io.EOF:
 			f.reset() // RFC 7692, 7.2.3.4: blocks may follow one that says it is the final one
@@ -81,7 +81,7 @@ func (f *inflater) reset() { _ = f.flate.(flate.Resetter).Reset(&f.src, nil) } /
 
 // tail is the end of an empty block, which a sender takes off a compressed
 // message and a receiver puts back (RFC 7692, 7.2.1 and 7.2.2).
-const tail = "\x00\x00\xff\xff"
+var tail = []byte("\x00\x00\xff\xff")
 
 // A source is a payload with its tail put back. It notices whether the data
 // ended where it should: data that was cut off in the middle of a block looks
@@ -92,38 +92,37 @@ const tail = "\x00\x00\xff\xff"
 // stored block. The header of the next block, which is not there, it asks for
 // by ReadByte.
 type source struct {
-	payload []byte
-	pos     int  // in payload and tail
-	stored  bool // the last byte was taken by Read
-	clean   bool // the end of the data is the end of a block
+	b      []byte // the payload, then the tail
+	pos    int    // in b
+	tailed bool   // b is the tail
+	stored bool   // the last byte was taken by Read
+	clean  bool   // the end of the data is the end of a block
 }
 
-func (s *source) left() int { return len(s.payload) + len(tail) - s.pos }
+// ended reports whether all was taken. It goes on to the tail if need be.
+func (s *source) ended() bool {
+	if s.pos == len(s.b) && !s.tailed {
+		s.b, s.pos, s.tailed = tail, 0, true
+	}
+	return s.pos == len(s.b)
+}
 
 func (s *source) ReadByte() (byte, error) {
-	if s.left() == 0 {
+	if s.pos == len(s.b) && s.ended() {
 		s.clean = s.stored
 		return 0, io.EOF
 	}
 	s.stored = false
-	at := s.pos
+	c := s.b[s.pos]
 	s.pos++
-	if at < len(s.payload) {
-		return s.payload[at], nil
-	}
-	return tail[at-len(s.payload)], nil
+	return c, nil
 }
 
 func (s *source) Read(p []byte) (n int, err error) {
-	if s.left() == 0 {
+	if s.ended() {
 		return 0, io.EOF
 	}
-	if s.pos < len(s.payload) {
-		n = copy(p, s.payload[s.pos:])
-	}
-	if at := s.pos + n; at >= len(s.payload) {
-		n += copy(p[n:], tail[at-len(s.payload):])
-	}
+	n = copy(p, s.b[s.pos:])
 	s.pos += n
 	s.stored = true
 	return n, nil
