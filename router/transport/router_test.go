@@ -35,8 +35,15 @@ func (everyone) Authorize(wamp.URI, string, router.Action, wamp.URI, wamp.Match)
 // routed returns a server before a real router, and shuts both down with the
 // test.
 func routed(t testing.TB, cfg transport.Config, l net.Listener) (*house, *router.Router) {
+	return routedWith(t, cfg, router.DefaultLimits(), l)
+}
+
+// routedWith is routed with limits of each session.
+func routedWith(t testing.TB, cfg transport.Config, limits router.Limits, l net.Listener) (*house, *router.Router) {
 	log := slog.New(slog.DiscardHandler)
-	rt := router.New(router.DefaultConfig(), everyone{}, log)
+	rc := router.DefaultConfig()
+	rc.Limits = limits
+	rt := router.New(rc, everyone{}, log)
 	rt.AddRealm("realm1", everyone{}, nil)
 	h := &house{t: t, srv: transport.NewServer(rt, cfg, log)}
 	t.Cleanup(func() {
@@ -202,6 +209,19 @@ func TestClients(t *testing.T) {
 		routed(t, testConfig(), frontListener{l})
 		run(t, "ws://"+l.Addr().String()+"/ws", websocket.Dialer{})
 	})
+	t.Run("deflate", func(t *testing.T) {
+		l := listenTCP(t)
+		cfg := testConfig()
+		cfg.Deflate = true
+		h, _ := routed(t, cfg, l)
+		run(t, "ws://"+l.Addr().String()+"/ws", websocket.Dialer{EnableCompression: true})
+		// Five WELCOMEs; for each of three publications of 180 KB an EVENT in
+		// each of three serializers.
+		st := h.srv.Stats()
+		if st.Deflating != 5 || st.Inflated != st.MessagesIn || st.Deflated != 5+9 || st.DeflatedFrom < 9*180_000 || st.DeflatedTo > st.DeflatedFrom/20 || st.BytesOut > 300_000 {
+			t.Errorf("counted %+v", st)
+		}
+	})
 	t.Run("pipe", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newPipeListener()
@@ -218,6 +238,87 @@ func TestClients(t *testing.T) {
 		l := listenTCP(t)
 		routed(t, testConfig(), tls.NewListener(l, &tls.Config{Certificates: certs.TLS.Certificates}))
 		run(t, "wss://"+l.Addr().String()+"/ws", websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}})
+	})
+}
+
+// One publication for peers with compression and without: each kind gets one
+// frame that all of it share.
+func TestDeflateShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipeListener()
+		cfg := testConfig()
+		cfg.Deflate = true
+		h, _ := routed(t, cfg, l)
+		var all []*wampClient
+		for i := range 8 {
+			c := dialWAMP(t, "ws://pipe/ws", websocket.Dialer{
+				NetDial: func(string, string) (net.Conn, error) { return l.dial() }, EnableCompression: i%2 == 0,
+			}, wamp.JSON)
+			c.join()
+			c.send(32, 1, map[string]any{}, "com.example.topic")
+			c.expect(wamp.TypeSubscribed)
+			all = append(all, c)
+		}
+		synctest.Wait()
+		before := h.srv.Stats()
+		text := strings.Repeat("shared ", 1000)
+		all[0].send(16, 2, map[string]any{"exclude_me": false}, "com.example.topic", []any{text})
+		for i, c := range all {
+			if args, ok := c.expect(wamp.TypeEvent)[4].([]any); !ok || args[0] != text {
+				t.Errorf("peer %d got %.100v", i, args)
+			}
+		}
+		synctest.Wait()
+		st := h.srv.Stats()
+		if n := st.Deflated - before.Deflated; n != 1 {
+			t.Errorf("the event was compressed %d times, want once", n)
+		}
+		if n := st.BytesOut - before.BytesOut; n < 4*7000 || n > 4*7000+4*500 {
+			t.Errorf("%d bytes were written, want 7 KB for each of 4 peers and little for the others", n)
+		}
+	})
+}
+
+// An event that follows a gap is marked in a frame that is opened, and
+// compressed again.
+func TestDeflateMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const events = 200
+		l := newPipeListener()
+		cfg := testConfig()
+		cfg.Deflate = true
+		limits := router.DefaultLimits()
+		limits.QueueBytes, limits.WhenFull = 4<<10, router.DropOldest
+		routedWith(t, cfg, limits, l)
+		dial := func() *wampClient {
+			c := dialWAMP(t, "ws://pipe/ws", websocket.Dialer{
+				NetDial: func(string, string) (net.Conn, error) { return l.dial() }, EnableCompression: true,
+			}, wamp.JSON)
+			c.join()
+			return c
+		}
+		slow, pub := dial(), dial()
+		slow.send(32, 1, map[string]any{}, "com.example.topic")
+		slow.expect(wamp.TypeSubscribed)
+		text := strings.Repeat("large ", 1000)
+		for i := range events {
+			pub.send(16, i+1, map[string]any{"acknowledge": true}, "com.example.topic", []any{i, text})
+			pub.expect(wamp.TypePublished)
+		}
+		got, missed := 0, 0
+		for last := -1; last < events-1; got++ {
+			event := slow.expect(wamp.TypeEvent)
+			gap, _ := event[3].(map[string]any)["_missed"].(float64)
+			args := event[4].([]any)
+			if i := int(args[0].(float64)); i != last+int(gap)+1 || args[1] != text {
+				t.Fatalf("event %d, missed %v, follows event %d", i, gap, last)
+			}
+			last += int(gap) + 1
+			missed += int(gap)
+		}
+		if got+missed != events || missed == 0 {
+			t.Errorf("got %d and missed %d, want %d in all and some missed", got, missed, events)
+		}
 	})
 }
 

@@ -6,7 +6,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/gorilla/websocket"
 )
 
 func TestNode(t *testing.T) {
@@ -60,6 +63,41 @@ func TestBrowser(t *testing.T) {
 			goRound(t, g, lib.library, node.env, node.path, "testdata/browser.mjs", pages+"/page.html?"+query.Encode())
 		})
 	}
+}
+
+// Clients that offer permessage-deflate by themselves, against a gateway that
+// has it: Chromium, and ws under autobahn in Node.
+func TestDeflate(t *testing.T) {
+	t.Run("offered", func(t *testing.T) {
+		g := startDeflating(t)
+		d := websocket.Dialer{Subprotocols: []string{"wamp.2.json"}, EnableCompression: true}
+		conn, resp, err := d.DialContext(t.Context(), g.url("ws", "/ws"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		if got := resp.Header.Get("Sec-WebSocket-Extensions"); !strings.HasPrefix(got, "permessage-deflate;") {
+			t.Errorf("answered with %q, want permessage-deflate", got)
+		}
+	})
+	for _, serializer := range serializers {
+		t.Run("node/"+serializer, func(t *testing.T) {
+			node := needNode(t, "autobahn", "ws")
+			g := startDeflating(t)
+			goRound(t, g, library{options: true}, node.env, node.path, "testdata/node.mjs",
+				"autobahn", g.url("ws", "/ws"), "realm1", serializer, roundName("deflate", serializer))
+		})
+	}
+	t.Run("browser", func(t *testing.T) {
+		const file = "autobahn-browser/autobahn.min.js"
+		node := needBrowser(t, file)
+		pages := servePages(t, "/clients/autobahn.js", filepath.Join(node.modules, file))
+		g := startDeflating(t, pages)
+		query := url.Values{
+			"library": {"autobahn"}, "url": {g.url("ws", "/ws")}, "realm": {"realm1"}, "name": {roundName("deflate", "browser")},
+		}
+		goRound(t, g, library{options: true}, node.env, node.path, "testdata/browser.mjs", pages+"/page.html?"+query.Encode())
+	})
 }
 
 // servePages serves testdata, and the file at path. It returns the origin.

@@ -72,6 +72,17 @@ func TestMain(m *testing.M) {
 // in pages of the origins. It is stopped when the test ends.
 func startGateway(t *testing.T, origins ...string) *gateway {
 	t.Helper()
+	return configured(t, false, origins)
+}
+
+// startDeflating is startGateway with permessage-deflate.
+func startDeflating(t *testing.T, origins ...string) *gateway {
+	t.Helper()
+	return configured(t, true, origins)
+}
+
+func configured(t *testing.T, deflate bool, origins []string) *gateway {
+	t.Helper()
 	dir := t.TempDir()
 	g := &gateway{addr: freeAddr(t), config: filepath.Join(dir, "wireroom.yaml"), log: new(logBuffer)}
 	tmpl, err := template.ParseFiles("testdata/wireroom.yaml")
@@ -80,7 +91,7 @@ func startGateway(t *testing.T, origins ...string) *gateway {
 	}
 	var text bytes.Buffer
 	err = tmpl.Execute(&text, map[string]any{
-		"HTTP": g.addr, "Store": filepath.Join(dir, "wireroom.db"), "Key": key, "Origins": origins,
+		"HTTP": g.addr, "Store": filepath.Join(dir, "wireroom.db"), "Key": key, "Origins": origins, "Deflate": deflate,
 	})
 	if err != nil {
 		t.Fatal(err)
