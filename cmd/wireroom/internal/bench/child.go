@@ -27,10 +27,10 @@ const (
 // called, and with the generator in any case: the kernel kills it then.
 type child struct {
 	cmd    *exec.Cmd
-	stdin  io.Closer     // our own servers end when it is closed
-	lines  *bufio.Reader // its standard output, if asked for
-	output *tail         // the end of what it had to say
-	ended  chan struct{} // closed when the process has ended
+	stdin  io.WriteCloser // our own servers end when it is closed
+	lines  *bufio.Reader  // its standard output, if asked for
+	output *tail          // the end of what it had to say
+	ended  chan struct{}  // closed when the process has ended
 }
 
 // startChild starts a program. With talk, the child's standard output is read
@@ -121,6 +121,13 @@ func (c *child) died() bool {
 	default:
 		return false
 	}
+}
+
+// kill ends the process by force, and waits for its end.
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill()
+	<-c.ended
+	_ = c.stdin.Close()
 }
 
 // stop ends the process, by force if need be, and waits for its end.

@@ -56,7 +56,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"rpc --spawn nexus --callers 0", "--callers 0: expected 1 to"},
 		{"idle --spawn nexus --sessions 0", "--sessions 0: expected 1 to"},
 		{"idle --spawn nexus --settle -1s", "--settle -1s: expected"},
-		{"ingest --spawn wireroom --via smtp", `--via "smtp": expected xmlrpc or http`},
+		{"ingest --spawn wireroom --via smtp", `--via "smtp": expected some of xmlrpc, http`},
 		{"ingest --spawn wireroom --via http,http", "--via http: given twice"},
 		{"ingest --spawn wireroom --posters 0", "--posters 0: expected 1 to 10000"},
 		{"ingest --spawn wireroom --class a<b", "expected none of < > &"},

@@ -91,13 +91,10 @@ func (o *options) ingestCases(b *benchmark) error {
 	if strings.ContainsAny(o.key+o.class, "<>&") {
 		return errors.New("--key, --class: expected none of < > &")
 	}
-	for i, via := range o.via {
-		if via != viaXMLRPC && via != viaHTTP {
-			return fmt.Errorf("--via %q: expected xmlrpc or http", via)
-		}
-		if slices.Contains(o.via[:i], via) {
-			return fmt.Errorf("--via %s: given twice", via)
-		}
+	if err := chosen("--via", o.via, []string{viaXMLRPC, viaHTTP}); err != nil {
+		return err
+	}
+	for _, via := range o.via {
 		for _, n := range o.posters {
 			b.cases = append(b.cases, benchCase{
 				name:    via + ", " + strconv.Itoa(n) + " posters",

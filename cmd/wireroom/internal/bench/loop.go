@@ -354,9 +354,13 @@ func (p *peer) end(why error) {
 	}
 }
 
-// close ends the loop and closes its connections.
+// close ends the loop and closes its connections. It may be called again.
 func (l *loop) close() {
 	l.mu.Lock()
+	if l.closing {
+		l.mu.Unlock()
+		return
+	}
 	l.closing = true
 	for _, p := range l.peers {
 		p.end(nil)

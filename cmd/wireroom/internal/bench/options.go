@@ -52,6 +52,8 @@ type options struct {
 	sessions int
 	settle   time.Duration
 
+	admission int // sessions per second that a spawned wireroom admits; 0: any
+
 	via     []string
 	posters []int
 	key     string
@@ -235,6 +237,23 @@ func distinct[N int | float64](flag string, all []N, least, most N) error {
 		}
 		if slices.Contains(all[:i], v) {
 			return fmt.Errorf("%s %v: given twice", flag, v)
+		}
+	}
+	return nil
+}
+
+// chosen checks a list of words of which each makes a case.
+func chosen(flag string, given, known []string) error {
+	words := strings.Join(known, ", ")
+	if len(given) == 0 {
+		return fmt.Errorf("%s: expected some of %s", flag, words)
+	}
+	for i, v := range given {
+		if !slices.Contains(known, v) {
+			return fmt.Errorf("%s %q: expected some of %s", flag, v, words)
+		}
+		if slices.Contains(given[:i], v) {
+			return fmt.Errorf("%s %s: given twice", flag, v)
 		}
 	}
 	return nil

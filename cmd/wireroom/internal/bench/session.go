@@ -64,7 +64,12 @@ func dial(ctx context.Context, rawURL string, ser serializer, lg *login, nth int
 			NetDial:   d.DialContext,
 			TLSConfig: &tls.Config{InsecureSkipVerify: lg.insecure},
 		}
+		var refused *refusedError
+		wd.OnStatusError = func(status int, _ []byte, resp io.Reader) { refused = refusedByHTTP(status, resp) }
 		conn, br, hs, err := wd.Dial(ctx, rawURL)
+		if refused != nil {
+			err = refused
+		}
 		if err != nil {
 			return nil, fmt.Errorf("connect to %s: %w", rawURL, err)
 		}
@@ -157,6 +162,8 @@ func (s *session) join(lg *login) error {
 			if err := s.send(codeAuthenticate, lg.ticket, dict{}); err != nil {
 				return fmt.Errorf("join: %w", err)
 			}
+		case code == codeAbort:
+			return fmt.Errorf("join realm %q: %w", lg.realm, refusedByAbort(s.ser, msg))
 		default:
 			return fmt.Errorf("join realm %q: %w", lg.realm, unexpected(s.ser, msg))
 		}

@@ -67,7 +67,18 @@ func startNexus(_ context.Context, o *options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.asServer("ws://" + addr + "/ws"), nil
+	s := c.asServer("ws://" + addr + "/ws")
+	s.kill = func() { c.kill() }
+	s.revive = func(context.Context) error {
+		again, _, err := startSelf("nexus-server", "--realm", o.login.realm, "--listen", addr)
+		if err != nil {
+			return err
+		}
+		c = again
+		s.procs, s.stop, s.explain = c.procs(), c.stop, c.explain
+		return nil
+	}
+	return s, nil
 }
 
 // startWriteLoop starts the floor.
@@ -107,6 +118,7 @@ func (o *options) wireroomConfig(addr, store string) ([]byte, error) {
 	err := wireroomTemplate.Execute(&text, map[string]any{
 		"Address": addr, "Store": store, "Realm": cmp.Or(o.login.realm, defaultRealm),
 		"Key": cmp.Or(o.key, defaultKey), "Class": cmp.Or(o.class, defaultClass),
+		"Admission": o.admission,
 	})
 	return text.Bytes(), err
 }
@@ -143,20 +155,7 @@ func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Timeout: 2 * time.Second}
-	defer client.CloseIdleConnections()
-	err = c.await(ctx, func() error {
-		resp, err := client.Get("http://" + addr + "/readyz")
-		if err != nil {
-			return err
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("/readyz: %s", resp.Status)
-		}
-		return nil
-	})
-	if err != nil {
+	if err := c.awaitReady(ctx, addr); err != nil {
 		c.stop()
 		return nil, err
 	}
@@ -169,7 +168,34 @@ func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
 		c.stop()
 		_ = os.RemoveAll(dir)
 	}
+	s.kill = func() { c.kill() }
+	s.revive = func(ctx context.Context) error {
+		again, err := startChild(false, self, "serve", "--config", file)
+		if err != nil {
+			return err
+		}
+		c = again // for stop
+		s.procs, s.explain = c.procs(), c.explain
+		return c.awaitReady(ctx, addr)
+	}
 	return s, nil
+}
+
+// awaitReady waits until the wireroom at addr delivers.
+func (c *child) awaitReady(ctx context.Context, addr string) error {
+	client := &http.Client{Timeout: 2 * time.Second}
+	defer client.CloseIdleConnections()
+	return c.await(ctx, func() error {
+		resp, err := client.Get("http://" + addr + "/readyz")
+		if err != nil {
+			return err
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("/readyz: %s", resp.Status)
+		}
+		return nil
+	})
 }
 
 // freeAddress returns an address on the loopback interface that nobody

@@ -5,7 +5,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -112,16 +111,8 @@ callee: it is called; others call another callee.`),
 
 // check fails with a message about the first flag that is wrong.
 func (l *stallLoad) check() error {
-	if len(l.stalled) == 0 {
-		return fmt.Errorf("--stalled: expected some of %s", strings.Join(stallKinds, ", "))
-	}
-	for i, kind := range l.stalled {
-		if !slices.Contains(stallKinds, kind) {
-			return fmt.Errorf("--stalled %q: expected some of %s", kind, strings.Join(stallKinds, ", "))
-		}
-		if slices.Contains(l.stalled[:i], kind) {
-			return fmt.Errorf("--stalled %s: given twice", kind)
-		}
+	if err := chosen("--stalled", l.stalled, stallKinds); err != nil {
+		return err
 	}
 	if err := inRange("--others", l.others, 1, 1000); err != nil {
 		return err

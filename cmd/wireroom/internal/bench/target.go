@@ -33,6 +33,11 @@ type server struct {
 	note    string                // what a reader of the figures should know; may be empty
 	stop    func()                // ends it, if the run started it
 	explain func(err error) error // adds to err why the server died, if it did
+
+	// kill ends the server at once, and revive starts it again at the same
+	// address; nil if the run did not start it.
+	kill   func()
+	revive func(ctx context.Context) error
 }
 
 // open makes the target ready for one measurement.
