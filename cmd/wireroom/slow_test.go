@@ -144,7 +144,7 @@ func (c *rawClient) event() (a arrival) {
 }
 
 const (
-	slowEvents  = 250
+	slowEvents  = 110
 	slowSymbols = 7
 )
 
