@@ -157,6 +157,7 @@ func (b *benchmark) once(ctx context.Context, t *target, c benchCase, say progre
 		return nil, "", err
 	}
 	defer srv.stop()
+	b.options.login.roots = srv.roots
 	s, err = c.run(ctx, srv, say)
 	if err != nil {
 		return nil, srv.note, srv.explain(err)

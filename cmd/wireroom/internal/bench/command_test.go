@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
 )
@@ -56,6 +57,34 @@ func TestBadCommandLines(t *testing.T) {
 		{"rpc --spawn nexus --callers 0", "--callers 0: expected 1 to"},
 		{"idle --spawn nexus --sessions 0", "--sessions 0: expected 1 to"},
 		{"idle --spawn nexus --settle -1s", "--settle -1s: expected"},
+		{"idle --url ws://a/ --tls", "--tls: is for servers that are started"},
+		{"idle --spawn nexus --deflate --deflate-min -1", "--deflate-min -1: expected 0 to 1048576"},
+		{"fanout --spawn nexus --linger 10ms", "--linger: is for a wireroom that is started"},
+		{"fanout --spawn wireroom --linger 2s", "--linger 2s: expected 0s to 1s"},
+		{"fanout --spawn nexus --payload picture", `expected "text" or "random"`},
+		{"fanout --spawn nexus --size 128,128", "--size 128: given twice"},
+		{"pattern --spawn nexus --patterns 3", "--patterns 3: expected 0, or at least as many as match"},
+		{"pattern --spawn nexus --patterns -1", "--patterns -1: expected 0 to"},
+		{"pattern --spawn nexus --matching 0", "--matching 0: expected 1 to"},
+		{"pattern --spawn nexus --per-session 0", "--per-session 0: expected 1 to"},
+		{"pattern --spawn nexus --per-session 1", "or raise --per-session"},
+		{"pattern --spawn nexus --in-flight 0", "--in-flight 0: expected 1 to 65536"},
+		{"pattern --spawn nexus --setup-limit 1ms", "--setup-limit 1ms: expected 100ms to 1h"},
+		{"stall --spawn nexus --stalled waiter", `--stalled "waiter": expected some of caller-progress, caller-results`},
+		{"stall --spawn nexus --stalled callee,callee", "--stalled callee: given twice"},
+		{"stall --spawn nexus --others 0", "--others 0: expected 1 to 1000"},
+		{"stall --spawn nexus --rate 0", "--rate 0: expected 0.1 to"},
+		{"stall --spawn nexus --feed-rate 0", "--feed-rate 0: expected 0.1 to"},
+		{"stall --spawn nexus --feed-size 1", "--feed-size 1: expected " + strconv.Itoa(minPayload)},
+		{"storm --spawn nexus --mode flood", `--mode "flood": expected some of reconnect, restart`},
+		{"storm --spawn nexus --retry-after never", `--retry-after "never": expected some of honour, ignore`},
+		{"storm --spawn nexus --sessions 0", "--sessions 0: expected 1 to"},
+		{"storm --spawn nexus --stay -1", "--stay -1: expected 0 to"},
+		{"storm --spawn nexus --at-once -1", "--at-once -1: expected 0 to"},
+		{"storm --spawn nexus --admission -1", "--admission -1: expected 0 to 100000"},
+		{"storm --spawn nexus --rate 0", "--rate 0: expected 0.1 to"},
+		{"storm --spawn nexus --before -1s", "--before -1s, --away 0s: expected 0s to 1h"},
+		{"storm --spawn nexus --limit 1ms", "--limit 1ms: expected 1s to 1h"},
 		{"ingest --spawn wireroom --via smtp", `--via "smtp": expected some of xmlrpc, http`},
 		{"ingest --spawn wireroom --via http,http", "--via http: given twice"},
 		{"ingest --spawn wireroom --posters 0", "--posters 0: expected 1 to 10000"},
@@ -76,8 +105,20 @@ func TestBadCommandLines(t *testing.T) {
 
 // What a spawned wireroom is configured with must be valid.
 func TestWireroomConfig(t *testing.T) {
-	for _, o := range []*options{{}, {key: "another-key-of-its-own", class: "shop.order", login: login{realm: "other"}}} {
-		text, err := o.wireroomConfig("127.0.0.1:8080", "/tmp/a folder: with #signs/wireroom.db")
+	for _, o := range []*options{
+		{},
+		{key: "another-key-of-its-own", class: "shop.order", login: login{realm: "other"}},
+		{linger: 10 * time.Millisecond, admission: 500},
+		{tls: true, deflateMin: 0, login: login{deflate: true}},
+	} {
+		cert := &certificate{}
+		if o.tls {
+			var err error
+			if cert, err = newCertificate(t.TempDir()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text, err := o.wireroomConfig("127.0.0.1:8080", "/tmp/a folder: with #signs/wireroom.db", cert)
 		if err != nil {
 			t.Fatal(err)
 		}

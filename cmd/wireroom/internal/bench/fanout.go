@@ -33,6 +33,7 @@ var fanoutMetrics = []metric{
 	{key: "ack_p50_ms", label: "acknowledgement p50, ms", unit: "ms", digits: 2},
 	{key: "ack_p99_ms", label: "acknowledgement p99, ms", unit: "ms", digits: 2},
 	{key: "bytes_per_delivery", label: "bytes/delivery", unit: "B"},
+	{key: "packed_percent", label: "compressed, %", unit: "%", digits: 1},
 	{key: keyFanoutCPU, label: "server CPU, µs/delivery", unit: "µs", digits: 2},
 	{key: keyFanoutRatio, label: "… ÷ bare write(2) loop", unit: "1", digits: 2},
 	{key: "server_cores", label: "server CPU, cores", unit: "1", digits: 2},
@@ -69,6 +70,8 @@ writes as many bytes to as many sockets with nothing but write(2): the floor.`),
 	f.Float64SliceVar(&o.rates, "rate", []float64{20}, "events per second; several are several cases")
 	f.IntSliceVar(&o.sizes, "size", []int{128}, "bytes of an event's only argument; several are several cases")
 	o.addFilling(f)
+	o.addWire(f)
+	f.DurationVar(&o.linger, "linger", 0, "how long a started wireroom lets an event wait for others: 0 to 1s")
 	f.StringVar(&o.topic, "topic", "bench.fanout", "topic")
 	f.BoolVar(&o.acknowledge, "acknowledge", false, "the publisher asks for acknowledgements; it does not wait for them")
 	b.bind(cmd, func() error {
@@ -76,6 +79,9 @@ writes as many bytes to as many sockets with nothing but write(2): the floor.`),
 			return err
 		}
 		if err := needFiles("--subscribers", o.subscribers); err != nil {
+			return err
+		}
+		if err := o.checkWire(); err != nil {
 			return err
 		}
 		if err := distinct("--rate", o.rates, 0.1, 100_000); err != nil {
@@ -109,13 +115,13 @@ func (o *options) fanoutCases() []benchCase {
 
 // describeFanout says what the load is.
 func (o *options) describeFanout() (summary string, settings map[string]any) {
-	summary = fmt.Sprintf("%d subscribers, %s B, %s", o.subscribers, joinInts(o.sizes, "+"), o.rhythm())
+	summary = fmt.Sprintf("%d subscribers, %s B, %s", o.subscribers, joinInts(o.sizes, "+"), o.rhythm()) + o.wire()
 	if o.acknowledge {
 		summary += ", acknowledged"
 	}
-	return summary, o.settings(map[string]any{
+	return summary, o.settings(o.wireSettings(map[string]any{
 		"subscribers": o.subscribers, "acknowledge": o.acknowledge, "payload_bytes": o.sizes, "payload": o.filling,
-	})
+	}))
 }
 
 // compareToFloor divides what a delivery cost by what it cost the write loop,

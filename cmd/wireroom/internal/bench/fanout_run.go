@@ -227,6 +227,9 @@ func (f *fanout) sample(before, after totals, n int, c cost, took time.Duration,
 		"latency_max_ms":        milliseconds(h.max),
 		"bytes_per_delivery":    float64(after.bytes-before.bytes) / float64(received),
 	}
+	if f.o.login.deflate && !f.server.floor {
+		s["packed_percent"] = 100 * float64(after.packed-before.packed) / float64(received)
+	}
 	if ack := f.publisher.latency(); ack != nil {
 		s["unacknowledged"] = float64(n) - float64(f.publisher.acknowledged()-acked)
 		s["ack_p50_ms"] = milliseconds(ack.quantile(0.50))

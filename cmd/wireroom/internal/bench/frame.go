@@ -13,6 +13,7 @@ type framing uint8
 const (
 	frameWebSocket framing = iota
 	frameRaw               // RawSocket: a type byte and three bytes of length
+	frameDeflate           // WebSocket with permessage-deflate, without context takeover
 )
 
 // A frameKind is what a frame is for.
@@ -25,6 +26,8 @@ const (
 	kindPing
 	kindPong
 	kindClose
+	kindPacked         // a whole message, compressed
+	kindPackedFragment // the first part of one
 )
 
 // maxFrame is how many bytes a frame may have. It is far more than any server
@@ -37,7 +40,7 @@ func (f framing) next(b []byte) (kind frameKind, body []byte, n int, err error) 
 	if f == frameRaw {
 		return nextRaw(b)
 	}
-	return nextWebSocket(b)
+	return nextWebSocket(b, f == frameDeflate)
 }
 
 func nextRaw(b []byte) (kind frameKind, body []byte, n int, err error) {
@@ -54,11 +57,12 @@ func nextRaw(b []byte) (kind frameKind, body []byte, n int, err error) {
 	return [...]frameKind{kindMessage, kindPing, kindPong}[b[0]], b[4:n], n, nil
 }
 
-func nextWebSocket(b []byte) (kind frameKind, body []byte, n int, err error) {
+func nextWebSocket(b []byte, deflate bool) (kind frameKind, body []byte, n int, err error) {
 	if len(b) < 2 {
 		return 0, nil, 0, nil
 	}
-	head, size := 2, uint64(b[1])
+	head, size, reserved := 2, uint64(b[1]), b[0]&0x70
+	packed := deflate && reserved == 0x40 && (b[0]&0x0f == 1 || b[0]&0x0f == 2)
 	switch b[1] {
 	case 126:
 		head = 4
@@ -78,14 +82,18 @@ func nextWebSocket(b []byte) (kind frameKind, body []byte, n int, err error) {
 		return 0, nil, 0, fmt.Errorf("a masked WebSocket frame from a server")
 	case size > maxFrame:
 		return 0, nil, 0, fmt.Errorf("a WebSocket frame of %d bytes, expected at most %d", size, maxFrame)
-	case b[0]&0x70 != 0:
-		return 0, nil, 0, fmt.Errorf("a WebSocket frame with reserved bits %#x; no extension was agreed", b[0]&0x70)
+	case reserved != 0 && !packed:
+		return 0, nil, 0, fmt.Errorf("a WebSocket frame with reserved bits %#x, which nothing that was agreed gives a meaning", reserved)
 	}
 	if n = head + int(size); len(b) < n {
 		return 0, nil, 0, nil
 	}
 	final := b[0]&0x80 != 0
 	switch op := b[0] & 0x0f; {
+	case packed && final:
+		kind = kindPacked
+	case packed:
+		kind = kindPackedFragment
 	case op == 0 && final:
 		kind = kindLast
 	case op <= 2 && !final:

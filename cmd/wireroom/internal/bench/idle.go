@@ -19,6 +19,7 @@ var idleMetrics = []metric{
 	{key: "rss_bytes_per_session", label: "RSS/session settled, B", unit: "B"},
 	{key: "private_bytes_per_session", label: "private/session settled, B", unit: "B"},
 	{key: "idle_percent_of_core", label: "CPU while idle, % of a core", unit: "%", digits: 2},
+	{key: "pings_per_session", label: "pings/session while idle", unit: "1", digits: 2},
 	{key: "disconnected", label: "sessions disconnected", unit: "1", bad: true},
 	{key: "server_cores", label: "server CPU while joining, cores", unit: "1", digits: 2},
 	{key: "generator_cores", label: "generator CPU, cores", unit: "1", digits: 2},
@@ -32,8 +33,8 @@ func newIdle() *cobra.Command {
 	spawnable := []string{spawnWireroom, spawnNexus}
 	b := &benchmark{name: "idle", metrics: idleMetrics, options: o, schemes: wampSchemes, spawnable: spawnable}
 	b.describe = func() (string, map[string]any) {
-		return fmt.Sprintf("%d sessions, %s, %d rounds, settled for %v", o.sessions, strings.Join(o.serializerNames, "+"), o.rounds, o.settle),
-			o.settings(map[string]any{"sessions": o.sessions, "settle_seconds": o.settle.Seconds()})
+		return fmt.Sprintf("%d sessions, %s, %d rounds, settled for %v", o.sessions, strings.Join(o.serializerNames, "+"), o.rounds, o.settle) + o.wire(),
+			o.settings(o.wireSettings(map[string]any{"sessions": o.sessions, "settle_seconds": o.settle.Seconds()}))
 	}
 	cmd := &cobra.Command{
 		Use:   "idle",
@@ -51,12 +52,16 @@ before has memory to spare, and shows less: measure one that just started, as
 	o.addWAMP(f)
 	f.IntVarP(&o.sessions, "sessions", "n", 5000, "sessions")
 	f.DurationVar(&o.settle, "settle", 10*time.Second, "how long to wait after the last join")
+	o.addWire(f)
 	f.StringVar(&o.topic, "topic", "bench.idle", "start of the topics: each session's has a number added")
 	b.bind(cmd, func() error {
 		if err := inRange("--sessions", o.sessions, 1, 1_000_000); err != nil {
 			return err
 		}
 		if err := needFiles("--sessions", o.sessions); err != nil {
+			return err
+		}
+		if err := o.checkWire(); err != nil {
 			return err
 		}
 		if o.settle < 0 || o.settle > time.Hour {
@@ -128,9 +133,11 @@ func runIdle(ctx context.Context, o *options, s *server, say progress) (sample, 
 	if m, err = startMeter(s.procs); err != nil {
 		return nil, err
 	}
+	pings := w.totals().pings
 	if err := pause(ctx, o.settle); err != nil {
 		return nil, err
 	}
+	pings = w.totals().pings - pings
 	idle, err := m.stop()
 	if err != nil {
 		return nil, err
@@ -143,6 +150,10 @@ func runIdle(ctx context.Context, o *options, s *server, say progress) (sample, 
 	sm := sample{
 		"joins_per_second": n / join.wall.Seconds(),
 		"disconnected":     float64(w.totals().broken),
+	}
+	sm["pings_per_session"] = float64(pings) / n
+	if float64(pings) < n {
+		s.note = fmt.Sprintf("it did not ping every session in %v: if it would later, being idle costs more than is shown", o.settle)
 	}
 	if len(s.procs) > 0 {
 		sm["rss_bytes_per_session_joined"] = float64(fresh.rss-before.rss) / n

@@ -47,6 +47,7 @@ type peer struct {
 
 	partial []byte // the start of a frame, the rest of which is to come
 	message []byte // the fragments of a message, so far
+	packed  bool   // … which are compressed
 	out     []byte // frames to be written
 	waiting bool   // the socket was full; out goes on when it is writable
 	closed  bool
@@ -69,7 +70,10 @@ type loop struct {
 	errors    uint64 // errors that the server sent, and answers that make no sense
 	lastError error
 	bytes     uint64 // received
-	last      int64  // when something measured was received last
+	packed    uint64 // messages that came compressed
+	pings     uint64 // pings received
+	inflater  inflater
+	last      int64 // when something measured was received last
 	peers     []*peer
 	broken    int // peers whose connection ended before its time
 	closing   bool
@@ -204,7 +208,7 @@ func (l *loop) handle(events []unix.EpollEvent, buf []byte) bool {
 
 // readConn reads one connection that the loop can't poll.
 func (l *loop) readConn(p *peer) {
-	buf := make([]byte, 16<<10)
+	buf := make([]byte, 4<<10) // one for each connection
 	for {
 		n, err := p.conn.Read(buf)
 		l.mu.Lock()
@@ -254,19 +258,27 @@ func (l *loop) feed(p *peer, data []byte, now int64) {
 // frame handles one frame.
 func (p *peer) frame(kind frameKind, body []byte, now int64) {
 	switch kind {
-	case kindFragment, kindLast:
+	case kindFragment, kindLast, kindPackedFragment:
+		p.packed = p.packed || kind == kindPackedFragment
 		if len(p.message)+len(body) > maxFrame {
 			p.end(fmt.Errorf("a message of more than %d bytes", maxFrame))
 			return
 		}
 		p.message = append(p.message, body...)
 		if kind == kindLast {
-			p.deliver(p.message, now)
-			p.message = nil
+			if p.packed {
+				p.unpack(p.message, now)
+			} else {
+				p.deliver(p.message, now)
+			}
+			p.message, p.packed = nil, false
 		}
+	case kindPacked:
+		p.unpack(body, now)
 	case kindMessage:
 		p.deliver(body, now)
 	case kindPing:
+		p.loop.pings++
 		p.out = p.framing.append(p.out, p.ser, kindPong, body, p.mask)
 	case kindClose:
 		p.end(closedError(body))

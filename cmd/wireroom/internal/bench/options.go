@@ -52,7 +52,11 @@ type options struct {
 	sessions int
 	settle   time.Duration
 
-	admission int // sessions per second that a spawned wireroom admits; 0: any
+	// How spawned servers are configured.
+	admission  int           // sessions per second that wireroom admits; 0: any
+	linger     time.Duration // of wireroom
+	tls        bool
+	deflateMin int // bytes of a message that wireroom compresses
 
 	via     []string
 	posters []int

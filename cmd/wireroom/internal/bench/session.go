@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
 )
 
@@ -27,10 +29,12 @@ const perAddress = 8000
 // A login says how the generator's sessions join.
 type login struct {
 	realm    string
-	authID   string // empty: anonymous
-	ticket   string // for authID; never printed
-	insecure bool   // accept any certificate
-	features dict   // of a caller and of a callee; may be nil
+	authID   string         // empty: anonymous
+	ticket   string         // for authID; never printed
+	insecure bool           // accept any certificate
+	deflate  bool           // insist on permessage-deflate
+	roots    *x509.CertPool // of the server that is measured; nil: the system's
+	features dict           // of a caller and of a callee; may be nil
 }
 
 // A session is a connection on which the generator asks and waits for the
@@ -62,7 +66,10 @@ func dial(ctx context.Context, rawURL string, ser serializer, lg *login, nth int
 		wd := ws.Dialer{
 			Protocols: []string{ser.subprotocol()},
 			NetDial:   d.DialContext,
-			TLSConfig: &tls.Config{InsecureSkipVerify: lg.insecure},
+			TLSConfig: &tls.Config{InsecureSkipVerify: lg.insecure, RootCAs: lg.roots},
+		}
+		if lg.deflate {
+			wd.Extensions = []httphead.Option{offerDeflate}
 		}
 		var refused *refusedError
 		wd.OnStatusError = func(status int, _ []byte, resp io.Reader) { refused = refusedByHTTP(status, resp) }
@@ -83,7 +90,17 @@ func dial(ctx context.Context, rawURL string, ser serializer, lg *login, nth int
 			_ = conn.Close()
 			return nil, fmt.Errorf("connect to %s: the server agreed to subprotocol %q, expected %q", rawURL, hs.Protocol, ser.subprotocol())
 		}
+		if lg.deflate {
+			if err := checkDeflate(hs.Extensions); err != nil {
+				_ = conn.Close()
+				return nil, fmt.Errorf("connect to %s: %w", rawURL, err)
+			}
+			s.framing = frameDeflate
+		}
 		return s, nil
+	}
+	if lg.deflate {
+		return nil, fmt.Errorf("connect to %s: permessage-deflate needs WebSocket", rawURL)
 	}
 	s.framing = frameRaw
 	if s.conn, err = dialRaw(ctx, d, u, lg); err != nil {
@@ -112,7 +129,7 @@ func dialRaw(ctx context.Context, d *net.Dialer, u *url.URL, lg *login) (net.Con
 	case "unix":
 		return d.DialContext(ctx, "unix", u.Path)
 	case "rss":
-		td := tls.Dialer{NetDialer: d, Config: &tls.Config{InsecureSkipVerify: lg.insecure}}
+		td := tls.Dialer{NetDialer: d, Config: &tls.Config{InsecureSkipVerify: lg.insecure, RootCAs: lg.roots}}
 		return td.DialContext(ctx, "tcp", u.Host)
 	}
 	return d.DialContext(ctx, "tcp", u.Host)
@@ -231,6 +248,12 @@ func (s *session) receiveBy(deadline time.Time) (code uint64, rest, msg []byte, 
 			continue
 		}
 		s.unread = s.unread[n:]
+		if kind == kindPacked {
+			if body, err = inflateOnce(body); err != nil {
+				return 0, nil, nil, err
+			}
+			kind = kindMessage
+		}
 		switch kind {
 		case kindMessage:
 			code, rest, ok := s.ser.readCode(body)
@@ -244,7 +267,7 @@ func (s *session) receiveBy(deadline time.Time) (code uint64, rest, msg []byte, 
 			}
 		case kindClose:
 			return 0, nil, nil, closedError(body)
-		case kindFragment, kindLast:
+		case kindFragment, kindLast, kindPackedFragment:
 			return 0, nil, nil, errors.New("a fragmented answer, which the generator can't read while it joins")
 		case kindPong:
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	_ "embed"
 	"fmt"
 	"net"
@@ -63,14 +64,32 @@ func (c *child) asServer(url string) *server {
 
 // startNexus starts nexus's router.
 func startNexus(_ context.Context, o *options) (*server, error) {
-	c, addr, err := startSelf("nexus-server", "--realm", o.login.realm)
+	args := []string{"nexus-server", "--realm", o.login.realm}
+	if o.login.deflate {
+		args = append(args, "--deflate")
+	}
+	scheme, cert := "ws://", &certificate{}
+	if o.tls {
+		dir, err := os.MkdirTemp(o.dir, "wireroom-bench-*")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir) // it has read them when it says its address
+		if cert, err = newCertificate(dir); err != nil {
+			return nil, err
+		}
+		scheme = "wss://"
+		args = append(args, "--cert", cert.certFile, "--key", cert.keyFile)
+	}
+	c, addr, err := startSelf(args...)
 	if err != nil {
 		return nil, err
 	}
-	s := c.asServer("ws://" + addr + "/ws")
+	s := c.asServer(scheme + addr + "/ws")
+	s.roots = cert.roots
 	s.kill = func() { c.kill() }
 	s.revive = func(context.Context) error {
-		again, _, err := startSelf("nexus-server", "--realm", o.login.realm, "--listen", addr)
+		again, _, err := startSelf(append(args, "--listen", addr)...)
 		if err != nil {
 			return err
 		}
@@ -112,13 +131,15 @@ var wireroomConfigText string
 
 var wireroomTemplate = texttemplate.Must(texttemplate.New("wireroom.yaml").Parse(wireroomConfigText))
 
-// wireroomConfig returns the configuration of a spawned wireroom.
-func (o *options) wireroomConfig(addr, store string) ([]byte, error) {
+// wireroomConfig returns the configuration of a spawned wireroom. A
+// certificate without files means no TLS.
+func (o *options) wireroomConfig(addr, store string, cert *certificate) ([]byte, error) {
 	var text bytes.Buffer
 	err := wireroomTemplate.Execute(&text, map[string]any{
 		"Address": addr, "Store": store, "Realm": cmp.Or(o.login.realm, defaultRealm),
 		"Key": cmp.Or(o.key, defaultKey), "Class": cmp.Or(o.class, defaultClass),
-		"Admission": o.admission,
+		"Admission": o.admission, "Linger": o.linger, "Deflate": o.login.deflate, "DeflateMin": o.deflateMin,
+		"Cert": cert.certFile, "CertKey": cert.keyFile,
 	})
 	return text.Bytes(), err
 }
@@ -139,7 +160,13 @@ func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := o.wireroomConfig(addr, filepath.Join(dir, "wireroom.db"))
+	cert := &certificate{}
+	if o.tls {
+		if cert, err = newCertificate(dir); err != nil {
+			return nil, err
+		}
+	}
+	text, err := o.wireroomConfig(addr, filepath.Join(dir, "wireroom.db"), cert)
 	if err != nil {
 		return nil, err
 	}
@@ -155,12 +182,16 @@ func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.awaitReady(ctx, addr); err != nil {
+	if err := c.awaitReady(ctx, addr, cert); err != nil {
 		c.stop()
 		return nil, err
 	}
-	s := c.asServer("ws://" + addr + "/ws")
-	s.httpURL = "http://" + addr
+	secure := ""
+	if o.tls {
+		secure = "s"
+	}
+	s := c.asServer("ws" + secure + "://" + addr + "/ws")
+	s.httpURL, s.roots = "http"+secure+"://"+addr, cert.roots
 	if o.key != "" { // ingest: what it measures depends on the disk
 		s.note = "store on " + fsName(dir)
 	}
@@ -176,17 +207,24 @@ func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
 		}
 		c = again // for stop
 		s.procs, s.explain = c.procs(), c.explain
-		return c.awaitReady(ctx, addr)
+		return c.awaitReady(ctx, addr, cert)
 	}
 	return s, nil
 }
 
 // awaitReady waits until the wireroom at addr delivers.
-func (c *child) awaitReady(ctx context.Context, addr string) error {
-	client := &http.Client{Timeout: 2 * time.Second}
+func (c *child) awaitReady(ctx context.Context, addr string, cert *certificate) error {
+	client := &http.Client{
+		Timeout:   2 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: cert.roots}},
+	}
 	defer client.CloseIdleConnections()
+	url := "http://" + addr + "/readyz"
+	if cert.roots != nil {
+		url = "https://" + addr + "/readyz"
+	}
 	return c.await(ctx, func() error {
-		resp, err := client.Get("http://" + addr + "/readyz")
+		resp, err := client.Get(url)
 		if err != nil {
 			return err
 		}

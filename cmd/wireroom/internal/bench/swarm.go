@@ -82,6 +82,7 @@ func (w *swarm) attach(s *session, i int, to receiver) (*peer, error) {
 // totals is what the loops of a swarm have counted so far.
 type totals struct {
 	warm, measured, errors, bytes uint64
+	packed, pings                 uint64
 	last                          int64
 	broken                        int
 	lastError                     error
@@ -96,6 +97,8 @@ func (w *swarm) totals() totals {
 		t.measured += l.measured
 		t.errors += l.errors
 		t.bytes += l.bytes
+		t.packed += l.packed
+		t.pings += l.pings
 		t.last = max(t.last, l.last)
 		t.broken += l.broken
 		if l.lastError != nil {

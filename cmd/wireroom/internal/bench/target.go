@@ -4,6 +4,7 @@ package bench
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/url"
 	"slices"
@@ -29,6 +30,7 @@ type server struct {
 	url     string
 	httpURL string // where it takes events; empty: at url
 	procs   process
+	roots   *x509.CertPool // its certificate, if the run made it
 	floor   bool
 	note    string                // what a reader of the figures should know; may be empty
 	stop    func()                // ends it, if the run started it
