@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/flate"
@@ -95,6 +96,26 @@ func BenchmarkCompressors(b *testing.B) {
 				b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/1024, "KiB-each")
 			})
 		}
+	}
+}
+
+// BenchmarkInflateWorst is what a peer can ask of us: output for little input,
+// and input for little output.
+func BenchmarkInflateWorst(b *testing.B) {
+	for _, bb := range []struct{ name, payload string }{
+		{"bomb", pack(strings.Repeat("b", 1<<20))},
+		{"final-blocks", strings.Repeat("\x03\x00", 1<<19-1) + "\x00"},
+		{"stored-blocks", strings.Repeat("\x00\x00\x00\xff\xff", 1<<20/5) + "\x00"},
+		{"one-byte-streams", strings.Repeat(finished("m"), 1<<20/len(finished("m"))) + "\x00"},
+	} {
+		b.Run(fmt.Sprintf("kind=%s/size=%d", bb.name, len(bb.payload)), func(b *testing.B) {
+			b.SetBytes(int64(len(bb.payload)))
+			for b.Loop() {
+				if code := transport.InflateOnly([]byte(bb.payload), 1<<20); code != 0 {
+					b.Fatal(code)
+				}
+			}
+		})
 	}
 }
 

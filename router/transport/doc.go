@@ -32,6 +32,11 @@
 // its header is seen. Every violation of RFC 6455 ends the connection with a
 // close frame that has the status code of the RFC and says what was wrong.
 //
+// With permessage-deflate (RFC 7692) messages are compressed one by one, so
+// that a connection holds no compressor and no window: these come from pools,
+// for the time of one message. A compressed message is inflated into memory
+// that grows with what comes out, up to [Config.MaxMessage].
+//
 // A peer that takes long over the upgrade request itself is the business of
 // the HTTP server, before this package sees it: set
 // [net/http.Server.ReadHeaderTimeout]. Of requests, [Server.Front] parses only
