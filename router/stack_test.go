@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -82,11 +83,15 @@ func (s *stack) Addr() net.Addr { return &net.UnixAddr{Net: "pipe", Name: "pipe"
 type watchedConn struct {
 	net.Conn
 	once   sync.Once
-	closed chan struct{}
+	at     time.Time     // when it was closed; written before closed is
+	closed chan struct{} // closed by Close
 }
 
 func (c *watchedConn) Close() error {
-	c.once.Do(func() { close(c.closed) })
+	c.once.Do(func() {
+		c.at = time.Now()
+		close(c.closed)
+	})
 	return c.Conn.Close()
 }
 
@@ -100,7 +105,7 @@ func (s *stack) dial() (net.Conn, *watchedConn) {
 }
 
 // A browser is a client of the whole stack. Like any, it answers pings and
-// close frames by itself, unless it does not read.
+// close frames by itself, unless it is mute or does not read.
 type browser struct {
 	t      testing.TB
 	ser    wamp.Serializer
@@ -114,9 +119,17 @@ type browser struct {
 
 	mu     sync.Mutex    // guards the following
 	got    [][]byte      // messages, in JSON
+	mute   bool          // it answers nothing
+	pings  int           // that came
 	close  []byte        // payload of the server's close frame; nil: none came
-	ended  time.Time     // when the server's side was found closed; zero: not yet
 	paused chan struct{} // closed to go on reading; nil: it reads
+}
+
+// upgrade is the request that makes a WebSocket of a connection.
+func upgrade(ser wamp.Serializer) string {
+	return "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+		"Sec-WebSocket-Protocol: " + ser.Subprotocol() + "\r\n\r\n"
 }
 
 // connect opens a connection, upgrades it and starts to read.
@@ -128,9 +141,7 @@ func (s *stack) connect(ser wamp.Serializer) *browser {
 		out: make(chan []byte, 10_000), done: make(chan struct{}),
 	}
 	s.t.Cleanup(b.hangUp)
-	_, err := fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: %s\r\n\r\n", ser.Subprotocol())
-	if err != nil {
+	if _, err := io.WriteString(conn, upgrade(ser)); err != nil {
 		s.t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(b.br, nil)
@@ -169,9 +180,6 @@ func (b *browser) read() {
 	for {
 		first, payload, err := b.frame()
 		if err != nil {
-			b.mu.Lock()
-			b.ended = time.Now()
-			b.mu.Unlock()
 			return
 		}
 		b.take(first, payload)
@@ -180,7 +188,7 @@ func (b *browser) read() {
 
 // take handles one frame of the server.
 func (b *browser) take(first byte, payload []byte) {
-	const fin, text, binary, closing, ping = 0x80, 1, 2, 8, 9
+	const fin, text, binary, closing, ping, pong = 0x80, 1, 2, 8, 9, 10
 	want := byte(fin | text)
 	if b.ser.Binary() {
 		want = fin | binary
@@ -196,12 +204,20 @@ func (b *browser) take(first byte, payload []byte) {
 		}
 		b.got = append(b.got, msg)
 	case fin | ping:
-		b.out <- maskedFrame(0x8a, payload)
+		b.pings++
+		b.answer(fin|pong, payload)
 	case fin | closing:
 		b.close = payload
-		b.out <- maskedFrame(first, payload)
+		b.answer(first, payload)
+	case fin | pong:
 	default:
 		b.t.Errorf("the server sent a frame that begins with %#x", first)
+	}
+}
+
+func (b *browser) answer(first byte, payload []byte) {
+	if !b.mute {
+		b.out <- maskedFrame(first, payload)
 	}
 }
 
