@@ -235,7 +235,7 @@ func (s *Session) flush(bufs [][]byte) [][]byte {
 			return bufs
 		}
 		if n, err = s.link.TryWrite(bufs); err != nil {
-			s.fail(err)
+			s.fail(err, len(bufs))
 			clear(bufs)
 			return bufs
 		}
@@ -258,7 +258,7 @@ func (s *Session) drain(bufs [][]byte, size int) {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				s.router.stats.writeTimeouts.Add(1)
 			}
-			s.fail(err)
+			s.fail(err, len(bufs))
 			return
 		}
 		var last bool

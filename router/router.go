@@ -81,7 +81,7 @@ func (r *Router) Attach(link Link, peer Peer) *Session {
 	}
 	r.mu.Unlock()
 	if closing {
-		s.fail(errEnded)
+		s.fail(errEnded, 0)
 		return s
 	}
 	s.awaitHello()

@@ -134,7 +134,7 @@ func (s *Session) Flush() {
 // err is why the connection ended, nil or io.EOF if the peer closed it.
 func (s *Session) Detach(err error) {
 	s.Flush()
-	s.out.close(true)
+	s.discard(0)
 	s.ending.Store(true)
 	s.link.Close()
 	s.leave()
@@ -243,11 +243,19 @@ func (s *Session) goodbye() {
 	}
 }
 
-// fail ends the session because its connection is broken.
-func (s *Session) fail(err error) {
+// discard gives up what waits for the peer, because its connection is gone.
+// unsent is how many frames were being written.
+func (s *Session) discard(unsent int) {
+	_, _, lost := s.out.close(true)
+	s.router.stats.discarded.Add(uint64(lost + unsent))
+}
+
+// fail ends the session because its connection is broken. unsent is how many
+// frames were being written.
+func (s *Session) fail(err error, unsent int) {
 	s.ending.Store(true)
 	s.why.CompareAndSwap(nil, &wamp.Error{URI: wamp.URINetworkFailure, Err: err})
-	s.out.close(true)
+	s.discard(unsent)
 	s.link.Close() // unblocks the reader, which calls Detach
 	if s.busy.Load() {
 		s.router.wg.Go(s.leave) // unblocks a reader that waits for something else

@@ -33,7 +33,7 @@ type Stats struct {
 	Calls          uint64 // forwarded to a callee or answered by the router
 	CallErrors     uint64 // answered with ERROR
 	SlowConsumers  uint64 // sessions ended because their queue was full
-	Discarded      uint64 // frames that such sessions never got
+	Discarded      uint64 // frames that such sessions never got, and sessions whose connection broke, as far as is known
 	DroppedOldest  uint64 // events that a full queue had no room for, or made room from (DropOldest)
 	Superseded     uint64 // events that made room for later ones with their key (KeepLatest)
 	Pauses         uint64 // times that a session was not read for a while, because it sent too much

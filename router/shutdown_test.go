@@ -1,0 +1,110 @@
+package router_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wireroom/wireroom/router"
+)
+
+// A router that shuts down while calls wait for their timeouts stops the timers,
+// or they find nothing to do: nobody is answered twice, and no goroutine is
+// left. The timeouts are before, at and after the moment of the shutdown.
+func TestShutdownWithPendingCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t, nil, nil)
+		callee, caller := s.connect(0), s.connect(1)
+		callee.send(`[1,"realm1",{"roles":{"callee":{"features":{"call_canceling":true}}}}]`)
+		callee.send(`[64,1,{},"com.example.slow"]`)
+		caller.send(joining)
+		synctest.Wait()
+		for i := range 100 {
+			caller.send(fmt.Sprintf(`[48,%d,{"timeout":%d},"com.example.slow"]`, i+1, i+1))
+		}
+		time.Sleep(50 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := s.rt.rt.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		time.Sleep(time.Second) // the other timeouts pass
+		synctest.Wait()
+		answers := map[string]int{}
+		goodbyes := 0
+		for msg, ok := caller.next(); ok; msg, ok = caller.next() {
+			switch {
+			case strings.HasPrefix(string(msg), "[8,48,"):
+				answers[strings.Split(string(msg), ",")[2]]++
+			case strings.HasPrefix(string(msg), "[6,"):
+				goodbyes++
+			}
+		}
+		for request, n := range answers {
+			if n != 1 {
+				t.Errorf("call %s was answered %d times", request, n)
+			}
+		}
+		if len(answers) < 49 || len(answers) > 100 || goodbyes != 1 {
+			t.Errorf("%d calls were answered and %d goodbyes said, want at least the 49 that had timed out, and 1", len(answers), goodbyes)
+		}
+		if left := s.rt.rt.Realm(testRealm).Leftovers(); left != "" {
+			t.Errorf("%s are left", left)
+		}
+	})
+}
+
+// A caller that does not read its progressive results delays no other caller of
+// the same callee at all, and is ended.
+func TestStalledCallerDelaysNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t, func(c *router.Config) { c.QueueBytes = 16 << 10 }, nil)
+		callee, stalled, other := s.connect(0), s.connect(0), s.connect(2)
+		callee.send(`[1,"realm1",{"roles":{"callee":{"features":{"call_canceling":true,"progressive_call_results":true}}}}]`)
+		callee.send(`[64,1,{},"com.example.count"]`)
+		stalled.send(joining)
+		other.send(joining)
+		synctest.Wait()
+		stalled.act("stall")
+		stalled.send(`[48,1,{"receive_progress":true},"com.example.count"]`)
+		synctest.Wait()
+		began := time.Now()
+		filling := strings.Repeat("x", 1000)
+		for i := range 100 {
+			callee.send(fmt.Sprintf(`[70,1,{"progress":true},[%d,%q]]`, i, filling))
+			other.send(fmt.Sprintf(`[48,%d,{},"com.example.count"]`, i+1))
+			synctest.Wait()
+			callee.send(fmt.Sprintf(`[70,%d,{},[%d]]`, i+2, i))
+			synctest.Wait()
+			if i == 0 {
+				other.next() // WELCOME
+			}
+			if msg, ok := other.next(); !ok || !strings.HasPrefix(string(msg), fmt.Sprintf("[50,%d,{},[%d]", i+1, i)) {
+				t.Fatalf("call %d was answered with %s", i+1, msg)
+			}
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("100 calls took %v, want no time", d)
+		}
+		st := s.rt.rt.Stats()
+		if st.SlowConsumers != 1 {
+			t.Errorf("%d sessions were ended as slow, want the stalled caller", st.SlowConsumers)
+		}
+		time.Sleep(router.DefaultConfig().WriteTimeout)
+		synctest.Wait()
+		if !stalled.closed() {
+			t.Error("the stalled caller is still connected after the write timeout")
+		}
+		// The callee learns that nobody waits for its results any more.
+		interrupted := false
+		for msg, ok := callee.next(); ok; msg, ok = callee.next() {
+			interrupted = interrupted || strings.HasPrefix(string(msg), "[69,1,")
+		}
+		if !interrupted {
+			t.Error("the callee was not interrupted")
+		}
+	})
+}
