@@ -3,15 +3,15 @@ package transport_test
 import (
 	"crypto/tls"
 	"fmt"
-	"log/slog"
+	"io"
 	"net"
-	"os"
-	"runtime/pprof"
+	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/transport"
 )
 
@@ -20,29 +20,22 @@ func BenchmarkIdleTLS(b *testing.B) {
 	const n = 2000
 	hello := mask(fin|text, `[1,"realm1",{"roles":{"subscriber":{}}}]`)
 	subscribe := mask(fin|text, `[32,1,{},"com.example.topic"]`)
+	large := mask(fin|text, `[32,2,{},"com.example.other"`+strings.Repeat(" ", 16_000)+`]`)
 	for _, bb := range []struct {
 		name    string
 		version uint16
-		real    bool
 		more    []string
 	}{
-		{"session=none/tls=1.3", tls.VersionTLS13, false, nil},
-		{"session=subscribed/tls=1.2", tls.VersionTLS12, true, []string{hello, subscribe}},
-		{"session=subscribed/tls=1.3", tls.VersionTLS13, true, []string{hello, subscribe}},
+		{"tls=1.2", tls.VersionTLS12, []string{hello, subscribe}},
+		{"tls=1.3", tls.VersionTLS13, []string{hello, subscribe}},
+		{"tls=1.3/sent=16KiB", tls.VersionTLS13, []string{hello, subscribe, large}},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			cfg := transport.DefaultConfig()
 			cfg.PingTimeout = 400 * time.Millisecond // so that stacks are replaced within 200ms
 			l := listenTLS(b)
 			l.client.MinVersion, l.client.MaxVersion = bb.version, bb.version
-			if bb.real {
-				routed(b, cfg, l)
-			} else {
-				s := new(mute)
-				h := &house{t: b}
-				h.srv = transport.NewTestServer(func(router.Link, router.Peer) transport.Session { return s }, cfg, slog.New(slog.DiscardHandler))
-				h.serve(h.srv, l)
-			}
+			routed(b, cfg, l)
 			fds := make([]int, 0, n)
 			defer func() {
 				for _, fd := range fds {
@@ -61,15 +54,65 @@ func BenchmarkIdleTLS(b *testing.B) {
 				heap2, rss2 := settle()
 				b.ReportMetric(float64(heap2-heap)/n, "B/conn")
 				b.ReportMetric(float64(rss2-rss)/n, "rss-B/conn")
-				if f := os.Getenv("HEAP"); f != "" {
-					w, _ := os.Create(f)
-					pprof.Lookup("heap").WriteTo(w, 0)
-					w.Close()
-					w, _ = os.Create(f + ".stacks")
-					pprof.Lookup("goroutine").WriteTo(w, 1)
-					w.Close()
+			}
+		})
+	}
+}
+
+// BenchmarkFanOutTLS compares what a delivery costs with TLS and without, in
+// CPU time of the thread that writes: frames of 150 bytes, alone or gathered,
+// to 100 connections whose other ends are read in between. The two take turns,
+// and medians are reported.
+func BenchmarkFanOutTLS(b *testing.B) {
+	const n = 100
+	type end struct {
+		sess *mute
+		conn net.Conn
+	}
+	plainHouse, plainSessions := muteHouse(b)
+	secureHouse, secureSessions, l := muteTLS(b)
+	var ends [2][n]end
+	for i := range n {
+		ends[0][i].conn = plainHouse.connect("wamp.2.json", "").conn
+		ends[0][i].sess = <-plainSessions
+		ends[1][i].conn = secureHouse.connectSealed(l).raw
+		ends[1][i].sess = <-secureSessions
+	}
+	for _, frames := range []int{1, 4, 16} {
+		b.Run(fmt.Sprintf("frames=%d", frames), func(b *testing.B) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			bufs := make([][]byte, frames)
+			for i := range bufs {
+				bufs[i] = make([]byte, 150)
+			}
+			size := [2]int{150 * frames, sealedSize(150 * frames)}
+			back := make([]byte, size[1])
+			var spent [2][]time.Duration
+			for b.Loop() {
+				for way := range ends {
+					begin := threadTime()
+					for i := range ends[way] {
+						if _, err := ends[way][i].sess.link.TryWrite(bufs); err != nil {
+							b.Fatal(err)
+						}
+					}
+					spent[way] = append(spent[way], threadTime()-begin)
+					for i := range ends[way] {
+						if _, err := io.ReadFull(ends[way][i].conn, back[:size[way]]); err != nil {
+							b.Fatal(err)
+						}
+					}
 				}
 			}
+			var median [2]float64
+			for way := range spent {
+				slices.Sort(spent[way])
+				median[way] = float64(spent[way][len(spent[way])/2].Nanoseconds()) / n
+			}
+			b.ReportMetric(median[0], "plain-cpu-ns")
+			b.ReportMetric(median[1], "tls-cpu-ns")
+			b.ReportMetric(median[1]/median[0], "ratio")
 		})
 	}
 }

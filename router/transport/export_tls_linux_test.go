@@ -20,7 +20,7 @@ func Kept(link router.Link) (n int, owed bool) {
 	c := link.(*conn).wire.(*tlsWire).lean
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.out.bytes()), c.owed
+	return len(c.out.bytes()), c.owed.Load()
 }
 
 // Cut runs a stream of TLS records through a meter: the first n bytes as they

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -53,7 +54,8 @@ type leanConn struct {
 	mu      sync.Mutex // guards the following, and writing when lean
 	out     inbox      // ciphertext that the socket did not take
 	writing bool       // somebody writes through TLS
-	owed    bool       // TLS has written by itself, and it is in out
+
+	owed atomic.Bool // TLS has written by itself, and it is in out; set with mu held
 }
 
 // newLean returns nc as a leanConn if it is a socket.
@@ -130,7 +132,9 @@ func (c *leanConn) Write(p []byte) (int, error) {
 		p = p[n:]
 	}
 	c.out.trim()
-	c.owed = c.owed || !c.writing
+	if !c.writing {
+		c.owed.Store(true)
+	}
 	return size, nil
 }
 
@@ -178,13 +182,6 @@ func (c *leanConn) drain() error {
 	return err
 }
 
-// owes reports whether TLS has written by itself, and the socket did not take it.
-func (c *leanConn) owes() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.owed
-}
-
 // sendLocked writes what the socket takes of p. It does not wait, not even for
 // a drain: that is why it goes by Control.
 func (c *leanConn) sendLocked(p []byte) (int, error) {
@@ -203,7 +200,7 @@ func (c *leanConn) sendLocked(p []byte) (int, error) {
 func (c *leanConn) sentLocked(n int) {
 	c.out.take(n)
 	if c.out.buf == nil {
-		c.owed = false
+		c.owed.Store(false)
 	} else {
 		c.out.trim()
 	}

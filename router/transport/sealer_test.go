@@ -1,7 +1,6 @@
 package transport_test
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -12,14 +11,13 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 )
 
-// A sealer makes TLS 1.3 records of a client, as RFC 8446, 5.2 and 7 say, for
-// what crypto/tls cannot be asked for. It takes over from the tls.Conn of a
-// client, which can only be read from then on.
-type sealer struct {
+// A traffic is one direction of TLS 1.3, as RFC 8446, 5.2 and 7 say, for what
+// crypto/tls cannot be asked for.
+type traffic struct {
 	t      testing.TB
 	secret []byte
 	seq    uint64
@@ -32,33 +30,70 @@ const (
 	contentData      = 23
 )
 
-// keyUpdate asks for one of the other side, too (RFC 8446, 4.6.3).
-const keyUpdate = "\x18\x00\x00\x01\x01"
+const (
+	closeNotify   = "\x01\x00"             // RFC 8446, 6.1
+	keyUpdate     = "\x18\x00\x00\x01\x01" // asks for one of the other side, too (4.6.3)
+	keyUpdateBack = "\x18\x00\x00\x01\x00"
+)
 
-// seal returns content as one record.
-func (s *sealer) seal(kind byte, content string) string {
+// keys returns what the next record is protected with.
+func (s *traffic) keys() (aead cipher.AEAD, nonce []byte) {
 	block, err := aes.NewCipher(s.expand("key", 16))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
+	if aead, err = cipher.NewGCM(block); err != nil {
 		s.t.Fatal(err)
 	}
-	nonce := s.expand("iv", aead.NonceSize())
+	nonce = s.expand("iv", aead.NonceSize())
 	for i, b := range binary.BigEndian.AppendUint64(nil, s.seq) {
 		nonce[len(nonce)-8+i] ^= b
 	}
+	return aead, nonce
+}
+
+// seal returns content as one record.
+func (s *traffic) seal(kind byte, content string) string {
+	aead, nonce := s.keys()
 	s.seq++
 	plain := append([]byte(content), kind)
 	header := binary.BigEndian.AppendUint16([]byte{contentData, 3, 3}, uint16(len(plain)+aead.Overhead()))
 	return string(aead.Seal(header, nonce, plain, header))
 }
 
-// update changes to the keys that follow a key update.
-func (s *sealer) update() { s.secret, s.seq = s.expand("traffic upd", sha256.Size), 0 }
+// open returns the content of the next record, with keys that change when the
+// record says so.
+func (s *traffic) open(r io.Reader) (kind byte, content []byte, err error) {
+	header := make([]byte, 5)
+	if _, err := io.ReadFull(r, header); err != nil {
+		return 0, nil, err
+	}
+	body := make([]byte, binary.BigEndian.Uint16(header[3:]))
+	if _, err := io.ReadFull(r, body); err != nil {
+		return 0, nil, err
+	}
+	for {
+		aead, nonce := s.keys()
+		if content, err = aead.Open(nil, nonce, body, header); err == nil {
+			break
+		}
+		// The records that crypto/tls read before were not counted.
+		if s.seq++; s.seq > 10 {
+			return 0, nil, err
+		}
+	}
+	s.seq++
+	kind, content = content[len(content)-1], content[:len(content)-1]
+	if kind == contentHandshake && string(content) == keyUpdateBack {
+		s.update()
+	}
+	return kind, content, nil
+}
 
-func (s *sealer) expand(label string, n int) []byte {
+// update changes to the keys that follow a key update.
+func (s *traffic) update() { s.secret, s.seq = s.expand("traffic upd", sha256.Size), 0 }
+
+func (s *traffic) expand(label string, n int) []byte {
 	info := binary.BigEndian.AppendUint16(nil, uint16(n))
 	label = "tls13 " + label
 	info = append(info, byte(len(label)))
@@ -70,82 +105,66 @@ func (s *sealer) expand(label string, n int) []byte {
 	return out
 }
 
-// A secretConn is the socket of a client; it counts the records that the
-// client sends and notes how long those are that it gets.
-type secretConn struct {
+// A tallyConn is the socket of a client; it counts the protected records that
+// the client sends, each of which crypto/tls writes by itself.
+type tallyConn struct {
 	net.Conn
-	mu   sync.Mutex // guards the following
-	sent uint64     // records with application data
-	got  bytes.Buffer
+	sent atomic.Uint64
 }
 
-func (c *secretConn) Write(p []byte) (int, error) {
-	c.mu.Lock()
+func (c *tallyConn) Write(p []byte) (int, error) {
 	for b := p; len(b) >= 5; b = b[5+int(binary.BigEndian.Uint16(b[3:5])):] {
 		if b[0] == contentData {
-			c.sent++
+			c.sent.Add(1)
 		}
 	}
-	c.mu.Unlock()
 	return c.Conn.Write(p)
 }
 
-func (c *secretConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.mu.Lock()
-	c.got.Write(p[:n])
-	c.mu.Unlock()
-	return n, err
+// A sealedPeer has taken over from the tls.Conn of a client. It may be read by
+// the one or the other, but not by both, and is written by its own only.
+type sealedPeer struct {
+	*peer
+	raw     net.Conn // below TLS
+	in, out traffic
 }
 
-// records returns the lengths of the records that came, without headers.
-func (c *secretConn) records() (sizes []int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for b := c.got.Bytes(); len(b) >= 5; {
-		n := int(binary.BigEndian.Uint16(b[3:5]))
-		sizes = append(sizes, n)
-		b = b[min(5+n, len(b)):]
-	}
-	return sizes
-}
-
-// connectSealed upgrades a connection over TLS 1.3 and returns a sealer that
-// goes on after it.
-func (h *house) connectSealed(l *secureListener) (*peer, *sealer, *secretConn) {
+// connectSealed upgrades a connection over TLS 1.3 and takes it over.
+func (h *house) connectSealed(l *secureListener) *sealedPeer {
 	h.t.Helper()
-	var keys strings.Builder
-	sc := &secretConn{}
+	var log strings.Builder
+	tally := &tallyConn{}
 	h.dial = func() (net.Conn, error) {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			return nil, err
 		}
-		sc.Conn = conn
-		return tls.Client(sc, &tls.Config{InsecureSkipVerify: true, KeyLogWriter: &keys, MinVersion: tls.VersionTLS13}), nil
+		tally.Conn = conn
+		return tls.Client(tally, &tls.Config{InsecureSkipVerify: true, KeyLogWriter: &log, MinVersion: tls.VersionTLS13}), nil
 	}
-	p := h.connect("wamp.2.json", "")
+	p := &sealedPeer{peer: h.connect("wamp.2.json", ""), raw: tally.Conn}
 	if suite := p.conn.(*tls.Conn).ConnectionState().CipherSuite; suite != tls.TLS_AES_128_GCM_SHA256 {
 		h.t.Skipf("the cipher suite is %s", tls.CipherSuiteName(suite))
 	}
-	for line := range strings.Lines(keys.String()) {
-		if f := strings.Fields(line); f[0] == "CLIENT_TRAFFIC_SECRET_0" {
-			secret, err := hex.DecodeString(f[2])
-			if err != nil {
-				h.t.Fatal(err)
-			}
-			// The last record of the handshake, Finished, has other keys.
-			return p, &sealer{t: h.t, secret: secret, seq: sc.sent - 1}, sc
+	secrets := map[string][]byte{}
+	for line := range strings.Lines(log.String()) {
+		f := strings.Fields(line)
+		secret, err := hex.DecodeString(f[2])
+		if err != nil {
+			h.t.Fatal(err)
 		}
+		secrets[f[0]] = secret
 	}
-	h.t.Fatal("the client has no secret")
-	return nil, nil, nil
+	p.in = traffic{t: h.t, secret: secrets["SERVER_TRAFFIC_SECRET_0"]}
+	// The client's Finished has other keys than what follows.
+	p.out = traffic{t: h.t, secret: secrets["CLIENT_TRAFFIC_SECRET_0"], seq: tally.sent.Load() - 1}
+	return p
 }
 
 // sendRaw sends bytes below TLS.
-func (p *peer) sendRaw(s string) {
+func (p *sealedPeer) sendRaw(s string) {
 	p.t.Helper()
-	if _, err := io.WriteString(p.conn.(*tls.Conn).NetConn().(*secretConn).Conn, s); err != nil {
+	if _, err := io.WriteString(p.raw, s); err != nil {
 		p.t.Fatalf("send: %v", err)
 	}
 }

@@ -34,7 +34,7 @@ var errOwing = errors.New("the peer does not read what TLS answers")
 
 func (w *tlsWire) fill(in *inbox, need int) (int, error) {
 	for {
-		if w.lean.owes() {
+		if w.lean.owed.Load() {
 			in.trim()
 			if err := w.lean.drain(); errors.Is(err, os.ErrDeadlineExceeded) {
 				return 0, errOwing // a writer has met its deadline; this is no nudge
@@ -63,14 +63,14 @@ func (w *tlsWire) fill(in *inbox, need int) (int, error) {
 }
 
 // decrypt reads what TLS makes of the records that are there, as far as there
-// is space.
+// is space, and as long as TLS owes nothing.
 func (w *tlsWire) decrypt(space []byte) (total int, err error) {
 	for w.more || w.lean.whole() {
 		n, err := w.tls.Read(space[total:])
 		total += n
 		full := total == len(space)
 		w.more = full || err != nil && err != errNothing
-		if full || err != nil {
+		if full || err != nil || w.lean.owed.Load() {
 			return total, err
 		}
 	}
