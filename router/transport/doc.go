@@ -8,9 +8,10 @@
 // Each connection has one goroutine, its reader. While nothing arrives it is
 // parked without a buffer: on a TCP or Unix socket it waits inside
 // [syscall.RawConn.Read], takes a buffer from a pool when there are bytes, and
-// gives it back when no part of a message is left in it. Connections that are
-// no raw sockets (TLS, the pipes of tests) are read through a small buffer of
-// their own. The first messages of a connection are handled by a crew, a few
+// gives it back when no part of a message is left in it. TLS over a listener of
+// [NewListener] is read in the same way: the reader waits outside of TLS.
+// Connections that are no sockets (the pipes of tests), and other TLS, are read
+// through a small buffer of their own. The first messages of a connection are handled by a crew, a few
 // goroutines that keep their stacks, while a new goroutine waits for more;
 // later the reader handles messages by itself, and is replaced when its stack
 // has grown and the connection is silent. There is never more than one that

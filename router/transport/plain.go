@@ -11,7 +11,8 @@ import (
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// A plainWire is any connection that is no raw socket: TLS, or a pipe.
+// A plainWire is any connection that is neither a raw socket nor TLS over a lean
+// one: a pipe, or TLS over something else.
 type plainWire struct {
 	nc   net.Conn
 	full bool // the last read left no space; reader only
