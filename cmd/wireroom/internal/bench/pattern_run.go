@@ -123,7 +123,8 @@ func runPattern(ctx context.Context, o *options, load *patternLoad, s *server, n
 // subscribeAll opens the receivers, and as many other sessions as the
 // patterns need, within the limit.
 func (r *patternRun) subscribeAll(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, r.load.setupLimit)
+	end := time.Now().Add(r.load.setupLimit)
+	limited, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	for range r.load.matching {
 		r.receivers = append(r.receivers, &subscriber{})
@@ -137,7 +138,8 @@ func (r *patternRun) subscribeAll(ctx context.Context) error {
 			return r.openOther(ctx, i, first, min(first+r.load.perSession, others))
 		})
 	}
-	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+	// A deadline of a socket may be noticed before that of the context.
+	if err != nil && ctx.Err() == nil && !time.Now().Before(end) {
 		return &notDoneError{r.load.setupLimit, fmt.Sprintf("%s of %s subscriptions", number(float64(r.done.Load()), 0), number(float64(r.n), 0))}
 	}
 	return err
