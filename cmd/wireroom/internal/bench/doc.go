@@ -16,7 +16,8 @@
 //
 // Who is measured: targets that run already (--target, --url), and servers
 // that a run starts and ends itself (--spawn), each anew for every round. The
-// subcommands nexus-server and writeloop-server are such servers; they end
+// subcommands nexus-server and writeloop-server are such servers, pair-client is
+// a publisher and a subscriber that measure beside a busy generator; they end
 // when their standard input does, so that none outlives its parent.
 //
 // A run is rounds of cases of targets, in this order, so that noise of the

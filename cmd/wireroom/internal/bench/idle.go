@@ -32,10 +32,7 @@ func newIdle() *cobra.Command {
 	o := &options{}
 	spawnable := []string{spawnWireroom, spawnNexus}
 	b := &benchmark{name: "idle", metrics: idleMetrics, options: o, schemes: wampSchemes, spawnable: spawnable}
-	b.describe = func() (string, map[string]any) {
-		return fmt.Sprintf("%d sessions, %s, %d rounds, settled for %v", o.sessions, strings.Join(o.serializerNames, "+"), o.rounds, o.settle) + o.wire(),
-			o.settings(o.wireSettings(map[string]any{"sessions": o.sessions, "settle_seconds": o.settle.Seconds()}))
-	}
+	b.describe = o.describeIdle
 	cmd := &cobra.Command{
 		Use:   "idle",
 		Short: "Sessions that join, subscribe and stay: joins/s, memory per session",
@@ -76,6 +73,12 @@ before has memory to spare, and shows less: measure one that just started, as
 		return nil
 	})
 	return cmd
+}
+
+// describeIdle says what the load is.
+func (o *options) describeIdle() (summary string, settings map[string]any) {
+	return fmt.Sprintf("%d sessions, %s, %d rounds, settled for %v", o.sessions, strings.Join(o.serializerNames, "+"), o.rounds, o.settle) + o.wire(),
+		o.settings(o.wireSettings(map[string]any{"sessions": o.sessions, "settle_seconds": o.settle.Seconds()}))
 }
 
 // A bystander receives nothing that matters.

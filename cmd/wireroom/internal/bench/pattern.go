@@ -58,13 +58,7 @@ func newPattern() *cobra.Command {
 	o, load := &options{}, &patternLoad{}
 	spawnable := []string{spawnWireroom, spawnNexus}
 	b := &benchmark{name: "pattern", metrics: patternMetrics, options: o, schemes: wampSchemes, spawnable: spawnable}
-	b.describe = func() (string, map[string]any) {
-		return fmt.Sprintf("1 publisher × %d in flight, %d B, %s", load.inFlight, o.size, o.rhythm()),
-			o.settings(map[string]any{
-				"patterns": load.patterns, "matching": load.matching, "in_flight": load.inFlight, "per_session": load.perSession,
-				"setup_limit_seconds": load.setupLimit.Seconds(), "payload_bytes": o.size,
-			})
-	}
+	b.describe = func() (string, map[string]any) { return load.describe(o) }
 	b.relate = func(round [][]sample) { load.compare(round) }
 	cmd := &cobra.Command{
 		Use:   "pattern",
@@ -103,6 +97,15 @@ between the cases is what it takes to find out who matches.`),
 		return nil
 	})
 	return cmd
+}
+
+// describe says what the load is.
+func (p *patternLoad) describe(o *options) (summary string, settings map[string]any) {
+	return fmt.Sprintf("1 publisher × %d in flight, %d B, %s", p.inFlight, o.size, o.rhythm()),
+		o.settings(map[string]any{
+			"patterns": p.patterns, "matching": p.matching, "in_flight": p.inFlight, "per_session": p.perSession,
+			"setup_limit_seconds": p.setupLimit.Seconds(), "payload_bytes": o.size,
+		})
 }
 
 // check fails with a message about the first flag that is wrong.

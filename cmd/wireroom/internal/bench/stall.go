@@ -59,13 +59,7 @@ func newStall() *cobra.Command {
 	o, load := &options{}, &stallLoad{}
 	spawnable := []string{spawnWireroom, spawnNexus}
 	b := &benchmark{name: "stall", metrics: stallMetrics, options: o, schemes: wampSchemes, spawnable: spawnable}
-	b.describe = func() (string, map[string]any) {
-		return fmt.Sprintf("%d others at %g/s each, stalled peer fed %d B at %g/s, %s", load.others, load.rate, load.feedSize, load.feedRate, o.rhythm()),
-			o.settings(map[string]any{
-				"stalled": load.stalled, "others": load.others, "rate": load.rate, "feed_rate": load.feedRate,
-				"feed_bytes": load.feedSize, "payload_bytes": o.size,
-			})
-	}
+	b.describe = func() (string, map[string]any) { return load.describe(o) }
 	cmd := &cobra.Command{
 		Use:   "stall",
 		Short: "A peer that stops reading: what it does to others, and when it is ended",
@@ -107,6 +101,15 @@ callee: it is called; others call another callee.`),
 		return nil
 	})
 	return cmd
+}
+
+// describe says what the load is.
+func (l *stallLoad) describe(o *options) (summary string, settings map[string]any) {
+	return fmt.Sprintf("%d others at %g/s each, stalled peer fed %d B at %g/s, %s", l.others, l.rate, l.feedSize, l.feedRate, o.rhythm()),
+		o.settings(map[string]any{
+			"stalled": l.stalled, "others": l.others, "rate": l.rate, "feed_rate": l.feedRate,
+			"feed_bytes": l.feedSize, "payload_bytes": o.size,
+		})
 }
 
 // check fails with a message about the first flag that is wrong.

@@ -68,7 +68,7 @@ func newStorm() *cobra.Command {
 	o, load := &options{}, &stormLoad{}
 	spawnable := []string{spawnWireroom, spawnNexus}
 	b := &benchmark{name: "storm", metrics: stormMetrics, options: o, schemes: wampSchemes, spawnable: spawnable}
-	b.describe = func() (string, map[string]any) { return o.describeStorm(load) }
+	b.describe = func() (string, map[string]any) { return load.describe(o) }
 	cmd := &cobra.Command{
 		Use:   "storm",
 		Short: "Sessions that all come back at once: how long it takes, what others feel",
@@ -108,14 +108,14 @@ process of their own, measure how long their events take.`),
 }
 
 // describeStorm says what the load is.
-func (o *options) describeStorm(load *stormLoad) (summary string, settings map[string]any) {
-	summary = fmt.Sprintf("%d sessions come back, %d stay, %s, %d rounds of at most %v", o.sessions, load.stay, strings.Join(o.serializerNames, "+"), o.rounds, load.limit)
+func (l *stormLoad) describe(o *options) (summary string, settings map[string]any) {
+	summary = fmt.Sprintf("%d sessions come back, %d stay, %s, %d rounds of at most %v", o.sessions, l.stay, strings.Join(o.serializerNames, "+"), o.rounds, l.limit)
 	if o.admission > 0 {
 		summary += fmt.Sprintf(", wireroom admits %d/s", o.admission)
 	}
 	return summary, o.settings(map[string]any{
-		"sessions": o.sessions, "stay": load.stay, "rate": load.pairRate, "away_seconds": load.away.Seconds(),
-		"at_once": load.atOnce, "limit_seconds": load.limit.Seconds(), "admission": o.admission,
+		"sessions": o.sessions, "stay": l.stay, "rate": l.pairRate, "away_seconds": l.away.Seconds(),
+		"at_once": l.atOnce, "limit_seconds": l.limit.Seconds(), "admission": o.admission,
 	})
 }
 
