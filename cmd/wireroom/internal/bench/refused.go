@@ -56,11 +56,11 @@ func refusedByHTTP(status int, response io.Reader) *refusedError {
 func refusedByAbort(s serializer, msg []byte) *refusedError {
 	e := &refusedError{err: unexpected(s, msg)}
 	const key = "_retry_after"
-	at := bytes.Index(msg, []byte(key))
-	if at < 0 {
+	_, after, ok := bytes.Cut(msg, []byte(key))
+	if !ok {
 		return e
 	}
-	if seconds, ok := s.readNumber(msg[at+len(key):]); ok {
+	if seconds, ok := s.readNumber(after); ok {
 		e.setAfter(seconds)
 	}
 	return e

@@ -251,20 +251,24 @@ func TestFailingTarget(t *testing.T) {
 	}
 }
 
-// ingestServer answers both ways in and refuses every nth event.
+// ingestServer answers both ways in and refuses every nth event, but the first
+// of a connection: that decides whether a case is measured at all.
 func ingestServer(nth int) http.Handler {
 	n := 0
+	known := make(map[string]bool)
 	mux := http.NewServeMux()
 	lock := make(chan struct{}, 1)
-	refuse := func() bool {
+	refuse := func(r *http.Request) bool {
 		lock <- struct{}{}
 		defer func() { <-lock }()
 		n++
-		return nth > 0 && n%nth == 0
+		first := !known[r.RemoteAddr]
+		known[r.RemoteAddr] = true
+		return nth > 0 && n%nth == 0 && !first
 	}
 	mux.HandleFunc("POST /x/RPC2", func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		if !strings.Contains(string(b), "<methodName>event.publish</methodName>") || !strings.Contains(string(b), "<string>the-key</string>") || refuse() {
+		if !strings.Contains(string(b), "<methodName>event.publish</methodName>") || !strings.Contains(string(b), "<string>the-key</string>") || refuse(r) {
 			_, _ = io.WriteString(w, "<methodResponse><fault>no</fault></methodResponse>")
 			return
 		}
@@ -279,7 +283,7 @@ func ingestServer(nth int) http.Handler {
 			}
 		}
 		if err := json.NewDecoder(r.Body).Decode(&e); err != nil || e.Class != "c" || len(e.Data.Text) != 40 ||
-			r.Header.Get("Authorization") != "Bearer the-key" || refuse() {
+			r.Header.Get("Authorization") != "Bearer the-key" || refuse(r) {
 			http.Error(w, "no", http.StatusBadRequest)
 		}
 	})
