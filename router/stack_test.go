@@ -2,6 +2,8 @@ package router_test
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -107,15 +110,16 @@ func (s *stack) dial() (net.Conn, *watchedConn) {
 // A browser is a client of the whole stack. Like any, it answers pings and
 // close frames by itself, unless it is mute or does not read.
 type browser struct {
-	t      testing.TB
-	ser    wamp.Serializer
-	conn   net.Conn
-	server *watchedConn
-	br     *bufio.Reader // reader only
-	out    chan []byte   // frames to send; never closed
-	done   chan struct{} // closed by hangUp
-	once   sync.Once
-	wg     sync.WaitGroup
+	t       testing.TB
+	ser     wamp.Serializer
+	deflate bool // messages are compressed, both ways
+	conn    net.Conn
+	server  *watchedConn
+	br      *bufio.Reader // reader only
+	out     chan []byte   // frames to send; never closed
+	done    chan struct{} // closed by hangUp
+	once    sync.Once
+	wg      sync.WaitGroup
 
 	mu     sync.Mutex    // guards the following
 	got    [][]byte      // messages, in JSON
@@ -125,28 +129,41 @@ type browser struct {
 	paused chan struct{} // closed to go on reading; nil: it reads
 }
 
-// upgrade is the request that makes a WebSocket of a connection.
-func upgrade(ser wamp.Serializer) string {
+// upgrade is the request that makes a WebSocket of a connection. more are
+// headers.
+func upgrade(ser wamp.Serializer, more ...string) string {
 	return "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-		"Sec-WebSocket-Protocol: " + ser.Subprotocol() + "\r\n\r\n"
+		"Sec-WebSocket-Protocol: " + ser.Subprotocol() + "\r\n" + strings.Join(more, "") + "\r\n"
 }
 
+const offerDeflate = "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover\r\n"
+
 // connect opens a connection, upgrades it and starts to read.
-func (s *stack) connect(ser wamp.Serializer) *browser {
+func (s *stack) connect(ser wamp.Serializer) *browser { return s.connectWith(ser, false) }
+
+// connectWith is connect, with messages compressed or not.
+func (s *stack) connectWith(ser wamp.Serializer, deflate bool) *browser {
 	s.t.Helper()
 	conn, server := s.dial()
 	b := &browser{
-		t: s.t, ser: ser, conn: conn, server: server, br: bufio.NewReader(conn),
+		t: s.t, ser: ser, deflate: deflate, conn: conn, server: server, br: bufio.NewReader(conn),
 		out: make(chan []byte, 10_000), done: make(chan struct{}),
 	}
 	s.t.Cleanup(b.hangUp)
-	if _, err := io.WriteString(conn, upgrade(ser)); err != nil {
+	request := upgrade(ser)
+	if deflate {
+		request = upgrade(ser, offerDeflate)
+	}
+	if _, err := io.WriteString(conn, request); err != nil {
 		s.t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(b.br, nil)
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		s.t.Fatalf("upgrade answered with %v, %v", resp, err)
+	}
+	if granted := resp.Header.Get("Sec-WebSocket-Extensions"); (granted != "") != deflate {
+		s.t.Fatalf("extensions %q are granted, compression was asked for: %v", granted, deflate)
 	}
 	b.wg.Go(b.read)
 	b.wg.Go(b.write)
@@ -188,10 +205,18 @@ func (b *browser) read() {
 
 // take handles one frame of the server.
 func (b *browser) take(first byte, payload []byte) {
-	const fin, text, binary, closing, ping, pong = 0x80, 1, 2, 8, 9, 10
+	const fin, compressed, text, binary, closing, ping, pong = 0x80, 0x40, 1, 2, 8, 9, 10
 	want := byte(fin | text)
 	if b.ser.Binary() {
 		want = fin | binary
+	}
+	if b.deflate && first == want|compressed {
+		var err error
+		if payload, err = inflate(payload); err != nil {
+			b.t.Errorf("the server sent what cannot be inflated: %v", err)
+			return
+		}
+		first = want
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -275,7 +300,26 @@ func (b *browser) send(msg string) {
 	if b.ser.Binary() {
 		first = 0x82
 	}
+	if b.deflate {
+		first |= 0x40
+		raw = deflated(raw)
+	}
 	b.out <- maskedFrame(first, raw)
+}
+
+// deflated compresses a message as RFC 7692, 7.2.1 says, and inflate is the
+// reverse.
+func deflated(msg []byte) []byte {
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestSpeed)
+	w.Write(msg)
+	w.Flush()
+	return b.Bytes()[:b.Len()-4]
+}
+
+func inflate(data []byte) ([]byte, error) {
+	const tail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
+	return io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(data), strings.NewReader(tail))))
 }
 
 // translate returns the message that data holds in from, in to.
@@ -359,25 +403,31 @@ func (b *browser) closed() bool {
 	}
 }
 
-// Every transcript, through HTTP, upgrade and frames, in each serializer, and
-// with peers that speak different ones.
+// Every transcript, through HTTP, upgrade and frames, in each serializer,
+// compressed, and with peers that speak different ones.
 func TestConformanceStack(t *testing.T) {
-	const mixed = wamp.NumSerializers
+	// Each is what the peers of a transcript speak, in turn.
+	type speech struct {
+		ser     wamp.Serializer
+		deflate bool
+	}
+	variants := map[string][]speech{
+		"json":    {{wamp.JSON, false}},
+		"msgpack": {{wamp.MessagePack, false}},
+		"cbor":    {{wamp.CBOR, false}},
+		"deflate": {{wamp.JSON, true}},
+		"mixed":   {{wamp.MessagePack, true}, {wamp.CBOR, false}, {wamp.JSON, true}, {wamp.MessagePack, false}},
+	}
 	for _, tr := range transcripts(t) {
-		for ser := range wamp.Serializer(mixed + 1) {
-			name := "mixed"
-			if ser < mixed {
-				name = ser.String()
-			}
+		for name, turns := range variants {
 			t.Run(tr.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStack(t, tr.configure, nil)
+					s := newStack(t, tr.configure, func(c *transport.Config) { c.Deflate, c.DeflateMin = true, 0 })
 					n := 0
 					play(t, tr, func() talker {
-						if n++; ser < mixed {
-							return s.connect(ser)
-						}
-						return s.connect(wamp.Serializer(n % mixed))
+						turn := turns[n%len(turns)]
+						n++
+						return s.connectWith(turn.ser, turn.deflate)
 					})
 				})
 			})
