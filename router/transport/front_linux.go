@@ -34,12 +34,12 @@ func (s *Server) Front(ln net.Listener, path string) net.Listener {
 	s.mu.Lock()
 	closing := s.closing
 	if !closing {
-		s.fronts = append(s.fronts, f)
+		s.fronts = append(s.fronts, f.shut)
 		s.wg.Go(f.run)
 	}
 	s.mu.Unlock()
 	if closing {
-		_ = f.Close()
+		_ = f.shut()
 	}
 	return f
 }
@@ -55,6 +55,7 @@ type front struct {
 	done chan struct{} // closed by Close; never sent to
 
 	mu      sync.Mutex // guards the following
+	asked   bool       // Close was called
 	closed  bool
 	waiting map[*arrival]struct{} // nothing has come from them yet
 }
@@ -79,11 +80,24 @@ func (f *front) Accept() (net.Conn, error) {
 func (f *front) Addr() net.Addr { return f.ln.Addr() }
 
 // Close closes the listener, and the connections from which nothing has come.
+// That [Server.Shutdown] was faster is no error.
 func (f *front) Close() error {
+	f.mu.Lock()
+	again := f.asked
+	f.asked = true
+	f.mu.Unlock()
+	if again {
+		return net.ErrClosed
+	}
+	return f.shut()
+}
+
+// shut does what Close says, once.
+func (f *front) shut() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
-		return net.ErrClosed
+		return nil
 	}
 	f.closed = true
 	close(f.done)

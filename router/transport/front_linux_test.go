@@ -237,9 +237,12 @@ func TestFrontErrors(t *testing.T) {
 	if err := h.srv.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	late := listenTCP(t)
-	if _, err := h.srv.Front(late, "/ws").Accept(); !errors.Is(err, net.ErrClosed) {
+	late := h.srv.Front(listenTCP(t), "/ws")
+	if _, err := late.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Accept after Shutdown: %v, want ErrClosed", err)
+	}
+	if err := late.Close(); err != nil { // as the HTTP server does when it shuts down a moment later
+		t.Errorf("Close after Shutdown: %v", err)
 	}
 }
 

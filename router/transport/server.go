@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -45,12 +44,12 @@ type Server struct {
 	crew   crew
 	wg     sync.WaitGroup // connections, crew, fronts with what they wait for, and the sweeper
 
-	mu      sync.Mutex    // guards the following
-	closing bool          // no more upgrades
-	open    int           // connections that have not ended
-	fronts  []io.Closer   // what Front returned
-	idle    chan struct{} // closed when closing is set and open is 0; never sent to
-	quit    chan struct{} // closed after idle: ends the sweeper and the crew; never sent to
+	mu      sync.Mutex     // guards the following
+	closing bool           // no more upgrades
+	open    int            // connections that have not ended
+	fronts  []func() error // shut what Front returned
+	idle    chan struct{}  // closed when closing is set and open is 0; never sent to
+	quit    chan struct{}  // closed after idle: ends the sweeper and the crew; never sent to
 }
 
 // NewServer returns a server of valid configuration that attaches connections
@@ -145,8 +144,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.fronts = nil
 	s.mu.Unlock()
 
-	for _, f := range fronts {
-		_ = f.Close() // nothing comes any more
+	for _, shut := range fronts {
+		_ = shut() // nothing comes any more
 	}
 	if first {
 		why := &wamp.Error{URI: wamp.URISystemShutdown, Text: "the server is shutting down"}
