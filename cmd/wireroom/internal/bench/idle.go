@@ -95,20 +95,13 @@ func runIdle(ctx context.Context, o *options, s *server, say progress) (sample, 
 		return nil, err
 	}
 	defer w.close()
-	open := func(ctx context.Context, i int) error {
-		ss, err := w.open(ctx, o.serializer(i))
-		if err != nil {
-			return err
-		}
-		if err := ss.subscribe(o.topic + "." + strconv.Itoa(i)); err != nil {
-			_ = ss.conn.Close()
-			return err
-		}
-		_, err = w.attach(ss, i, bystander{})
-		return err
-	}
 	// What the server needs once, for the first session, is no session's.
-	if err := open(ctx, o.sessions); err != nil {
+	first := &crowd{
+		n: 1, abreast: 1, to: bystander{},
+		ser:   o.serializer,
+		topic: func(int) string { return o.topic + ".first" },
+	}
+	if err := w.joinAll(ctx, first); err != nil {
 		return nil, err
 	}
 	before, err := s.procs.memory()
@@ -120,8 +113,13 @@ func runIdle(ctx context.Context, o *options, s *server, say progress) (sample, 
 		return nil, err
 	}
 	say("%d sessions join", o.sessions)
-	joined := func(n int) { say("%d sessions joined", n) }
-	if err := openMany(ctx, o.sessions, o.abreast, joined, open); err != nil {
+	all := &crowd{
+		n: o.sessions, abreast: o.abreast, to: bystander{},
+		ser:      o.serializer,
+		topic:    func(i int) string { return o.topic + "." + strconv.Itoa(i) },
+		progress: func(n int) { say("%d sessions joined", n) },
+	}
+	if err := w.joinAll(ctx, all); err != nil {
 		return nil, err
 	}
 	join, err := m.stop()

@@ -118,23 +118,28 @@ func (l *loop) attach(s *session, to receiver) (*peer, error) {
 		p.conn = s.conn
 	}
 	s.conn = nil
+	return p, l.adopt(p, s.unread)
+}
 
+// adopt begins to read a peer, whose connection the loop closes in the end, and
+// which has received unread already.
+func (l *loop) adopt(p *peer, unread []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p.index = len(l.peers)
 	l.peers = append(l.peers, p)
-	if len(s.unread) > 0 {
-		l.feed(p, s.unread, clock())
+	if len(unread) > 0 {
+		l.feed(p, unread, clock())
 	}
 	if p.conn != nil {
 		l.wg.Go(func() { l.readConn(p) })
-		return p, nil
+		return nil
 	}
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(p.index)}
 	if err := unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, p.fd, &ev); err != nil {
-		return nil, fmt.Errorf("epoll_ctl: %w", err)
+		return fmt.Errorf("epoll_ctl: %w", err)
 	}
-	return p, nil
+	return nil
 }
 
 // takeSocket returns a non-blocking descriptor of the same socket.

@@ -117,11 +117,19 @@ func dial(ctx context.Context, rawURL string, ser serializer, lg *login, nth int
 // connection nth should have.
 func localDialer(u *url.URL, nth int) *net.Dialer {
 	d := &net.Dialer{}
-	ip := net.ParseIP(u.Hostname())
-	if at := nth / perAddress; at > 0 && ip != nil && ip.To4() != nil && ip.IsLoopback() {
-		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+at%250))}
+	if local := localIP(net.ParseIP(u.Hostname()), nth); local != nil {
+		d.LocalAddr = &net.TCPAddr{IP: local}
 	}
 	return d
+}
+
+// localIP returns the client address that connection nth to remote should
+// leave from, or nil: any.
+func localIP(remote net.IP, nth int) net.IP {
+	if at := nth / perAddress; at > 0 && remote.To4() != nil && remote.IsLoopback() {
+		return net.IPv4(127, 0, 0, byte(1+at%250))
+	}
+	return nil
 }
 
 func dialRaw(ctx context.Context, d *net.Dialer, u *url.URL, lg *login) (net.Conn, error) {
@@ -151,8 +159,8 @@ func (s *session) rawHandshake() error {
 	return nil
 }
 
-// join opens a session in the realm.
-func (s *session) join(lg *login) error {
+// hello returns the details of HELLO.
+func (lg *login) hello() dict {
 	details := dict{
 		"agent": "wireroom-bench",
 		"roles": dict{"publisher": dict{}, "subscriber": dict{}, "caller": dict{}, "callee": dict{}},
@@ -165,7 +173,12 @@ func (s *session) join(lg *login) error {
 		details["authid"] = lg.authID
 		details["authmethods"] = list{"ticket"}
 	}
-	if err := s.send(codeHello, lg.realm, details); err != nil {
+	return details
+}
+
+// join opens a session in the realm.
+func (s *session) join(lg *login) error {
+	if err := s.send(codeHello, lg.realm, lg.hello()); err != nil {
 		return fmt.Errorf("join: %w", err)
 	}
 	for {
