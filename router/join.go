@@ -24,6 +24,19 @@ var routerRoles = map[string]any{
 	}},
 }
 
+// encodedRoles is routerRoles in each serializer: most of a WELCOME, and the
+// same in all.
+var encodedRoles = func() (all [wamp.NumSerializers]wamp.Encoded) {
+	for s := range all {
+		b, err := wamp.AppendValue(nil, wamp.Serializer(s), routerRoles)
+		if err != nil {
+			panic("router: the roles cannot be encoded: " + err.Error())
+		}
+		all[s] = b
+	}
+	return all
+}()
+
 // awaitHello gives the peer the hello timeout for its first message.
 func (s *Session) awaitHello() { s.expect("HELLO", s.router.cfg.HelloTimeout) }
 
@@ -128,7 +141,7 @@ func (s *Session) welcome(g *Grant) error {
 		"authid":     g.AuthID,
 		"authrole":   g.AuthRole,
 		"authmethod": g.AuthMethod,
-		"roles":      routerRoles,
+		"roles":      encodedRoles[s.peer.Serializer],
 	}
 	if g.Provider != "" {
 		details["authprovider"] = g.Provider
@@ -160,7 +173,8 @@ func (s *Session) enter(g *Grant, details map[string]any) bool {
 	}
 	s.meter = newMeter(s.limits)
 	s.realm.admit(s)
-	s.reply(&wamp.Welcome{Session: s.id, Details: details})
+	welcome := &wamp.Welcome{Session: s.id, Details: details}
+	s.ws.send(s, seal(s.peer.Framing, s.peer.Serializer, welcome, len(encodedRoles[s.peer.Serializer])+64))
 	s.joined.Store(true)
 	return true
 }

@@ -16,10 +16,15 @@ const (
 	partKwArgs = "ArgumentsKw"
 )
 
+// Encoded is a value that is encoded already, in the serializer of whatever it
+// becomes part of. Nothing checks that it is.
+type Encoded []byte
+
 // AppendValue appends v, encoded in s, to dst and returns the extended buffer.
 // It writes nil, bool, every integer and float type of Go, string, []byte,
-// [URI], [ID], []string, []ID, []any and map[string]any, whose keys it sorts.
-// Strings are made valid UTF-8. Floats stay floats: 1.0 is written as "1.0".
+// [URI], [ID], []string, []ID, []any, map[string]any, whose keys it sorts, and
+// [Encoded]. Strings are made valid UTF-8. Floats stay floats: 1.0 is written as
+// "1.0".
 //
 // The error is an [*Error] with [URIInvalidArgument]: v holds a value of
 // another type, a NaN or infinity for JSON, or nests deeper than 64. dst is
@@ -72,6 +77,8 @@ func (e *encoder) value(v any, depth int) *Error {
 		e.str(string(v))
 	case []byte:
 		e.binary(v)
+	case Encoded:
+		e.raw(v)
 	case []string:
 		e.strings(v)
 	case []ID:

@@ -257,3 +257,28 @@ func TestParseValueErrors(t *testing.T) {
 		}
 	}
 }
+
+// A value that is encoded already becomes part of another as if it were not.
+func TestAppendEncoded(t *testing.T) {
+	inner := map[string]any{"broker": map[string]any{"features": map[string]any{"a": true}}, "list": []any{1, "two"}}
+	for s := range wamp.Serializer(wamp.NumSerializers) {
+		encoded, err := wamp.AppendValue(nil, s, inner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, wrap := range []func(v any) any{
+			func(v any) any { return v },
+			func(v any) any { return []any{1, v, v, "x"} },
+			func(v any) any { return map[string]any{"a": 1, "roles": v, "z": []any{}} },
+		} {
+			want, err := wamp.AppendValue([]byte("x"), s, wrap(inner))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := wamp.AppendValue([]byte("x"), s, wrap(wamp.Encoded(encoded)))
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%v: got %q, %v; want %q", s, got, err, want)
+			}
+		}
+	}
+}
