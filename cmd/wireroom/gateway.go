@@ -141,7 +141,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 
 // listen binds the address of the HTTP listener.
 func listen(ctx context.Context, l config.Listen) (net.Listener, error) {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", l.HTTP)
+	ln, err := transport.Listen(ctx, l.HTTP)
 	if err != nil {
 		return nil, fmt.Errorf("listen.http: %w", err)
 	}

@@ -82,7 +82,7 @@ func (o *output) write(fd int) {
 func (o *output) step(fd int) (n, asked int, err error) {
 	first := o.bufs[0][o.offset:]
 	if len(o.bufs) == 1 {
-		n, err = syscall.Write(fd, first)
+		n, err = writeSocket(fd, first)
 		return n, len(first), err
 	}
 	if len(first) > gatherSize {
@@ -95,7 +95,7 @@ func (o *output) step(fd int) (n, asked int, err error) {
 		}
 		asked += copy(o.gather[asked:], b)
 	}
-	n, err = syscall.Write(fd, o.gather[:asked])
+	n, err = writeSocket(fd, o.gather[:asked])
 	return n, asked, err
 }
 

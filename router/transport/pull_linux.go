@@ -45,7 +45,7 @@ func (p *puller) pull(in *inbox, need int) (int, error) {
 func (p *puller) try(fd uintptr) bool {
 	space := p.in.room(p.need)
 	for {
-		n, err := syscall.Read(int(fd), space)
+		n, err := readSocket(int(fd), space)
 		switch {
 		case n > 0:
 			p.in.added(n)
