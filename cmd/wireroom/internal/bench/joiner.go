@@ -30,9 +30,8 @@ type crowd struct {
 }
 
 // joinAll lets the crowd join, and returns the first error. Over WebSocket
-// without TLS, and without authentication, a joiner does it, at a fraction of
-// what it costs to dial each by itself; all servers of a run are joined in the
-// same way.
+// without TLS, compression and authentication a joiner does it, at a fraction of
+// what it costs to dial each by itself.
 func (w *swarm) joinAll(ctx context.Context, c *crowd) error {
 	j, err := newJoiner(ctx, w, c)
 	if err != nil {
@@ -112,7 +111,7 @@ func newJoiner(ctx context.Context, w *swarm, c *crowd) (*joiner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.Scheme != "ws" || u.User != nil || w.login.authID != "" {
+	if u.Scheme != "ws" || u.User != nil || w.login.authID != "" || w.login.deflate {
 		return nil, nil
 	}
 	port := u.Port()
