@@ -48,9 +48,15 @@ func (s *Session) expect(what string, timeout time.Duration) {
 		return
 	}
 	stopTimer(s.hello)
-	s.hello = time.AfterFunc(timeout, func() {
-		s.End(wamp.Errorf(wamp.URITimeout, "no %s came within %v", what, timeout))
+	var timer *time.Timer
+	timer = time.AfterFunc(timeout, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.hello == timer { // or the message came at the last moment
+			s.End(wamp.Errorf(wamp.URITimeout, "no %s came within %v", what, timeout))
+		}
 	})
+	s.hello = timer
 }
 
 // join handles a message of a peer that has no session yet.
@@ -161,7 +167,7 @@ func (s *Session) welcome(g *Grant) error {
 func (s *Session) enter(g *Grant, details map[string]any) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.left {
+	if s.left || s.ending.Load() {
 		return false
 	}
 	stopTimer(s.hello)

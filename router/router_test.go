@@ -115,9 +115,11 @@ func (tr *testRouter) connect() *client { return tr.connectWith(wamp.JSON) }
 
 func (tr *testRouter) connectWith(ser wamp.Serializer) *client {
 	c := &client{ser: ser, reader: make(chan struct{}, 1), link: &memLink{closed: make(chan struct{}), unstall: make(chan struct{})}}
-	c.s = tr.rt.Attach(c.link, router.Peer{Serializer: ser, Framing: plain, Transport: "memory", RemoteAddr: "test"})
-	tr.all = append(tr.all, c)
 	c.link.onClose = c.hangUp
+	c.reader <- struct{}{} // the router may hang up at once
+	c.s = tr.rt.Attach(c.link, router.Peer{Serializer: ser, Framing: plain, Transport: "memory", RemoteAddr: "test"})
+	<-c.reader
+	tr.all = append(tr.all, c)
 	return c
 }
 
