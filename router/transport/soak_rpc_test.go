@@ -1,0 +1,249 @@
+package transport_test
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A callKind is what a call asks of its callee.
+type callKind int64
+
+const (
+	callEcho     callKind = iota // an answer
+	callFail                     // an error
+	callProgress                 // progressive results, and an answer
+	callLater                    // an answer after a while
+	callNever                    // nothing: the call has a timeout
+	callTwice                    // two answers, the second of which is nobody's
+	numCallKinds
+)
+
+const (
+	soakProcedures = 8
+	soakError      = "soak.error.as_asked"
+	soakEcho       = "wireroom.soak.echo" // a procedure of the gateway
+)
+
+func soakProcedure(i int) string { return fmt.Sprintf("soak.proc.%d", i) }
+
+// A made is a call that is not answered yet.
+type made struct {
+	procedure string
+	kind      callKind
+	steps     int64 // progressive results
+	seen      int64
+	progress  bool
+	echo      bool // of the gateway's procedure
+	timeout   time.Duration
+	canceled  string // the modes of each CANCEL
+	at        time.Time
+	pad       string
+}
+
+// An owed is an invocation that the session has to answer.
+type owed struct {
+	args        []any
+	kind        callKind
+	interrupted bool
+}
+
+// call calls a procedure.
+func (p *soaker) call() {
+	c := &made{
+		kind: callKind(p.rnd.IntN(int(numCallKinds))), steps: int64(p.rnd.IntN(6)),
+		progress: p.rnd.IntN(2) == 0, at: time.Now(), pad: padding(padSizes[p.rnd.IntN(len(padSizes)-1)]),
+	}
+	procedure := soakProcedure(p.rnd.IntN(soakProcedures))
+	if p.rnd.IntN(8) == 0 {
+		procedure, c.kind, c.echo = soakEcho, callEcho, true
+	}
+	if c.kind == callNever || p.rnd.IntN(6) == 0 {
+		c.timeout = time.Duration(1+p.rnd.IntN(600)) * time.Millisecond
+	}
+	id := p.nextRequest()
+	c.procedure = procedure
+	p.calls[id] = c
+	p.send(&wamp.Call{
+		Request: id, Procedure: wamp.URI(procedure),
+		Options: wamp.CallOptions{
+			Timeout: uint64(c.timeout / time.Millisecond), ReceiveProgress: c.progress, DiscloseMe: p.rnd.IntN(2) == 0,
+		},
+		Payload: p.payload([]any{p.number, id, int64(c.kind), c.steps, c.pad}),
+	})
+}
+
+// openCalls tells of the calls that are not answered.
+func (p *soaker) openCalls() string {
+	var b strings.Builder
+	for id, c := range p.calls {
+		fmt.Fprintf(&b, "request %d to %s at %s: kind %d, timeout %v, canceled %q, %d of %d progressive results; ",
+			id, c.procedure, c.at.Format("05.000000"), c.kind, c.timeout, c.canceled, c.seen, c.steps)
+	}
+	return b.String()
+}
+
+// cancel cancels one of the calls.
+func (p *soaker) cancel() {
+	for id, c := range p.calls {
+		mode := wamp.CancelMode(p.rnd.IntN(3))
+		c.canceled += mode.String() + " "
+		p.send(&wamp.Cancel{Request: id, Mode: mode})
+		return
+	}
+}
+
+// result checks RESULT.
+func (p *soaker) result(m *wamp.Result) {
+	c := p.calls[m.Request]
+	if c == nil {
+		p.fail("RESULT for request %d, which is no call or was answered", m.Request)
+		return
+	}
+	args, err := m.Payload.DecodeArgs()
+	if err != nil || len(args) != 6 || args[0] != p.number || args[1] != int64(m.Request) || args[4] != c.pad {
+		p.fail("RESULT of another call")
+		return
+	}
+	step, _ := args[5].(int64)
+	if m.Progress {
+		if !c.progress || step != c.seen+1 {
+			p.fail("progressive result %d came after %d of %d (asked for: %v)", step, c.seen, c.steps, c.progress)
+		}
+		c.seen++
+		return
+	}
+	if step != c.seen+1 {
+		p.fail("the last result is number %d, and %d came before", step, c.seen)
+	}
+	p.answered(m.Request)
+}
+
+// callError checks an ERROR for a call.
+func (p *soaker) callError(m *wamp.ErrorMessage) {
+	c := p.calls[m.Request]
+	if c == nil {
+		p.fail("ERROR for request %d, which is no call or was answered", m.Request)
+		return
+	}
+	switch took := time.Since(c.at); m.Error {
+	case wamp.URINoSuchProcedure:
+		if c.echo || c.seen > 0 {
+			p.fail("there should be such a procedure")
+		}
+	case wamp.URICanceled: // by this side, or because the callee left
+		if c.echo {
+			p.fail("the gateway canceled a call")
+		}
+	case wamp.URITimeout:
+		if c.timeout == 0 || took < c.timeout {
+			p.fail("a timeout after %v, and %v was asked for", took, c.timeout)
+		}
+	case soakError:
+		if c.kind != callFail && c.kind != callNever {
+			p.fail("an error that the callee was not asked for")
+		}
+	default:
+		p.fail("a call must not fail with %s", m.Error)
+	}
+	p.answered(m.Request)
+}
+
+func (p *soaker) answered(request wamp.ID) {
+	delete(p.calls, request)
+	p.sk.tally.calls.Add(1)
+}
+
+// invocation takes on what another session calls.
+func (p *soaker) invocation(m *wamp.Invocation) {
+	if p.invoked++; m.Request != p.invoked {
+		p.fail("INVOCATION %d came where %d was due", m.Request, p.invoked)
+		p.invoked = m.Request
+	}
+	if _, ok := p.regs[m.Registration]; !ok {
+		p.fail("INVOCATION for registration %d, which the session does not have", m.Registration)
+	}
+	if m.ReceiveProgress && p.plain {
+		p.fail("INVOCATION asks for progressive results, which the callee did not announce")
+	} else if m.ReceiveProgress {
+		p.progressive[m.Request] = true
+	}
+	args, err := m.Payload.DecodeArgs()
+	if err != nil || len(args) != 5 {
+		p.fail("INVOCATION with a payload that nobody sent")
+		return
+	}
+	kind, _ := args[2].(int64)
+	p.owed[m.Request] = &owed{args: args, kind: callKind(kind)}
+	p.wakeUp()
+}
+
+// interrupt checks INTERRUPT. It may cross an answer, but comes at most once.
+func (p *soaker) interrupt(m *wamp.Interrupt) {
+	if p.plain {
+		p.fail("INTERRUPT for a callee that did not announce that it understands it")
+	}
+	if m.Request > p.invoked || m.Request == 0 {
+		p.fail("INTERRUPT for invocation %d, and the last one is %d", m.Request, p.invoked)
+	}
+	if o := p.owed[m.Request]; o != nil {
+		if o.interrupted {
+			p.fail("a second INTERRUPT for invocation %d", m.Request)
+		}
+		o.interrupted = true
+		p.wakeUp()
+	}
+}
+
+// answer answers what is owed and due; with all, whatever is owed.
+func (p *soaker) answer(all bool) {
+	for id, o := range p.owed {
+		late := o.kind == callLater || o.kind == callNever
+		switch {
+		case o.interrupted:
+			p.send(&wamp.ErrorMessage{RequestType: wamp.TypeInvocation, Request: id, Error: wamp.URICanceled})
+		case o.kind == callNever && !all, late && !all && p.rnd.IntN(4) > 0:
+			continue
+		case o.kind == callFail || o.kind == callNever:
+			p.send(&wamp.ErrorMessage{RequestType: wamp.TypeInvocation, Request: id, Error: soakError})
+		default:
+			p.yield(id, o)
+		}
+		delete(p.owed, id)
+		delete(p.progressive, id)
+	}
+}
+
+func (p *soaker) yield(id wamp.ID, o *owed) {
+	step := int64(1)
+	if steps, _ := o.args[3].(int64); o.kind == callProgress && p.progressive[id] {
+		for ; step <= steps; step++ {
+			p.send(&wamp.Yield{Request: id, Progress: true, Payload: p.payload(append(o.args, step))})
+		}
+	}
+	p.send(&wamp.Yield{Request: id, Payload: p.payload(append(o.args, step))})
+	if o.kind == callTwice {
+		p.send(&wamp.Yield{Request: id, Payload: p.payload(append(o.args, step))})
+	}
+}
+
+// register offers a procedure.
+func (p *soaker) register() {
+	i := p.rnd.IntN(soakProcedures)
+	id := p.nextRequest()
+	p.requests[id] = &request{kind: wamp.TypeRegister, procedure: soakProcedure(i)}
+	p.send(&wamp.Register{Request: id, Procedure: wamp.URI(soakProcedure(i))})
+}
+
+// unregister withdraws one, sometimes twice.
+func (p *soaker) unregister() {
+	for reg := range p.regs {
+		id := p.nextRequest()
+		p.requests[id] = &request{kind: wamp.TypeUnregister, registration: reg, again: p.leaving[reg]}
+		p.leaving[reg] = true
+		p.send(&wamp.Unregister{Request: id, Registration: reg})
+		return
+	}
+}
