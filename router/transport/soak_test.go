@@ -24,11 +24,11 @@ const (
 	soakWorkers   = 40 // clients that come and go
 	soakResidents = 6  // clients that stay
 
-	helloTimeout   = time.Second
-	writeTimeout   = 1500 * time.Millisecond
+	helloTimeout   = 3 * time.Second
+	writeTimeout   = 2 * time.Second
 	goodbyeTimeout = time.Second
-	pingInterval   = 400 * time.Millisecond
-	pingTimeout    = 1600 * time.Millisecond
+	pingInterval   = 500 * time.Millisecond
+	pingTimeout    = 3 * time.Second
 )
 
 // TestSoak has clients over real sockets join, subscribe by all policies,
@@ -259,13 +259,19 @@ func (sk *soak) isHurried() bool {
 	}
 }
 
-// pause waits up to so many milliseconds, and reports whether the soak goes on.
+// pause waits up to so many milliseconds, longer on a busy machine, and reports
+// whether the soak goes on.
 func (sk *soak) pause(rnd *rand.Rand, most int) bool {
-	select {
-	case <-sk.over:
-		return false
-	case <-time.After(time.Duration(rnd.IntN(most)) * time.Millisecond):
-		return true
+	pause := time.Duration(rnd.IntN(most)) * time.Millisecond
+	for began, once := time.Now(), true; ; once = false {
+		select {
+		case <-sk.over:
+			return false
+		case <-time.After(pause):
+			if pause = relief(pause, time.Since(began)); !once || pause == 0 {
+				return true
+			}
+		}
 	}
 }
 
