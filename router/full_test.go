@@ -3,6 +3,7 @@ package router_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -179,6 +180,27 @@ func TestKeepLatest(t *testing.T) {
 			t.Errorf("SlowConsumers = %d, want 1", st.SlowConsumers)
 		}
 	})
+}
+
+// Events with different keys never make way for each other, whatever the keys.
+func TestKeepLatestKeys(t *testing.T) {
+	for _, keys := range [][2]uint64{{0, 1}, {1, 2}, {2, 3}, {3, 1}, {1 << 63, 1<<63 + 1}, {math.MaxUint64, 1}, {math.MaxUint64, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			tr := newRouter(t, func(c *router.Config) { c.QueueBytes, c.WhenFull = 4096, router.KeepLatest })
+			slow := tr.subscriber(t, wamp.JSON)
+			slow.link.setStalled(true)
+			tr.publish(0, 900) // is being written
+			synctest.Wait()
+			tr.publish(1, 900, func(p *router.Publication) { p.Key = keys[0] })
+			for i := 2; i < 20; i++ {
+				tr.publish(i, 900, func(p *router.Publication) { p.Key = keys[1] })
+			}
+			slow.link.setStalled(false)
+			if got := slow.events(t); len(got) < 3 || got[1].value != 1 || got[len(got)-1].value != 19 {
+				t.Errorf("keys %d and %d: got %v, want 1 and 19 among them", keys[0], keys[1], got)
+			}
+		})
+	}
 }
 
 // What answers a request displaces events and is never displaced.

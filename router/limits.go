@@ -1,6 +1,9 @@
 package router
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A WhenFull is what becomes of an event for a session whose queue is full.
 type WhenFull uint8
@@ -38,7 +41,8 @@ func (w WhenFull) key(of uint64) uint64 {
 	case of == 0:
 		return keyAny
 	default:
-		return max(of, keyAny+1)
+		// Each has its own, but for the last of all, which have no room.
+		return min(of, math.MaxUint64-keyAny) + keyAny
 	}
 }
 
