@@ -18,7 +18,7 @@ type broker struct {
 	seed     maphash.Seed
 	lastID   atomic.Uint64
 	exact    [brokerShards]topicShard
-	patterns patterns
+	patterns patterns[subscription]
 }
 
 type topicShard struct {
@@ -147,7 +147,7 @@ func (b *broker) add(m *member, topic wamp.URI, match wamp.Match, added func(*su
 		sub := b.patterns.get(topic, match)
 		if sub == nil {
 			sub = &subscription{id: b.newID(), topic: topic, match: match}
-			b.patterns.put(sub)
+			b.patterns.put(topic, match, sub)
 		}
 		sub.addLocked(m, added)
 		return
@@ -173,7 +173,7 @@ func (b *broker) remove(m *member) {
 		b.patterns.mu.Lock()
 		defer b.patterns.mu.Unlock()
 		if sub.removeLocked(m) {
-			b.patterns.delete(sub)
+			b.patterns.delete(sub.topic, sub.match)
 		}
 		return
 	}

@@ -2,8 +2,11 @@ package router
 
 import (
 	"context"
+	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -13,16 +16,9 @@ type dealer struct {
 	router *Router
 	lastID atomic.Uint64
 
-	mu    sync.RWMutex // guards the following
-	procs map[wamp.URI]*registration
-}
-
-// A registration is a procedure and who runs it: a session or the gateway.
-type registration struct {
-	id        wamp.ID
-	procedure wamp.URI
-	callee    *Session // nil: handler runs it
-	handler   Handler
+	mu       sync.RWMutex // guards the following; taken before a registration's mu
+	procs    map[wamp.URI]*registration
+	patterns patterns[registration]
 }
 
 // A Request is a call of one of the gateway's own procedures.
@@ -52,104 +48,247 @@ func (r *Realm) Provide(procedure wamp.URI, h Handler) {
 	if d.procs[procedure] != nil {
 		panic("router: procedure " + string(procedure) + " exists")
 	}
-	d.procs[procedure] = &registration{id: wamp.ID(d.lastID.Add(1)), procedure: procedure, handler: h}
+	d.putLocked(&registration{id: d.newID(), uri: procedure, created: time.Now(), handler: h})
 }
 
+func (d *dealer) newID() wamp.ID { return wamp.ID(d.lastID.Add(1)) }
+
+// find returns the registration that a call of the procedure goes to, or nil:
+// the exact one, else the pattern that fits best. Patterns of clients do not
+// catch calls of the router's own procedures.
 func (d *dealer) find(procedure wamp.URI) *registration {
 	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.procs[procedure]
+	reg := d.procs[procedure]
+	d.mu.RUnlock()
+	if reg != nil || d.patterns.count.Load() == 0 || ownURI(procedure) {
+		return reg
+	}
+	return d.patterns.best(procedure)
+}
+
+// getLocked returns the registration of the very procedure or pattern, or nil.
+func (d *dealer) getLocked(uri wamp.URI, match wamp.Match) *registration {
+	if match == wamp.Exact {
+		return d.procs[uri]
+	}
+	d.patterns.mu.RLock()
+	defer d.patterns.mu.RUnlock()
+	return d.patterns.get(uri, match)
+}
+
+func (d *dealer) putLocked(reg *registration) {
+	if reg.match == wamp.Exact {
+		d.procs[reg.uri] = reg
+		return
+	}
+	d.patterns.mu.Lock()
+	defer d.patterns.mu.Unlock()
+	d.patterns.put(reg.uri, reg.match, reg)
+}
+
+func (d *dealer) deleteLocked(reg *registration) {
+	if d.getLocked(reg.uri, reg.match) != reg {
+		return // another has taken its place
+	}
+	if reg.match == wamp.Exact {
+		delete(d.procs, reg.uri)
+		return
+	}
+	d.patterns.mu.Lock()
+	defer d.patterns.mu.Unlock()
+	d.patterns.delete(reg.uri, reg.match)
+}
+
+// ownURI reports whether only the router may answer for the URI.
+func ownURI(uri wamp.URI) bool {
+	return uri.Reserved() || strings.HasPrefix(string(uri), "wireroom.")
 }
 
 // register handles REGISTER.
 func (s *Session) register(m *wamp.Register) {
-	err := checkOwnURI(m.Procedure)
-	if err == nil {
-		err = checkRegisterOptions(&m.Options)
+	err := checkOwnPattern(m.Procedure, m.Options.Match)
+	invoke, ok := parseInvoke(m.Options.Invoke)
+	switch {
+	case err != nil:
+	case !ok:
+		err = wamp.Errorf(wamp.URIInvalidArgument, "invoke: expected one of %s, found %q", strings.Join(invokeNames[:], ", "), clip(m.Options.Invoke))
+	case m.Options.DiscloseCaller:
+		err = wamp.Errorf(wamp.URIOptionNotAllowed, "disclose_caller: callers disclose themselves here, by disclose_me")
+	default:
+		err = s.allowed(ActionRegister, m.Procedure, m.Options.Match)
 	}
+	var kicked *registration
+	var next []*call
 	if err == nil {
-		err = s.allowed(ActionRegister, m.Procedure, wamp.Exact)
-	}
-	if err == nil {
-		err = s.addRegistration(m)
+		kicked, next, err = s.addRegistration(m, invoke)
 	}
 	if err != nil {
 		s.fault(wamp.TypeRegister, m.Request, err)
+		return
+	}
+	if kicked != nil {
+		s.realm.dealer.revoke(s.ws, kicked, "wireroom.revoked.reregistered")
+	}
+	for _, c := range next {
+		c.start(s.ws)
 	}
 }
 
-// checkRegisterOptions refuses what the router does not announce, rather than
-// doing something else than what was asked.
-func checkRegisterOptions(o *wamp.RegisterOptions) error {
-	switch {
-	case o.Match != wamp.Exact:
-		return wamp.Errorf(wamp.URIOptionNotAllowed, "match %q: procedures are registered by their exact URI here", o.Match)
-	case o.Invoke != "" && o.Invoke != "single":
-		return wamp.Errorf(wamp.URIOptionNotAllowed, "invoke %q: a procedure has a single callee here", clip(o.Invoke))
-	case o.Concurrency != 0:
-		return wamp.Errorf(wamp.URIOptionNotAllowed, "concurrency: limits on invocations are not offered here")
-	case o.ForceRegister:
-		return wamp.Errorf(wamp.URIOptionNotAllowed, "force_reregister is not offered here")
-	case o.DiscloseCaller:
-		return wamp.Errorf(wamp.URIOptionNotAllowed, "disclose_caller: callers disclose themselves here, by disclose_me")
-	}
-	return nil
-}
-
-func (s *Session) addRegistration(m *wamp.Register) error {
+// addRegistration makes the session an endpoint of the registration. It returns
+// a registration that had to make way, and calls that waited for an endpoint.
+func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked *registration, next []*call, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {
-		return nil
+		return nil, nil, nil
 	}
 	if most := s.limits.MaxRegistrations; len(s.regs) >= most {
-		return wamp.Errorf(wamp.URILimit, "the session has %d registrations already, which is the limit", most)
+		return nil, nil, wamp.Errorf(wamp.URILimit, "the session has %d registrations already, which is the limit", most)
 	}
 	d := &s.realm.dealer
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if had := d.procs[m.Procedure]; had != nil && (had.callee == nil || !had.callee.ending.Load()) {
-		return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is registered already", m.Procedure)
+	reg := d.getLocked(m.Procedure, m.Options.Match)
+	if reg != nil {
+		switch err := reg.admits(s, invoke); {
+		case err == nil:
+		case reg.handler == nil && m.Options.ForceRegister:
+			d.deleteLocked(reg)
+			kicked, reg = reg, nil
+		default:
+			return nil, nil, err
+		}
 	}
-	reg := &registration{id: wamp.ID(d.lastID.Add(1)), procedure: m.Procedure, callee: s}
-	d.procs[m.Procedure] = reg
+	if reg == nil {
+		reg = &registration{id: d.newID(), uri: m.Procedure, match: m.Options.Match, invoke: invoke, created: time.Now()}
+		d.putLocked(reg)
+	}
+	e := &endpoint{
+		session: s, reg: reg, forward: m.Options.ForwardTimeout && s.features&featureCallTimeout != 0,
+		limit: int(min(m.Options.Concurrency, math.MaxInt32)),
+	}
 	if s.regs == nil {
-		s.regs = make(map[wamp.ID]*registration)
+		s.regs = make(map[wamp.ID]*endpoint)
 	}
-	s.regs[reg.id] = reg
-	s.reply(&wamp.Registered{Request: m.Request, Registration: reg.id}) // before any INVOCATION: d.mu is held
+	s.regs[reg.id] = e
+	s.reply(&wamp.Registered{Request: m.Request, Registration: reg.id}) // before any INVOCATION: s.mu is held
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	reg.endpoints = append(reg.endpoints[:len(reg.endpoints):len(reg.endpoints)], e)
+	for c := reg.nextWaiting(e); c != nil; c = reg.nextWaiting(e) {
+		next = append(next, c)
+	}
+	return kicked, next, nil
+}
+
+// admits returns an error if the session can't join the registration.
+func (r *registration) admits(s *Session, invoke Invoke) error {
+	if r.handler != nil {
+		return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is the router's own", clip(string(r.uri)))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.endpoints {
+		switch {
+		case e.session.ending.Load():
+			continue // it is about to leave
+		case e.session == s:
+			return wamp.Errorf(wamp.URIProcedureExists, "the session has registered procedure %q already", clip(string(r.uri)))
+		case r.invoke == InvokeSingle:
+			return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is registered already", clip(string(r.uri)))
+		case r.invoke != invoke:
+			return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is registered with invoke %q, not %q", clip(string(r.uri)), r.invoke, invoke)
+		}
+	}
+	if r.invoke != invoke {
+		return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is being given up by its callees", clip(string(r.uri)))
+	}
 	return nil
 }
 
 // unregister handles UNREGISTER.
 func (s *Session) unregister(m *wamp.Unregister) {
 	s.mu.Lock()
-	reg := s.regs[m.Registration]
+	e := s.regs[m.Registration]
 	delete(s.regs, m.Registration)
 	s.mu.Unlock()
-	if reg == nil {
+	if e == nil {
 		s.fault(wamp.TypeUnregister, m.Request,
 			wamp.Errorf(wamp.URINoSuchRegistration, "the session has no registration %d", m.Registration))
 		return
 	}
-	s.realm.dealer.remove(reg)
+	s.realm.dealer.remove(s.ws, e)
 	s.reply(&wamp.Unregistered{Request: m.Request})
 }
 
-// remove forgets reg, unless another session has taken the procedure over.
-func (d *dealer) remove(reg *registration) {
+// remove takes an endpoint out of its registration, and forgets a registration
+// that has none. Calls that wait for one are answered then.
+func (d *dealer) remove(ws *workspace, e *endpoint) {
+	reg := e.reg
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.procs[reg.procedure] == reg {
-		delete(d.procs, reg.procedure)
+	reg.mu.Lock()
+	left := make([]*endpoint, 0, len(reg.endpoints))
+	for _, other := range reg.endpoints {
+		if other != e {
+			left = append(left, other)
+		}
 	}
+	reg.endpoints = left
+	if len(left) == 0 {
+		d.deleteLocked(reg)
+	}
+	reg.mu.Unlock()
+	d.mu.Unlock()
+	if len(left) == 0 {
+		reg.giveUp(ws)
+	}
+}
+
+// giveUp answers the calls that wait for an endpoint, because there is none any
+// more.
+func (r *registration) giveUp(ws *workspace) {
+	for {
+		r.mu.Lock()
+		first := r.waiting.Front()
+		if first == nil || len(r.endpoints) > 0 {
+			r.mu.Unlock()
+			return
+		}
+		c := r.unwait(first)
+		r.mu.Unlock()
+		c.fault(ws, wamp.Errorf(wamp.URINoSuchProcedure, "the callees of %q have withdrawn it", clip(string(r.uri))))
+	}
+}
+
+// revoke takes the registration from all its callees. Those that understand are
+// told why (WAMP "Registration Revocation"). What they were asked to run goes
+// on.
+func (d *dealer) revoke(ws *workspace, reg *registration, reason wamp.URI) {
+	d.mu.Lock()
+	d.deleteLocked(reg)
+	d.mu.Unlock()
+	reg.mu.Lock()
+	endpoints := reg.endpoints
+	reg.endpoints = nil
+	reg.mu.Unlock()
+	for _, e := range endpoints {
+		s := e.session
+		s.mu.Lock()
+		had := s.regs[reg.id] == e
+		delete(s.regs, reg.id)
+		s.mu.Unlock()
+		if had && s.features&featureRevokeRegistration != 0 {
+			ws.send(s, s.frame(&wamp.Unregistered{Registration: reg.id, Reason: reason}))
+		}
+	}
+	reg.giveUp(ws)
 }
 
 // leave takes back what a session that ended had registered, answers the calls
 // that it was asked to run, and gives up those that it made.
-func (d *dealer) leave(ws *workspace, s *Session, regs map[wamp.ID]*registration, calls, invocations map[wamp.ID]*call) {
-	for _, reg := range regs {
-		d.remove(reg)
+func (d *dealer) leave(ws *workspace, s *Session, regs map[wamp.ID]*endpoint, calls, invocations map[wamp.ID]*call) {
+	for _, e := range regs {
+		d.remove(ws, e)
 	}
 	for _, c := range invocations {
 		c.fault(ws, wamp.Errorf(wamp.URICanceled, "the callee left before it answered"))

@@ -122,11 +122,14 @@ func checkURI(uri wamp.URI, match wamp.Match) error {
 }
 
 // checkOwnURI is checkURI for a URI that a client wants to speak or answer for.
-func checkOwnURI(uri wamp.URI) error {
-	if err := checkURI(uri, wamp.Exact); err != nil {
+func checkOwnURI(uri wamp.URI) error { return checkOwnPattern(uri, wamp.Exact) }
+
+// checkOwnPattern is checkURI for a pattern of such URIs.
+func checkOwnPattern(uri wamp.URI, match wamp.Match) error {
+	if err := checkURI(uri, match); err != nil {
 		return err
 	}
-	if uri.Reserved() || strings.HasPrefix(string(uri), "wireroom.") {
+	if ownURI(uri) {
 		return wamp.Errorf(wamp.URIInvalidURI, "%q: URIs under \"wamp.\" and \"wireroom.\" belong to the router", clip(string(uri)))
 	}
 	return nil

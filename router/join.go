@@ -17,10 +17,15 @@ var routerRoles = map[string]any{
 		"subscriber_blackwhite_listing": true,
 	}},
 	"dealer": map[string]any{"features": map[string]any{
-		"call_canceling":           true,
-		"call_timeout":             true,
-		"caller_identification":    true,
-		"progressive_call_results": true,
+		"call_canceling":               true,
+		"call_reroute":                 true,
+		"call_timeout":                 true,
+		"caller_identification":        true,
+		"pattern_based_registration":   true,
+		"progressive_call_invocations": true,
+		"progressive_call_results":     true,
+		"registration_revocation":      true,
+		"shared_registration":          true,
 	}},
 }
 
@@ -36,6 +41,27 @@ var encodedRoles = func() (all [wamp.NumSerializers]wamp.Encoded) {
 	}
 	return all
 }()
+
+// featuresOf returns which of the announced features the router acts on.
+func featuresOf(announced map[string]bool) (f uint16) {
+	for name, bit := range map[string]uint16{
+		"callee.call_canceling":               featureCancel,
+		"callee.progressive_call_results":     featureProgress,
+		"callee.call_timeout":                 featureCallTimeout,
+		"callee.call_reroute":                 featureReroute,
+		"callee.progressive_call_invocations": featureStream,
+		"caller.progressive_call_invocations": featureCallerStreams,
+		"callee.registration_revocation":      featureRevokeRegistration,
+	} {
+		if announced[name] {
+			f |= bit
+		}
+	}
+	if f&featureCancel == 0 {
+		f &^= featureStream // WAMP "Progressive Call Invocations" asks for both
+	}
+	return f
+}
 
 // awaitHello gives the peer the hello timeout for its first message.
 func (s *Session) awaitHello() { s.expect("HELLO", s.router.cfg.HelloTimeout) }
@@ -103,15 +129,7 @@ func (s *Session) greet(m wamp.Hello) error {
 		return wamp.Errorf(wamp.URINoSuchRealm, "there is no realm %q here", clip(string(m.Realm)))
 	}
 	s.realm = realm
-	for name, bit := range map[string]uint8{
-		"callee.call_canceling":           featureCancel,
-		"callee.progressive_call_results": featureProgress,
-		"callee.call_timeout":             featureCallTimeout,
-	} {
-		if m.Features[name] {
-			s.features |= bit
-		}
-	}
+	s.features = featuresOf(m.Features)
 	if err := s.awaitTurn(); err != nil {
 		return err
 	}

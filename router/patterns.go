@@ -8,65 +8,78 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// Patterns are the prefix and wildcard subscriptions of a realm, in two tries:
-// what a publication costs depends on its topic, not on how many patterns
-// there are.
-type patterns struct {
-	count atomic.Int64 // subscriptions; lets a publication skip the lock when there is none
+// Patterns are the prefix and wildcard subscriptions or registrations of a
+// realm, in two tries: what a publication or call costs depends on its URI, not
+// on how many patterns there are.
+type patterns[T any] struct {
+	count atomic.Int64 // values; lets a reader skip the lock when there is none
 
 	mu     sync.RWMutex // guards the following
-	prefix prefixNode
-	wild   wildNode
+	prefix prefixNode[T]
+	wild   wildNode[T]
 }
 
-// match appends every subscription whose pattern fits topic.
-func (p *patterns) match(dst []*subscription, topic wamp.URI) []*subscription {
+// match appends the value of every pattern that fits uri.
+func (p *patterns[T]) match(dst []*T, uri wamp.URI) []*T {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	dst = p.prefix.match(dst, string(topic))
-	return p.wild.match(dst, string(topic), true)
+	dst = p.prefix.match(dst, string(uri))
+	return p.wild.match(dst, string(uri), true)
 }
 
-// get returns the subscription of the pattern, or nil. mu is held.
-func (p *patterns) get(topic wamp.URI, m wamp.Match) *subscription {
+// best returns the value of the pattern that fits uri best, or nil: of the
+// prefixes the longest, and if none fits, of the wildcards the one whose exact
+// components go furthest before the first wildcard, then before the second, and
+// so on (WAMP "Pattern-based Registrations").
+func (p *patterns[T]) best(uri wamp.URI) *T {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if v := p.prefix.longest(string(uri)); v != nil {
+		return v
+	}
+	return p.wild.best(string(uri), true)
+}
+
+// get returns the value of the pattern, or nil. mu is held.
+func (p *patterns[T]) get(pattern wamp.URI, m wamp.Match) *T {
 	if m == wamp.Prefix {
-		return p.prefix.get(string(topic))
+		return p.prefix.get(string(pattern))
 	}
-	return p.wild.get(string(topic))
+	return p.wild.get(string(pattern))
 }
 
-// put adds sub. mu is held.
-func (p *patterns) put(sub *subscription) {
+// put adds a pattern with its value. mu is held.
+func (p *patterns[T]) put(pattern wamp.URI, m wamp.Match, v *T) {
 	p.count.Add(1)
-	if sub.match == wamp.Prefix {
-		p.prefix.put(string(sub.topic), sub)
+	if m == wamp.Prefix {
+		p.prefix.put(string(pattern), v)
 	} else {
-		p.wild.put(string(sub.topic), sub)
+		p.wild.put(string(pattern), v)
 	}
 }
 
-// delete takes sub out. mu is held.
-func (p *patterns) delete(sub *subscription) {
+// delete takes a pattern out. mu is held.
+func (p *patterns[T]) delete(pattern wamp.URI, m wamp.Match) {
 	p.count.Add(-1)
-	if sub.match == wamp.Prefix {
-		p.prefix.delete(string(sub.topic))
+	if m == wamp.Prefix {
+		p.prefix.delete(string(pattern))
 	} else {
-		p.wild.delete(string(sub.topic))
+		p.wild.delete(string(pattern))
 	}
 }
 
 // A prefixNode is a node of a radix tree over the bytes of prefixes. Prefix
 // matching is on characters, not components: "a.b" fits "a.bc".
-type prefixNode struct {
+type prefixNode[T any] struct {
 	label    string // the bytes from the parent to here; not empty but at the root
-	sub      *subscription
-	children []*prefixNode // no two begin with the same byte; ordered by it
+	value    *T
+	children []*prefixNode[T] // no two begin with the same byte; ordered by it
 }
 
-func (n *prefixNode) match(dst []*subscription, s string) []*subscription {
+func (n *prefixNode[T]) match(dst []*T, s string) []*T {
 	for {
-		if n.sub != nil {
-			dst = append(dst, n.sub)
+		if n.value != nil {
+			dst = append(dst, n.value)
 		}
 		if s == "" {
 			return dst
@@ -80,8 +93,26 @@ func (n *prefixNode) match(dst []*subscription, s string) []*subscription {
 	}
 }
 
+// longest returns the value of the longest prefix of s, or nil.
+func (n *prefixNode[T]) longest(s string) (v *T) {
+	for {
+		if n.value != nil {
+			v = n.value
+		}
+		if s == "" {
+			return v
+		}
+		i, ok := n.find(s[0])
+		if !ok || !strings.HasPrefix(s, n.children[i].label) {
+			return v
+		}
+		n = n.children[i]
+		s = s[len(n.label):]
+	}
+}
+
 // find returns where the child that begins with c is, or belongs.
-func (n *prefixNode) find(c byte) (int, bool) {
+func (n *prefixNode[T]) find(c byte) (int, bool) {
 	lo, hi := 0, len(n.children)
 	for lo < hi {
 		mid := (lo + hi) / 2
@@ -94,7 +125,7 @@ func (n *prefixNode) find(c byte) (int, bool) {
 	return lo, lo < len(n.children) && n.children[lo].label[0] == c
 }
 
-func (n *prefixNode) get(s string) *subscription {
+func (n *prefixNode[T]) get(s string) *T {
 	for s != "" {
 		i, ok := n.find(s[0])
 		if !ok || !strings.HasPrefix(s, n.children[i].label) {
@@ -103,33 +134,33 @@ func (n *prefixNode) get(s string) *subscription {
 		n = n.children[i]
 		s = s[len(n.label):]
 	}
-	return n.sub
+	return n.value
 }
 
-func (n *prefixNode) put(s string, sub *subscription) {
+func (n *prefixNode[T]) put(s string, v *T) {
 	for s != "" {
 		i, ok := n.find(s[0])
 		if !ok {
 			n.children = append(n.children, nil)
 			copy(n.children[i+1:], n.children[i:])
-			n.children[i] = &prefixNode{label: s, sub: sub}
+			n.children[i] = &prefixNode[T]{label: s, value: v}
 			return
 		}
 		child := n.children[i]
 		k := commonPrefix(s, child.label)
 		if k < len(child.label) {
-			n.children[i] = &prefixNode{label: child.label[:k], children: []*prefixNode{child}}
+			n.children[i] = &prefixNode[T]{label: child.label[:k], children: []*prefixNode[T]{child}}
 			child.label = child.label[k:]
 			child = n.children[i]
 		}
 		n, s = child, s[k:]
 	}
-	n.sub = sub
+	n.value = v
 }
 
-func (n *prefixNode) delete(s string) {
+func (n *prefixNode[T]) delete(s string) {
 	if s == "" {
-		n.sub = nil
+		n.value = nil
 		return
 	}
 	i, ok := n.find(s[0])
@@ -139,7 +170,7 @@ func (n *prefixNode) delete(s string) {
 	child := n.children[i]
 	child.delete(s[len(child.label):])
 	switch {
-	case child.sub != nil:
+	case child.value != nil:
 	case len(child.children) == 0:
 		n.children = append(n.children[:i], n.children[i+1:]...)
 	case len(child.children) == 1:
@@ -161,15 +192,15 @@ func commonPrefix(a, b string) int {
 
 // A wildNode is a node of a trie over the components of wildcard patterns,
 // where an empty component fits any.
-type wildNode struct {
-	sub      *subscription
-	any      *wildNode
-	children map[string]*wildNode
+type wildNode[T any] struct {
+	value    *T
+	any      *wildNode[T]
+	children map[string]*wildNode[T]
 }
 
 // match appends what fits the components of s; more says that there is at
 // least one.
-func (n *wildNode) match(dst []*subscription, s string, more bool) []*subscription {
+func (n *wildNode[T]) match(dst []*T, s string, more bool) []*T {
 	for more {
 		var component string
 		component, s, more = strings.Cut(s, ".")
@@ -180,13 +211,30 @@ func (n *wildNode) match(dst []*subscription, s string, more bool) []*subscripti
 			return dst
 		}
 	}
-	if n.sub != nil {
-		dst = append(dst, n.sub)
+	if n.value != nil {
+		dst = append(dst, n.value)
 	}
 	return dst
 }
 
-func (n *wildNode) get(s string) *subscription {
+// best is like match, for the best fit.
+func (n *wildNode[T]) best(s string, more bool) *T {
+	if !more {
+		return n.value
+	}
+	component, rest, more := strings.Cut(s, ".")
+	if child := n.children[component]; child != nil {
+		if v := child.best(rest, more); v != nil {
+			return v
+		}
+	}
+	if n.any != nil {
+		return n.any.best(rest, more)
+	}
+	return nil
+}
+
+func (n *wildNode[T]) get(s string) *T {
 	for component := range strings.SplitSeq(s, ".") {
 		if component == "" {
 			n = n.any
@@ -197,14 +245,14 @@ func (n *wildNode) get(s string) *subscription {
 			return nil
 		}
 	}
-	return n.sub
+	return n.value
 }
 
-func (n *wildNode) put(s string, sub *subscription) {
+func (n *wildNode[T]) put(s string, v *T) {
 	for component := range strings.SplitSeq(s, ".") {
 		if component == "" {
 			if n.any == nil {
-				n.any = new(wildNode)
+				n.any = new(wildNode[T])
 			}
 			n = n.any
 			continue
@@ -212,17 +260,17 @@ func (n *wildNode) put(s string, sub *subscription) {
 		child := n.children[component]
 		if child == nil {
 			if n.children == nil {
-				n.children = make(map[string]*wildNode)
+				n.children = make(map[string]*wildNode[T])
 			}
-			child = new(wildNode)
+			child = new(wildNode[T])
 			n.children[component] = child
 		}
 		n = child
 	}
-	n.sub = sub
+	n.value = v
 }
 
-func (n *wildNode) delete(s string) {
+func (n *wildNode[T]) delete(s string) {
 	component, rest, more := strings.Cut(s, ".")
 	child := n.any
 	if component != "" {
@@ -234,9 +282,9 @@ func (n *wildNode) delete(s string) {
 	if more {
 		child.delete(rest)
 	} else {
-		child.sub = nil
+		child.value = nil
 	}
-	if child.sub != nil || child.any != nil || len(child.children) > 0 {
+	if child.value != nil || child.any != nil || len(child.children) > 0 {
 		return
 	}
 	if component == "" {

@@ -20,7 +20,7 @@ func fitsNaively(pattern, topic string, m wamp.Match) bool {
 }
 
 // matchBoth checks the tries against the naive matcher.
-func matchBoth(t *testing.T, p *patterns, all map[string]*subscription, topic string) {
+func matchBoth(t *testing.T, p *patterns[subscription], all map[string]*subscription, topic string) {
 	t.Helper()
 	var want, got []string
 	for key, sub := range all {
@@ -45,13 +45,13 @@ func FuzzPatterns(f *testing.F) {
 	f.Add("", "a", "", "a.a")
 	f.Add("com.example.", "com.example", "..", "com.example.x")
 	f.Fuzz(func(t *testing.T, a, b, c, topic string) {
-		var p patterns
+		var p patterns[subscription]
 		all := map[string]*subscription{}
 		add := func(s string, m wamp.Match) {
 			key := m.String() + " " + s
 			if all[key] == nil {
 				all[key] = &subscription{topic: wamp.URI(s), match: m}
-				p.put(all[key])
+				p.put(all[key].topic, m, all[key])
 			}
 			if p.get(wamp.URI(s), m) != all[key] {
 				t.Fatalf("get(%q, %v) does not find what was put", s, m)
@@ -63,7 +63,7 @@ func FuzzPatterns(f *testing.F) {
 			matchBoth(t, &p, all, topic)
 		}
 		for key, sub := range all {
-			p.delete(sub)
+			p.delete(sub.topic, sub.match)
 			delete(all, key)
 			matchBoth(t, &p, all, topic)
 			matchBoth(t, &p, all, string(sub.topic))
@@ -84,17 +84,17 @@ func TestPatternsRandomly(t *testing.T) {
 		}
 		return strings.Join(parts, ".")
 	}
-	var p patterns
+	var p patterns[subscription]
 	all := map[string]*subscription{}
 	for range 5000 {
 		s, m := word(), wamp.Match(1+rnd.IntN(2))
 		key := m.String() + " " + s
 		if sub := all[key]; sub != nil {
-			p.delete(sub)
+			p.delete(sub.topic, sub.match)
 			delete(all, key)
 		} else {
 			all[key] = &subscription{topic: wamp.URI(s), match: m}
-			p.put(all[key])
+			p.put(all[key].topic, m, all[key])
 		}
 		matchBoth(t, &p, all, word())
 	}
@@ -103,10 +103,10 @@ func TestPatternsRandomly(t *testing.T) {
 func BenchmarkPatternMatch(b *testing.B) {
 	for _, n := range []int{0, 1000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("patterns=%d", n), func(b *testing.B) {
-			var p patterns
+			var p patterns[subscription]
 			for i := range n {
 				m := wamp.Match(1 + i%2)
-				p.put(&subscription{topic: wamp.URI(fmt.Sprintf("com.tenant%d..created", i)), match: m})
+				p.put(wamp.URI(fmt.Sprintf("com.tenant%d..created", i)), m, &subscription{match: m})
 			}
 			var dst []*subscription
 			b.ReportAllocs()

@@ -101,23 +101,27 @@ type Config struct {
 
 	Admission Admission // how fast sessions may join
 
-	MaxDepth       int           // nesting of a message, lists and dictionaries counted: 8 to 10,000
-	HelloTimeout   time.Duration // from connection to HELLO: at least 1ms
-	AuthTimeout    time.Duration // from CHALLENGE to AUTHENTICATE: at least 1ms
-	WriteTimeout   time.Duration // for a peer to take what one flush writes: at least 1ms
-	GoodbyeTimeout time.Duration // for a peer to leave after GOODBYE or ABORT: at least 1ms
-	Flushers       int           // goroutines that write; 0: one per core
+	MaxDepth        int           // nesting of a message, lists and dictionaries counted: 8 to 10,000
+	HelloTimeout    time.Duration // from connection to HELLO: at least 1ms
+	AuthTimeout     time.Duration // from CHALLENGE to AUTHENTICATE: at least 1ms
+	WriteTimeout    time.Duration // for a peer to take what one flush writes: at least 1ms
+	GoodbyeTimeout  time.Duration // for a peer to leave after GOODBYE or ABORT: at least 1ms
+	MaxWaiting      int           // calls that wait for a callee with room, per registration: 0 to 1,000,000
+	MaxWaitingBytes int           // of the arguments of these calls, in all: 0 to 1 GiB
+	Flushers        int           // goroutines that write; 0: one per core
 }
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
-		Limits:         DefaultLimits(),
-		Admission:      DefaultAdmission(),
-		MaxDepth:       64,
-		HelloTimeout:   10 * time.Second,
-		AuthTimeout:    10 * time.Second,
-		WriteTimeout:   10 * time.Second,
-		GoodbyeTimeout: 5 * time.Second,
+		Limits:          DefaultLimits(),
+		Admission:       DefaultAdmission(),
+		MaxDepth:        64,
+		HelloTimeout:    10 * time.Second,
+		AuthTimeout:     10 * time.Second,
+		WriteTimeout:    10 * time.Second,
+		GoodbyeTimeout:  5 * time.Second,
+		MaxWaiting:      1000,
+		MaxWaitingBytes: 16 << 20,
 	}
 }

@@ -17,9 +17,13 @@ var errEnded = errors.New("session ended")
 
 // Features of the peer that change what the router sends it.
 const (
-	featureCancel      = 1 << iota // callee.call_canceling
-	featureProgress                // callee.progressive_call_results
-	featureCallTimeout             // callee.call_timeout
+	featureCancel             = 1 << iota // callee.call_canceling
+	featureProgress                       // callee.progressive_call_results
+	featureCallTimeout                    // callee.call_timeout
+	featureReroute                        // callee.call_reroute
+	featureStream                         // callee.progressive_call_invocations, and call_canceling
+	featureCallerStreams                  // caller.progressive_call_invocations
+	featureRevokeRegistration             // callee.registration_revocation
 )
 
 // A Session is one connection of a peer, from its first byte to its last.
@@ -44,7 +48,7 @@ type Session struct {
 	authid     string
 	authrole   string
 	authmethod string
-	features   uint8
+	features   uint16
 	joined     atomic.Bool
 
 	// Owned by the reader.
@@ -52,6 +56,8 @@ type Session struct {
 	challenge *Challenge    // waiting for AUTHENTICATE
 	pending   chan struct{} // a slot for each publication that waits for the Governor; nil until one does
 	meter     *meter        // of what is read; nil: it is not limited
+
+	lastStream wamp.ID // the last request of a progressive invocation
 
 	busy   atomic.Bool                // the reader waits, and not for the peer
 	ending atomic.Bool                // End or fail was called
@@ -62,7 +68,7 @@ type Session struct {
 	done        chan struct{} // closed when left is set; nil: nobody waits for that
 	hello       *time.Timer
 	subs        map[wamp.ID]*member
-	regs        map[wamp.ID]*registration
+	regs        map[wamp.ID]*endpoint
 	calls       map[wamp.ID]*call // as caller, by request
 	invocations map[wamp.ID]*call // as callee, by invocation
 	lastInvoked wamp.ID

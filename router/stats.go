@@ -16,6 +16,8 @@ type counters struct {
 	writeTimeouts        atomic.Uint64
 	untranslatable       atomic.Uint64
 	strayYields          atomic.Uint64
+	strayCalls           atomic.Uint64
+	rerouted             atomic.Uint64
 	waited, turnedAway   atomic.Uint64
 	upgradesRefused      atomic.Uint64
 }
@@ -40,6 +42,8 @@ type Stats struct {
 	WriteTimeouts  uint64 // sessions ended because a write took too long
 	Untranslatable uint64 // events that a receiver's serializer cannot express
 	StrayYields    uint64 // answers to invocations that were over
+	StrayCalls     uint64 // further parts of progressive invocations that were over
+	Rerouted       uint64 // calls passed to another callee because one was not available
 
 	// Counted where [Admission] bounds how fast sessions join.
 	Waited          uint64 // sessions whose HELLO had to wait for its turn
@@ -66,6 +70,8 @@ func (c *counters) snapshot(connections int) Stats {
 		WriteTimeouts:  c.writeTimeouts.Load(),
 		Untranslatable: c.untranslatable.Load(),
 		StrayYields:    c.strayYields.Load(),
+		StrayCalls:     c.strayCalls.Load(),
+		Rerouted:       c.rerouted.Load(),
 
 		Waited:          c.waited.Load(),
 		TurnedAway:      c.turnedAway.Load(),

@@ -26,6 +26,8 @@ const (
 	URIUnavailable         URI = "wamp.error.unavailable"
 	URIOptionNotAllowed    URI = "wamp.error.option_not_allowed"
 	URIPayloadSize         URI = "wamp.error.payload_size_exceeded"
+	URIFeatureNotSupported URI = "wamp.error.feature_not_supported"
+	URINoAvailableCallee   URI = "wamp.error.no_available_callee"
 	URINetworkFailure      URI = "wamp.error.network_failure"
 
 	URICloseRealm      URI = "wamp.close.close_realm"

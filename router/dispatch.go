@@ -1,0 +1,247 @@
+package router
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// errGone is why a call can't be passed to an endpoint that has just left.
+var errGone = errors.New("the callee has just withdrawn the procedure")
+
+// dispatch passes the call on to an endpoint that has room, or has it wait for
+// one. m is the caller's message, or what was held of it. An error is for the
+// caller; errEnded is that the call is done.
+func (c *call) dispatch(ws *workspace, m *wamp.Call) error {
+	reg, cfg := c.reg, &c.caller.router.cfg
+	for {
+		reg.mu.Lock()
+		e, how := reg.choose(c.tried)
+		if how == allBusy && c.held != nil {
+			ok := reg.wait(c, cfg.MaxWaiting, cfg.MaxWaitingBytes)
+			reg.mu.Unlock()
+			if ok {
+				return nil
+			}
+			return wamp.Errorf(wamp.URINoAvailableCallee, "every callee of %q is busy, and as many calls wait as may", clip(string(m.Procedure)))
+		}
+		shared := len(reg.endpoints) > 1
+		reg.mu.Unlock()
+		switch {
+		case how == allBusy && m.Options.Progress:
+			return wamp.Errorf(wamp.URINoAvailableCallee, "every callee of %q is busy, and a progressive invocation can't wait", clip(string(m.Procedure)))
+		case how == allBusy:
+			c.hold(m) // without the lock: it may be long
+			continue
+		case how == nobodyLeft && len(c.tried) == 0:
+			return wamp.Errorf(wamp.URINoSuchProcedure, "the callees of %q have just withdrawn it", clip(string(m.Procedure)))
+		case how == nobodyLeft:
+			return wamp.Errorf(wamp.URINoAvailableCallee, "no callee of %q is available", clip(string(m.Procedure)))
+		}
+		if !c.take(e) {
+			c.giveBack(ws, e)
+			return errEnded
+		}
+		if shared && c.held == nil && !m.Options.Progress && e.session.features&featureReroute != 0 {
+			c.hold(m) // it may have to go to another
+		}
+		err := c.invoke(ws, e, m)
+		if err == nil {
+			return nil
+		}
+		if !c.untake() {
+			return errEnded
+		}
+		c.giveBack(ws, e)
+		if err != errGone {
+			return err
+		}
+		c.tried = append(c.tried, e)
+	}
+}
+
+// start passes on a call that has waited, to the endpoint that has room now and
+// counts the invocation already.
+func (c *call) start(ws *workspace) {
+	c.mu.Lock()
+	e := c.endpoint
+	c.mu.Unlock()
+	err := c.invoke(ws, e, c.held)
+	if err == nil || !c.untake() {
+		return // passed on, or done meanwhile
+	}
+	c.giveBack(ws, e)
+	if err == errGone {
+		c.tried = append(c.tried, e)
+		c.again(ws)
+		return
+	}
+	c.fault(ws, err)
+}
+
+// again looks for another endpoint for what is held of the call.
+func (c *call) again(ws *workspace) {
+	if err := c.dispatch(ws, c.held); err != nil && err != errEnded {
+		c.fault(ws, err)
+	}
+}
+
+// hold keeps a copy of m, which is valid only as long as it is handled.
+func (c *call) hold(m *wamp.Call) {
+	held := *m
+	held.Payload = m.Payload.Clone()
+	c.held = &held
+}
+
+// take notes who is about to run the call, unless it is done. reg.mu may be
+// held.
+func (c *call) take(e *endpoint) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done {
+		return false
+	}
+	c.endpoint = e
+	return true
+}
+
+// untake takes the call from its endpoint, which the caller then gives back. It
+// reports false if the call is done: then forget has.
+func (c *call) untake() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done {
+		return false
+	}
+	c.endpoint, c.invocation = nil, 0
+	return true
+}
+
+// giveBack counts an invocation of e as over that c did not become.
+func (c *call) giveBack(ws *workspace, e *endpoint) {
+	if next := e.release(); next != nil {
+		next.start(ws)
+	}
+}
+
+// invoke queues INVOCATION for the endpoint.
+func (c *call) invoke(ws *workspace, e *endpoint, m *wamp.Call) error {
+	callee := e.session
+	if m.Options.Progress && callee.features&featureStream == 0 {
+		return wamp.Errorf(wamp.URIFeatureNotSupported, "the callee of %q takes no progressive invocations", clip(string(m.Procedure)))
+	}
+	payload, err := m.Payload.In(callee.peer.Serializer)
+	if err != nil {
+		return wamp.Errorf(wamp.URIInvalidArgument, "the arguments cannot be expressed in the callee's serializer, %v: %v",
+			callee.peer.Serializer, err)
+	}
+	inv := &ws.invocation
+	*inv = wamp.Invocation{
+		Registration:    c.reg.id,
+		ReceiveProgress: c.progress && callee.features&featureProgress != 0,
+		Progress:        m.Options.Progress,
+		TransactionHash: m.Options.TransactionHash,
+		Passthru:        m.Options.Passthru,
+		Payload:         payload,
+	}
+	if c.reg.match != wamp.Exact {
+		inv.Procedure = m.Procedure
+	}
+	if m.Options.DiscloseMe {
+		inv.Caller, inv.CallerAuthID, inv.CallerAuthRole = c.caller.id, c.caller.authid, c.caller.authrole
+	}
+	if e.forward {
+		inv.Timeout = m.Options.Timeout
+	}
+	result, err := c.enterCallee(e, inv)
+	inv.Payload = wamp.Payload{}
+	if err == nil {
+		ws.pushed(callee, result)
+	}
+	return err
+}
+
+// bigPayload is from how many bytes on a payload is not copied while the lock
+// of the callee is held, if that can be avoided.
+const bigPayload = 16 << 10
+
+// enterCallee enters the call with its callee and queues INVOCATION. Both
+// happen under the callee's lock, so that invocations reach it in the order of
+// their IDs, and none after UNREGISTERED. A big one is encoded before, with the
+// ID that it will have unless another call comes between.
+func (c *call) enterCallee(e *endpoint, inv *wamp.Invocation) (pushed, error) {
+	callee := e.session
+	var frame []byte
+	for try := 0; ; try++ {
+		if try < 3 && inv.Payload.Len() >= bigPayload {
+			callee.mu.Lock()
+			inv.Request = callee.lastInvoked + 1
+			callee.mu.Unlock()
+			frame = callee.invocationFrame(inv)
+		}
+		callee.mu.Lock()
+		if frame != nil && inv.Request != callee.lastInvoked+1 && try < 3 {
+			callee.mu.Unlock()
+			continue
+		}
+		result, err := c.enterCalleeLocked(e, inv, frame)
+		callee.mu.Unlock()
+		return result, err
+	}
+}
+
+func (s *Session) invocationFrame(inv *wamp.Invocation) []byte {
+	return seal(s.peer.Framing, s.peer.Serializer, inv, inv.Payload.Len())
+}
+
+// enterCalleeLocked does what enterCallee says. frame is inv, encoded, if that
+// has the next ID.
+func (c *call) enterCalleeLocked(e *endpoint, inv *wamp.Invocation, frame []byte) (pushed, error) {
+	callee := e.session
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.done:
+		return refused, errEnded
+	case callee.left || callee.regs[c.reg.id] != e:
+		return refused, errGone
+	}
+	if callee.invocations == nil {
+		callee.invocations = make(map[wamp.ID]*call)
+	}
+	callee.lastInvoked++ // session scope: from 1, in steps of 1 (WAMP "IDs")
+	c.invocation = callee.lastInvoked
+	if frame == nil || inv.Request != c.invocation {
+		inv.Request = c.invocation
+		frame = callee.invocationFrame(inv)
+	}
+	if inv.Progress {
+		c.details = new(*inv)
+		c.details.Payload = wamp.Payload{}
+	}
+	callee.invocations[c.invocation] = c
+	return callee.out.push(frame), nil
+}
+
+// reroute passes the call to another endpoint, because its callee said that it
+// is not available (WAMP "Call Re-Routing"). It reports false if the call has
+// gone too far for that.
+func (c *call) reroute(ws *workspace, callee *Session, invocation wamp.ID) bool {
+	c.mu.Lock()
+	e := c.endpoint
+	if c.done || c.begun || c.held == nil || c.invocation != invocation {
+		c.mu.Unlock()
+		return false
+	}
+	c.endpoint, c.invocation, c.interrupted = nil, 0, false
+	c.mu.Unlock()
+	callee.mu.Lock()
+	delete(callee.invocations, invocation)
+	callee.mu.Unlock()
+	c.tried = append(slices.Clip(c.tried), e)
+	c.giveBack(ws, e)
+	callee.router.stats.rerouted.Add(1)
+	c.again(ws)
+	return true
+}

@@ -1,0 +1,189 @@
+package router
+
+import (
+	"container/list"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// An Invoke is how a callee is chosen where several have registered the same
+// procedure (WAMP "Shared Registration").
+type Invoke uint8
+
+// The invocation policies.
+const (
+	InvokeSingle Invoke = iota // there is only one
+	InvokeFirst
+	InvokeLast
+	InvokeRoundRobin
+	InvokeRandom
+	InvokeLoad // the one with the fewest invocations under way
+)
+
+var invokeNames = [...]string{"single", "first", "last", "roundrobin", "random", "load"}
+
+// String returns the policy's name in REGISTER.Options.invoke.
+func (i Invoke) String() string { return invokeNames[i] }
+
+// parseInvoke returns the policy of that name; "" is single.
+func parseInvoke(name string) (Invoke, bool) {
+	if name == "" {
+		return InvokeSingle, true
+	}
+	i := slices.Index(invokeNames[:], name)
+	return Invoke(max(i, 0)), i >= 0
+}
+
+// A registration is a procedure, or a pattern of procedures, and who runs it:
+// sessions or the gateway. Sessions that share it share its ID.
+type registration struct {
+	// Fixed at construction.
+	id      wamp.ID
+	uri     wamp.URI
+	match   wamp.Match
+	invoke  Invoke
+	created time.Time
+	handler Handler // runs it; nil: endpoints do
+
+	mu        sync.Mutex  // guards the following
+	endpoints []*endpoint // in the order in which they came; not changed, but replaced
+	turn      int         // of roundrobin: how many were chosen
+	waiting   list.List   // calls that found every endpoint busy, in order
+	held      int         // bytes of their payloads
+}
+
+// An endpoint is one session's part in a registration.
+type endpoint struct {
+	// Fixed at construction.
+	session  *Session
+	reg      *registration
+	limit    int  // invocations at a time; 0: any number
+	forward  bool // the session times calls out by itself
+	disclose bool // the session wants to know who calls
+
+	running int // guarded by reg.mu
+}
+
+func (e *endpoint) busy() bool { return e.limit > 0 && e.running >= e.limit }
+
+// A choice is the outcome of looking for an endpoint.
+type choice uint8
+
+const (
+	chosen  choice = iota
+	allBusy        // there are some, but none has room
+	nobodyLeft
+)
+
+// choose picks an endpoint by the registration's policy, leaving out those that
+// were tried, and counts the invocation. mu is held.
+func (r *registration) choose(tried []*endpoint) (*endpoint, choice) {
+	n := len(r.endpoints)
+	result := nobodyLeft
+	fits := func(e *endpoint) bool {
+		if slices.Contains(tried, e) || e.session.ending.Load() {
+			return false
+		}
+		if e.busy() {
+			result = allBusy
+			return false
+		}
+		return true
+	}
+	var best *endpoint
+	switch r.invoke {
+	case InvokeSingle, InvokeFirst:
+		for _, e := range r.endpoints {
+			if fits(e) {
+				best = e
+				break
+			}
+		}
+	case InvokeLast:
+		for _, e := range slices.Backward(r.endpoints) {
+			if fits(e) {
+				best = e
+				break
+			}
+		}
+	case InvokeRoundRobin, InvokeRandom:
+		at := r.turn
+		if r.invoke == InvokeRandom {
+			at = rand.IntN(max(n, 1))
+		}
+		for i := range n {
+			if e := r.endpoints[(at+i)%n]; fits(e) {
+				best = e
+				r.turn = (at + i + 1) % n
+				break
+			}
+		}
+	case InvokeLoad:
+		// From a place that moves on, so that equals take turns.
+		for i := range n {
+			if e := r.endpoints[(r.turn+i)%n]; fits(e) && (best == nil || e.running < best.running) {
+				best = e
+			}
+		}
+		r.turn = (r.turn + 1) % max(n, 1)
+	}
+	if best == nil {
+		return nil, result
+	}
+	best.running++
+	return best, chosen
+}
+
+// release counts an invocation as over, and returns the call that may have its
+// place, if one waits. That is then counted already.
+func (e *endpoint) release() (next *call) {
+	r := e.reg
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.running--
+	return r.nextWaiting(e)
+}
+
+// nextWaiting takes the first waiting call out for e, if e has room and is
+// still there. mu is held.
+func (r *registration) nextWaiting(e *endpoint) *call {
+	first := r.waiting.Front()
+	if first == nil || e.busy() || !slices.Contains(r.endpoints, e) {
+		return nil
+	}
+	c := r.unwait(first)
+	e.running++
+	c.take(e)
+	return c
+}
+
+func (r *registration) unwait(place *list.Element) *call {
+	c := r.waiting.Remove(place).(*call)
+	c.place = nil
+	r.held -= c.held.Payload.Len()
+	return c
+}
+
+// wait has the call wait for an endpoint, unless too many do. mu is held.
+func (r *registration) wait(c *call, most, mostBytes int) bool {
+	if r.waiting.Len() >= most || r.held+c.held.Payload.Len() > mostBytes {
+		return false
+	}
+	c.place = r.waiting.PushBack(c)
+	r.held += c.held.Payload.Len()
+	return true
+}
+
+// has returns the endpoint of the session, or nil. mu is held.
+func (r *registration) has(s *Session) *endpoint {
+	for _, e := range r.endpoints {
+		if e.session == s {
+			return e
+		}
+	}
+	return nil
+}
