@@ -10,10 +10,10 @@ import (
 // sections are those of the WAMP specification that transcripts cite.
 var sections = []string{
 	"ABORT", "Authentication", "Authorization", "CALL", "Call Canceling", "Call ERROR", "Call Timeouts",
-	"Callee Leaving During an RPC Invocation", "Caller Identification", "Caller Leaving During an RPC Invocation",
+	"Call Re-Routing", "Callee Leaving", "Callee Leaving During an RPC Invocation", "Callee-Initiated Timeouts", "Caller Identification", "Caller Leaving", "Calls matching multiple registrations", "Continuations on Completed Calls", "Hot Stand-By", "Caller Leaving During an RPC Invocation",
 	"Calling and Invocations", "ERROR", "Extension Messages", "Feature Announcement", "IDs", "Invocation ERROR", "Message Codes and Direction",
-	"Ordering Guarantees", "Pattern-based Subscription", "Payload Passthru Mode", "Prefix Matching", "Progressive Call Results",
-	"Protocol Errors", "Publisher Exclusion", "Publisher Identification", "Publishing and Events", "REGISTER",
+	"Ordering Guarantees", "Pattern-based Registrations", "Pattern-based Subscription", "Payload Passthru Mode", "Prefix Matching", "Progressive Call Invocations", "Progressive Call Results",
+	"Protocol Errors", "Publisher Exclusion", "Registration Revocation", "Publisher Identification", "Publishing and Events", "REGISTER",
 	"SUBSCRIBE", "Session Closing", "Session Establishment", "Session Lifecycle", "Sharded Registration",
 	"Shared Registration", "Subscriber Black- and Whitelisting", "Ticket-based Authentication", "UNREGISTER",
 	"UNSUBSCRIBE", "URIs", "Wildcard Matching", "YIELD",
