@@ -59,11 +59,10 @@ type registration struct {
 // An endpoint is one session's part in a registration.
 type endpoint struct {
 	// Fixed at construction.
-	session  *Session
-	reg      *registration
-	limit    int  // invocations at a time; 0: any number
-	forward  bool // the session times calls out by itself
-	disclose bool // the session wants to know who calls
+	session *Session
+	reg     *registration
+	limit   int  // invocations at a time; 0: any number
+	forward bool // the session times calls out by itself
 
 	running int // guarded by reg.mu
 }
@@ -176,14 +175,4 @@ func (r *registration) wait(c *call, most, mostBytes int) bool {
 	c.place = r.waiting.PushBack(c)
 	r.held += c.held.Payload.Len()
 	return true
-}
-
-// has returns the endpoint of the session, or nil. mu is held.
-func (r *registration) has(s *Session) *endpoint {
-	for _, e := range r.endpoints {
-		if e.session == s {
-			return e
-		}
-	}
-	return nil
 }
