@@ -313,3 +313,31 @@ func bareConnect(b *testing.B, to *net.TCPAddr, offer, more string) int {
 	}
 	return fd
 }
+
+// BenchmarkJoin is connecting, HELLO and SUBSCRIBE, each answered, and the end.
+// What it allocates is the server's.
+func BenchmarkJoin(b *testing.B) {
+	for _, front := range []bool{true, false} {
+		b.Run(fmt.Sprintf("front=%v", front), func(b *testing.B) {
+			l := listenTCP(b)
+			addr := l.Addr().(*net.TCPAddr)
+			if front {
+				l = frontListener{l}
+			}
+			routed(b, transport.DefaultConfig(), l)
+			hello := mask(fin|text, `[1,"realm1",{"roles":{"subscriber":{}}}]`)
+			subscribe := mask(fin|text, `[32,1,{},"com.example.topic"]`)
+			b.ReportAllocs()
+			for b.Loop() {
+				fd := bareConnect(b, addr, "", hello)
+				if _, err := syscall.Write(fd, []byte(subscribe)); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := syscall.Read(fd, make([]byte, 1024)); err != nil {
+					b.Fatal(err)
+				}
+				syscall.Close(fd)
+			}
+		})
+	}
+}

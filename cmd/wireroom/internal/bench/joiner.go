@@ -249,7 +249,13 @@ func (j *joiner) socket(nth int) (fd int, remote unix.Sockaddr, err error) {
 		return fd, &unix.SockaddrInet6{Port: j.address.Port, Addr: [16]byte(j.address.IP.To16())}, nil
 	}
 	if local := localIP(j.address.IP, nth); local != nil {
-		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte(local.To4())}); err != nil {
+		// Without the option, bind looks for a port that is free for all
+		// destinations, which takes long when thousands are in use.
+		err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+		if err == nil {
+			err = unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte(local.To4())})
+		}
+		if err != nil {
 			_ = unix.Close(fd)
 			return -1, nil, fmt.Errorf("bind to %s: %w", local, err)
 		}
