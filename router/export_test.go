@@ -1,5 +1,7 @@
 package router
 
+import "github.com/wireroom/wireroom/router/wamp"
+
 // Leftovers says what the realm holds besides its own procedures; "" is
 // nothing.
 func (r *Realm) Leftovers() string {
@@ -30,3 +32,20 @@ func (r *Realm) Leftovers() string {
 	}
 	return ""
 }
+
+// A Welcomes opens the encoding of WELCOME's Details to tests.
+type Welcomes struct{ w welcomes }
+
+// Details returns those for g.
+func (w *Welcomes) Details(ser wamp.Serializer, realm wamp.URI, g *Grant) wamp.Encoded {
+	return w.w.details(ser, realm, g)
+}
+
+// Known returns how many encodings are remembered.
+func (w *Welcomes) Known() int { return len(w.w.known) }
+
+// MaxWelcomes is how many can be.
+const MaxWelcomes = maxWelcomes
+
+// EncodeWelcome encodes the Details anew.
+var EncodeWelcome = encodeWelcome

@@ -29,32 +29,25 @@ var routerRoles = map[string]any{
 	}},
 }
 
-// encodedRoles is routerRoles in each serializer: most of a WELCOME, and the
-// same in all.
-var encodedRoles = func() (all [wamp.NumSerializers]wamp.Encoded) {
-	for s := range all {
-		b, err := wamp.AppendValue(nil, wamp.Serializer(s), routerRoles)
-		if err != nil {
-			panic("router: the roles cannot be encoded: " + err.Error())
-		}
-		all[s] = b
-	}
-	return all
-}()
+// features are what a peer can announce that the router acts on.
+var features = [...]struct {
+	name string
+	bit  uint16
+}{
+	{"callee.call_canceling", featureCancel},
+	{"callee.progressive_call_results", featureProgress},
+	{"callee.call_timeout", featureCallTimeout},
+	{"callee.call_reroute", featureReroute},
+	{"callee.progressive_call_invocations", featureStream},
+	{"caller.progressive_call_invocations", featureCallerStreams},
+	{"callee.registration_revocation", featureRevokeRegistration},
+}
 
 // featuresOf returns which of the announced features the router acts on.
 func featuresOf(announced map[string]bool) (f uint16) {
-	for name, bit := range map[string]uint16{
-		"callee.call_canceling":               featureCancel,
-		"callee.progressive_call_results":     featureProgress,
-		"callee.call_timeout":                 featureCallTimeout,
-		"callee.call_reroute":                 featureReroute,
-		"callee.progressive_call_invocations": featureStream,
-		"caller.progressive_call_invocations": featureCallerStreams,
-		"callee.registration_revocation":      featureRevokeRegistration,
-	} {
-		if announced[name] {
-			f |= bit
+	for _, known := range features {
+		if announced[known.name] {
+			f |= known.bit
 		}
 	}
 	if f&featureCancel == 0 {
@@ -160,20 +153,7 @@ func (s *Session) refuse(err error) error {
 }
 
 func (s *Session) welcome(g *Grant) error {
-	details := map[string]any{
-		"realm":      string(s.realm.name),
-		"authid":     g.AuthID,
-		"authrole":   g.AuthRole,
-		"authmethod": g.AuthMethod,
-		"roles":      encodedRoles[s.peer.Serializer],
-	}
-	if g.Provider != "" {
-		details["authprovider"] = g.Provider
-	}
-	if g.Extra != nil {
-		details["authextra"] = g.Extra
-	}
-	if !s.enter(g, details) {
+	if !s.enter(g, s.realm.welcomes.details(s.peer.Serializer, s.realm.name, g)) {
 		return errEnded
 	}
 	s.router.stats.joined.Add(1)
@@ -182,7 +162,7 @@ func (s *Session) welcome(g *Grant) error {
 
 // enter makes the session a member of its realm and queues WELCOME, unless the
 // session is ending already.
-func (s *Session) enter(g *Grant, details map[string]any) bool {
+func (s *Session) enter(g *Grant, details wamp.Encoded) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left || s.ending.Load() {
@@ -197,8 +177,8 @@ func (s *Session) enter(g *Grant, details map[string]any) bool {
 	}
 	s.meter = newMeter(s.limits)
 	s.realm.admit(s)
-	welcome := &wamp.Welcome{Session: s.id, Details: details}
-	s.ws.send(s, seal(s.peer.Framing, s.peer.Serializer, welcome, len(encodedRoles[s.peer.Serializer])+64))
+	welcome := &wamp.Welcome{Session: s.id, Ready: details}
+	s.ws.send(s, seal(s.peer.Framing, s.peer.Serializer, welcome, len(details)))
 	s.joined.Store(true)
 	return true
 }

@@ -16,6 +16,8 @@ type Realm struct {
 	broker broker
 	dealer dealer
 
+	welcomes welcomes
+
 	mu       sync.Mutex // guards the following
 	sessions map[wamp.ID]*Session
 }

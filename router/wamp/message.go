@@ -108,6 +108,7 @@ type Hello struct {
 type Welcome struct {
 	Session ID
 	Details map[string]any
+	Ready   Encoded // if not nil, what is written in place of Details
 }
 
 // Abort refuses or breaks off a session. Both ways.

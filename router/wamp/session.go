@@ -159,7 +159,11 @@ func (*Welcome) Type() Type { return TypeWelcome }
 func (m *Welcome) Append(dst []byte, s Serializer) []byte {
 	e, at := begin(dst, s, TypeWelcome)
 	e.uint(uint64(m.Session))
-	e.dict(m.Details)
+	if m.Ready != nil {
+		e.raw(m.Ready)
+	} else {
+		e.dict(m.Details)
+	}
 	return e.finish(at, 3)
 }
 

@@ -258,6 +258,21 @@ func TestParseValueErrors(t *testing.T) {
 	}
 }
 
+// Details that are encoded already are written as they are.
+func TestWelcomeReady(t *testing.T) {
+	details := map[string]any{"authid": "joe", "roles": map[string]any{"broker": map[string]any{}}}
+	for s := range wamp.Serializer(wamp.NumSerializers) {
+		ready, err := wamp.AppendValue(nil, s, details)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := (&wamp.Welcome{Session: 7, Details: details}).Append(nil, s)
+		if got := (&wamp.Welcome{Session: 7, Ready: ready}).Append(nil, s); !bytes.Equal(got, want) {
+			t.Errorf("%v: got %q, want %q", s, got, want)
+		}
+	}
+}
+
 // A value that is encoded already becomes part of another as if it were not.
 func TestAppendEncoded(t *testing.T) {
 	inner := map[string]any{"broker": map[string]any{"features": map[string]any{"a": true}}, "list": []any{1, "two"}}
