@@ -26,6 +26,15 @@ var notPlain = map[string]bool{
 	"Transfer-Encoding": true,
 }
 
+// canonical has the names that clients write in another way than [http.Header]
+// does, so that they need not be made anew for each request.
+var canonical = map[string]string{
+	"Sec-WebSocket-Extensions": headerExtensions,
+	"Sec-WebSocket-Key":        headerKey,
+	"Sec-WebSocket-Protocol":   headerProtocol,
+	"Sec-WebSocket-Version":    headerVersion,
+}
+
 var endOfHead = []byte("\r\n\r\n")
 
 // parsePlain parses the request that b begins with, if it is whole and the
@@ -108,7 +117,11 @@ func plainHeader(lines string) (header http.Header, host string) {
 		if !ok || !plainName(name) || !plainValue(value) {
 			return nil, ""
 		}
-		name = textproto.CanonicalMIMEHeaderKey(name)
+		if known := canonical[name]; known != "" {
+			name = known
+		} else {
+			name = textproto.CanonicalMIMEHeaderKey(name)
+		}
 		value = strings.Trim(value, " \t")
 		switch {
 		case name == "Host":

@@ -49,7 +49,7 @@ type Server struct {
 	open    int            // connections that have not ended
 	fronts  []func() error // shut what Front returned
 	idle    chan struct{}  // closed when closing is set and open is 0; never sent to
-	quit    chan struct{}  // closed after idle: ends the sweeper and the crew; never sent to
+	quit    chan struct{}  // closed after idle: ends the sweeper; never sent to
 }
 
 // NewServer returns a server of valid configuration that attaches connections
@@ -71,7 +71,7 @@ func newServer(attach func(router.Link, router.Peer) session, cfg Config, log *s
 		idle:   make(chan struct{}),
 		quit:   make(chan struct{}),
 	}
-	s.crew.init(&s.wg, s.quit)
+	s.crew.wg = &s.wg
 	for _, text := range cfg.Origins {
 		if o, err := parseOrigin(text); err == nil { // others match nothing
 			s.origins = append(s.origins, o)
@@ -161,6 +161,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	if first {
 		close(s.quit)
+		s.crew.close()
 	}
 	s.wg.Wait()
 	return err

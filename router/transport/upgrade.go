@@ -18,6 +18,15 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
+// Header fields as they are in an [http.Header], to be looked up without
+// working that out each time.
+const (
+	headerKey        = "Sec-Websocket-Key"
+	headerVersion    = "Sec-Websocket-Version"
+	headerProtocol   = "Sec-Websocket-Protocol"
+	headerExtensions = "Sec-Websocket-Extensions"
+)
+
 // keyGUID is what RFC 6455, 1.3 appends to the key of a handshake.
 const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -153,14 +162,14 @@ func (s *Server) consider(r *http.Request) (t terms, no *refusal) {
 		return t, &refusal{
 			status: http.StatusBadRequest,
 			text: fmt.Sprintf("the Sec-WebSocket-Protocol header must offer one of %s, not %q",
-				subprotocols, strings.Join(r.Header.Values("Sec-WebSocket-Protocol"), ", ")),
+				subprotocols, strings.Join(r.Header[headerProtocol], ", ")),
 		}
 	}
-	if t.extensions, ok = chooseDeflate(r.Header["Sec-Websocket-Extensions"]); !ok {
+	if t.extensions, ok = chooseDeflate(r.Header[headerExtensions]); !ok {
 		return t, &refusal{
 			status: http.StatusBadRequest,
 			text: fmt.Sprintf("the Sec-WebSocket-Extensions header must be as in RFC 6455, section 9.1, not %q",
-				strings.Join(r.Header["Sec-Websocket-Extensions"], ", ")),
+				strings.Join(r.Header[headerExtensions], ", ")),
 		}
 	}
 	if s.deflate == nil {
@@ -212,8 +221,8 @@ func (s *Server) turnAway() *refusal {
 // checkHandshake checks what RFC 6455, 4.2.1 asks of the request, except for
 // the origin and the subprotocol.
 func checkHandshake(r *http.Request) *refusal {
-	keys := r.Header.Values("Sec-WebSocket-Key")
-	versions := r.Header.Values("Sec-WebSocket-Version")
+	keys := r.Header[headerKey]
+	versions := r.Header[headerVersion]
 	switch {
 	case !hasToken(r.Header, "Upgrade", "websocket") || !hasToken(r.Header, "Connection", "upgrade"):
 		return &refusal{
@@ -241,8 +250,15 @@ func checkHandshake(r *http.Request) *refusal {
 }
 
 func validKey(key string) bool {
-	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(key))
-	return err == nil && len(raw) == 16
+	key = strings.TrimSpace(key)
+	if len(key) != 24 { // of 16 bytes
+		return false
+	}
+	var in [24]byte
+	var raw [18]byte
+	copy(in[:], key)
+	n, err := base64.StdEncoding.Decode(raw[:], in[:])
+	return err == nil && n == 16
 }
 
 // hasToken reports whether a comma-separated header has the token, in any case.
@@ -260,7 +276,7 @@ func hasToken(h http.Header, name, token string) bool {
 // chooseSerializer returns the first subprotocol of the client's list that the
 // server speaks.
 func chooseSerializer(r *http.Request) (wamp.Serializer, bool) {
-	for _, value := range r.Header.Values("Sec-WebSocket-Protocol") {
+	for _, value := range r.Header[headerProtocol] {
 		for name := range strings.SplitSeq(value, ",") {
 			if ser, ok := wamp.SerializerOf(strings.TrimSpace(name)); ok {
 				return ser, true
@@ -272,14 +288,18 @@ func chooseSerializer(r *http.Request) (wamp.Serializer, bool) {
 
 // answer returns the response that grants an upgrade.
 func answer(r *http.Request, t terms, cookies []string) []byte {
-	sum := sha1.Sum([]byte(strings.TrimSpace(r.Header.Get("Sec-WebSocket-Key")) + keyGUID))
-	b := fmt.Appendf(make([]byte, 0, 256), "HTTP/1.1 101 Switching Protocols\r\n"+
-		"Upgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: %s\r\n",
-		base64.StdEncoding.EncodeToString(sum[:]), t.serializer.Subprotocol())
+	key := strings.TrimSpace(r.Header[headerKey][0]) // checkHandshake has seen to it
+	digest := sha1.Sum(append(append(make([]byte, 0, 64), key...), keyGUID...))
+	b := append(make([]byte, 0, 256), "HTTP/1.1 101 Switching Protocols\r\n"+
+		"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = base64.StdEncoding.AppendEncode(b, digest[:])
+	b = append(b, "\r\nSec-WebSocket-Protocol: "...)
+	b = append(b, t.serializer.Subprotocol()...)
 	if t.extensions != "" {
-		b = fmt.Appendf(b, "Sec-WebSocket-Extensions: %s\r\n", t.extensions)
+		b = append(b, "\r\nSec-WebSocket-Extensions: "...)
+		b = append(b, t.extensions...)
 	}
+	b = append(b, "\r\n"...)
 	for _, c := range cookies {
 		b = fmt.Appendf(b, "Set-Cookie: %s\r\n", strings.NewReplacer("\r", " ", "\n", " ").Replace(c))
 	}
