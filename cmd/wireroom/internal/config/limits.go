@@ -43,6 +43,8 @@ func (c *Config) readLimits(o *object) {
 		o.size("message", &c.Transport.MaxMessage, 1<<10, 256<<20)
 		o.integer("depth", &c.Router.MaxDepth, 8, 10_000)
 		readSessionLimits(o, &c.Router.Limits)
+		o.integer("waiting", &c.Router.MaxWaiting, 0, 1_000_000)
+		o.size("waiting_bytes", &c.Router.MaxWaitingBytes, 0, 1<<30)
 	})
 }
 
