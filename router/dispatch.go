@@ -19,12 +19,9 @@ func (c *call) dispatch(ws *workspace, m *wamp.Call) error {
 		reg.mu.Lock()
 		e, how := reg.choose(c.tried)
 		if how == allBusy && c.held != nil {
-			ok := reg.wait(c, cfg.MaxWaiting, cfg.MaxWaitingBytes)
+			err := reg.wait(c, cfg.MaxWaiting, cfg.MaxWaitingBytes)
 			reg.mu.Unlock()
-			if ok {
-				return nil
-			}
-			return wamp.Errorf(wamp.URINoAvailableCallee, "every callee of %q is busy, and as many calls wait as may", clip(string(m.Procedure)))
+			return err
 		}
 		shared := len(reg.endpoints) > 1
 		reg.mu.Unlock()
@@ -92,6 +89,12 @@ func (c *call) hold(m *wamp.Call) {
 	held := *m
 	held.Payload = m.Payload.Clone()
 	c.held = &held
+}
+
+func (c *call) isDone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done
 }
 
 // take notes who is about to run the call, unless it is done. reg.mu may be
@@ -230,11 +233,11 @@ func (c *call) enterCalleeLocked(e *endpoint, inv *wamp.Invocation, frame []byte
 func (c *call) reroute(ws *workspace, callee *Session, invocation wamp.ID) bool {
 	c.mu.Lock()
 	e := c.endpoint
-	if c.done || c.begun || c.held == nil || c.invocation != invocation {
+	if c.done || c.begun || c.interrupted || c.held == nil || c.invocation != invocation {
 		c.mu.Unlock()
 		return false
 	}
-	c.endpoint, c.invocation, c.interrupted = nil, 0, false
+	c.endpoint, c.invocation = nil, 0
 	c.mu.Unlock()
 	callee.mu.Lock()
 	delete(callee.invocations, invocation)

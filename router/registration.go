@@ -150,14 +150,16 @@ func (e *endpoint) release() (next *call) {
 // nextWaiting takes the first waiting call out for e, if e has room and is
 // still there. mu is held.
 func (r *registration) nextWaiting(e *endpoint) *call {
-	first := r.waiting.Front()
-	if first == nil || e.busy() || !slices.Contains(r.endpoints, e) {
-		return nil
+	for first := r.waiting.Front(); first != nil; first = r.waiting.Front() {
+		if e.busy() || !slices.Contains(r.endpoints, e) {
+			return nil
+		}
+		if c := r.unwait(first); c.take(e) {
+			e.running++
+			return c
+		}
 	}
-	c := r.unwait(first)
-	e.running++
-	c.take(e)
-	return c
+	return nil
 }
 
 func (r *registration) unwait(place *list.Element) *call {
@@ -167,12 +169,16 @@ func (r *registration) unwait(place *list.Element) *call {
 	return c
 }
 
-// wait has the call wait for an endpoint, unless too many do. mu is held.
-func (r *registration) wait(c *call, most, mostBytes int) bool {
-	if r.waiting.Len() >= most || r.held+c.held.Payload.Len() > mostBytes {
-		return false
+// wait has the call wait for an endpoint, unless too many do. A call that is
+// done does not wait. mu is held.
+func (r *registration) wait(c *call, most, mostBytes int) error {
+	switch {
+	case c.isDone():
+		return errEnded
+	case r.waiting.Len() >= most || r.held+c.held.Payload.Len() > mostBytes:
+		return wamp.Errorf(wamp.URINoAvailableCallee, "every callee of %q is busy, and as many calls wait as may", clip(string(c.held.Procedure)))
 	}
 	c.place = r.waiting.PushBack(c)
 	r.held += c.held.Payload.Len()
-	return true
+	return nil
 }

@@ -73,7 +73,7 @@ func transcripts(t *testing.T) (all []transcript) {
 func (tr transcript) configure(c *router.Config) {
 	switch kind, _, _ := strings.Cut(tr.name, "_"); kind {
 	case "limit":
-		c.MaxSubscriptions, c.MaxRegistrations, c.MaxCalls = 3, 3, 3
+		c.MaxSubscriptions, c.MaxRegistrations, c.MaxCalls, c.MaxWaiting = 3, 3, 3, 3
 	case "admission":
 		c.Admission = router.Admission{Rate: 1, Burst: 1, Wait: 2 * time.Second}
 	}
