@@ -51,7 +51,7 @@ type leanConn struct {
 	in    inbox       // ciphertext, lean only
 	ready int         // bytes of in that TLS may have
 
-	mu      sync.Mutex // guards the following, and writing when lean
+	mu      sync.Mutex // guards the following
 	out     inbox      // ciphertext that the socket did not take
 	writing bool       // somebody writes through TLS
 
@@ -99,10 +99,10 @@ func (c *leanConn) whole() bool {
 
 // fetch waits for more of a record that is not whole, and reads it.
 func (c *leanConn) fetch(p *puller) error {
-	have := c.in.bytes()
-	_, need := c.meter.rest(have)
+	have := len(c.in.bytes())
+	_, need := c.meter.rest(c.in.bytes())
 	_, err := p.pull(&c.in, need)
-	if err == io.EOF && len(have) > 0 {
+	if err == io.EOF && (have > 0 || c.meter.inside()) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -58,6 +58,9 @@ func (m *recordMeter) rest(b []byte) (size, need int) {
 	return need, 0
 }
 
+// inside reports whether a part of a record was passed on.
+func (m *recordMeter) inside() bool { return m.have > 0 || m.left > 0 }
+
 // length returns what the header announces.
 func (m *recordMeter) length() int {
 	return int(m.header[recordHeader-2])<<8 | int(m.header[recordHeader-1])
