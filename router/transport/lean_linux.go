@@ -23,6 +23,9 @@ func (noRecord) Error() string   { return "no whole TLS record is there yet" }
 func (noRecord) Timeout() bool   { return true }
 func (noRecord) Temporary() bool { return true }
 
+// mostKept is how much ciphertext a group becomes at most, in whatever records.
+const mostKept = groupSize + 2<<10
+
 // A leanConn is a socket below TLS. At first it is that socket and nothing
 // else, so that the handshake and HTTP wait in it as in any other. When it is
 // made lean, nothing waits in it any more:
@@ -55,7 +58,7 @@ type leanConn struct {
 	out     inbox      // ciphertext that the socket did not take
 	writing bool       // somebody writes through TLS
 
-	owed atomic.Bool // TLS has written by itself, and it is in out; set with mu held
+	owed atomic.Bool // out has something that TLS wrote by itself; set with mu held
 }
 
 // newLean returns nc as a leanConn if it is a socket.
@@ -132,7 +135,9 @@ func (c *leanConn) Write(p []byte) (int, error) {
 		p = p[n:]
 	}
 	c.out.trim()
-	if !c.writing {
+	// While others write it cannot be known whose this is, but they make no
+	// more than that.
+	if !c.writing || len(c.out.bytes()) > mostKept {
 		c.owed.Store(true)
 	}
 	return size, nil
@@ -266,7 +271,7 @@ func (s *send) giveBack() {
 // writeNow writes as much of p as the socket takes.
 func writeNow(fd int, p []byte) (n int, err error) {
 	for n < len(p) {
-		wrote, err := syscall.Write(fd, p[n:])
+		wrote, err := writeSocket(fd, p[n:])
 		switch {
 		case err == nil && wrote < len(p)-n:
 			return n + wrote, nil // full; another call would say EAGAIN

@@ -16,7 +16,7 @@ import (
 
 // mostKept is how much ciphertext may be kept for a peer that does not read:
 // what one group makes, and a little that TLS answers.
-const mostKept = 16<<10 + 256
+const mostKept = 18<<10 + 256
 
 // A filler writes to a peer that does not read.
 type filler struct {
