@@ -24,8 +24,9 @@ type call struct {
 	place *list.Element // among the calls that wait for an endpoint; guarded by reg.mu
 
 	// Owned by whoever looks for an endpoint: one goroutine at a time.
-	held  *wamp.Call  // what to send to another endpoint; nil: nothing is kept
-	tried []*endpoint // that said that they were not available, or had just gone
+	held     *wamp.Call  // what to send to another endpoint; nil: nothing is kept
+	tried    []*endpoint // that said that they were not available, or had just gone
+	rerouted bool        // one of them said so
 
 	mu          sync.Mutex // guards the following; held while an answer is queued, so that none follows the last
 	done        bool

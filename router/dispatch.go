@@ -2,7 +2,6 @@ package router
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -31,7 +30,7 @@ func (c *call) dispatch(ws *workspace, m *wamp.Call) error {
 		case how == allBusy:
 			c.hold(m) // without the lock: it may be long
 			continue
-		case how == nobodyLeft && len(c.tried) == 0:
+		case how == nobodyLeft && !c.rerouted:
 			return wamp.Errorf(wamp.URINoSuchProcedure, "the callees of %q have just withdrawn it", clip(string(m.Procedure)))
 		case how == nobodyLeft:
 			return wamp.Errorf(wamp.URINoAvailableCallee, "no callee of %q is available", clip(string(m.Procedure)))
@@ -242,7 +241,7 @@ func (c *call) reroute(ws *workspace, callee *Session, invocation wamp.ID) bool 
 	callee.mu.Lock()
 	delete(callee.invocations, invocation)
 	callee.mu.Unlock()
-	c.tried = append(slices.Clip(c.tried), e)
+	c.tried, c.rerouted = append(c.tried, e), true
 	c.giveBack(ws, e)
 	callee.router.stats.rerouted.Add(1)
 	c.again(ws)
