@@ -133,7 +133,7 @@ var profiles = []*profile{
 	}()},
 	{role: "paced", limits: func() router.Limits {
 		l := soakLimits(256<<10, router.Disconnect)
-		l.MessageRate, l.ByteRate = 100, 200_000
+		l.MessageRate, l.ByteRate = 30, 60_000
 		return l
 	}()},
 }
