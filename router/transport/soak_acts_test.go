@@ -13,7 +13,10 @@ func (p *soaker) hello() bool {
 	if p.even {
 		parity = "even"
 	}
-	callee := map[string]any{"features": map[string]any{"call_canceling": true, "progressive_call_results": true}}
+	callee := map[string]any{"features": map[string]any{
+		"call_canceling": true, "progressive_call_results": true, "progressive_call_invocations": true,
+		"call_reroute": p.number%4 != 0, "registration_revocation": true,
+	}}
 	if p.plain {
 		callee = map[string]any{}
 	}
@@ -21,7 +24,8 @@ func (p *soaker) hello() bool {
 	p.send(&wamp.Hello{Realm: soakRealm, Details: map[string]any{
 		"authid": p.profile.role + "/" + parity,
 		"roles": map[string]any{
-			"publisher": map[string]any{}, "subscriber": map[string]any{}, "caller": map[string]any{}, "callee": callee,
+			"publisher": map[string]any{}, "subscriber": map[string]any{}, "callee": callee,
+			"caller": map[string]any{"features": map[string]any{"progressive_call_invocations": true}},
 		},
 	}})
 	p.mu.Unlock()
@@ -77,8 +81,10 @@ func (p *soaker) act() {
 		p.unregister()
 	case n < 820:
 		p.call()
-	case n < 850:
+	case n < 840:
 		p.cancel()
+	case n < 855:
+		p.callMore(false)
 	case n < 860:
 		p.pinged++
 		p.wire.queue(fin|ping, fmt.Append(nil, p.pinged))
@@ -184,6 +190,7 @@ func (p *soaker) unsubscribe() {
 func (p *soaker) settle() bool {
 	deadline := time.Now().Add(patientlyWaited)
 	p.mu.Lock()
+	p.callMore(true)
 	all := p.barrier()
 	p.mu.Unlock()
 	select {

@@ -253,10 +253,8 @@ func (sk *soak) checkTables() {
 		p.requests[id] = &request{kind: wamp.TypeSubscribe, pattern: pat}
 		p.send(&wamp.Subscribe{Request: id, Options: wamp.SubscribeOptions{Match: pat.match}, Topic: wamp.URI(pat.uri)})
 	}
-	for i := range soakProcedures {
-		id := p.nextRequest()
-		p.requests[id] = &request{kind: wamp.TypeRegister, procedure: soakProcedure(i)}
-		p.send(&wamp.Register{Request: id, Procedure: wamp.URI(soakProcedure(i))})
+	for _, proc := range soakProcedures {
+		p.sendRegister(proc, wamp.RegisterOptions{Match: proc.match})
 	}
 	p.mu.Unlock()
 	if !p.settle() {
@@ -265,8 +263,8 @@ func (sk *soak) checkTables() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.regs) != soakProcedures {
-		p.fail("%d procedures could be registered, want %d: the others are registered still", len(p.regs), soakProcedures)
+	if len(p.regs) != len(soakProcedures) {
+		p.fail("%d procedures could be registered, want %d: the others are registered still", len(p.regs), len(soakProcedures))
 	}
 	for id, h := range p.subs {
 		if old[h.pattern] == id {

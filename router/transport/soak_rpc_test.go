@@ -12,22 +12,44 @@ import (
 type callKind int64
 
 const (
-	callEcho     callKind = iota // an answer
-	callFail                     // an error
-	callProgress                 // progressive results, and an answer
-	callLater                    // an answer after a while
-	callNever                    // nothing: the call has a timeout
-	callTwice                    // two answers, the second of which is nobody's
+	callEcho      callKind = iota // an answer
+	callFail                      // an error
+	callProgress                  // progressive results, and an answer
+	callLater                     // an answer after a while
+	callNever                     // nothing: the call has a timeout
+	callTwice                     // two answers, the second of which is nobody's
+	callElsewhere                 // that half of the callees are not available
+	callStream                    // an answer after the last of several parts of the call
 	numCallKinds
 )
 
 const (
-	soakProcedures = 8
-	soakError      = "soak.error.as_asked"
-	soakEcho       = "wireroom.soak.echo" // a procedure of the gateway
+	soakError = "soak.error.as_asked"
+	soakEcho  = "wireroom.soak.echo" // a procedure of the gateway
 )
 
-func soakProcedure(i int) string { return fmt.Sprintf("soak.proc.%d", i) }
+// A procedure is something that callees register.
+type procedure struct {
+	pattern
+	invoke string
+}
+
+// soakProcedures are registered; the exact ones are called, and those that
+// nobody has registered are caught by the patterns.
+var soakProcedures = []procedure{
+	{pattern{wamp.Exact, "soak.proc.0"}, "single"},
+	{pattern{wamp.Exact, "soak.proc.1"}, "single"},
+	{pattern{wamp.Exact, "soak.proc.2"}, "roundrobin"},
+	{pattern{wamp.Exact, "soak.proc.3"}, "random"},
+	{pattern{wamp.Exact, "soak.proc.4"}, "load"},
+	{pattern{wamp.Exact, "soak.proc.5"}, "first"},
+	{pattern{wamp.Exact, "soak.proc.6.x"}, "last"},
+	{pattern{wamp.Exact, "soak.proc.7.x"}, "single"},
+	{pattern{wamp.Prefix, "soak.proc.7"}, "roundrobin"},
+	{pattern{wamp.Wildcard, "soak.proc.."}, "load"},
+}
+
+const calledProcedures = 8
 
 // A made is a call that is not answered yet.
 type made struct {
@@ -41,6 +63,7 @@ type made struct {
 	canceled  string // the modes of each CANCEL
 	at        time.Time
 	pad       string
+	parts     int64 // that were sent of a stream; 0: it is none
 }
 
 // An owed is an invocation that the session has to answer.
@@ -56,23 +79,52 @@ func (p *soaker) call() {
 		kind: callKind(p.rnd.IntN(int(numCallKinds))), steps: int64(p.rnd.IntN(6)),
 		progress: p.rnd.IntN(2) == 0, at: time.Now(), pad: padding(padSizes[p.rnd.IntN(len(padSizes)-1)]),
 	}
-	procedure := soakProcedure(p.rnd.IntN(soakProcedures))
+	c.procedure = soakProcedures[p.rnd.IntN(calledProcedures)].uri
 	if p.rnd.IntN(8) == 0 {
-		procedure, c.kind, c.echo = soakEcho, callEcho, true
+		c.procedure, c.kind, c.echo = soakEcho, callEcho, true
 	}
 	if c.kind == callNever || p.rnd.IntN(6) == 0 {
 		c.timeout = time.Duration(1+p.rnd.IntN(600)) * time.Millisecond
 	}
 	id := p.nextRequest()
-	c.procedure = procedure
 	p.calls[id] = c
+	if c.kind == callStream {
+		p.callPart(id, c, p.rnd.IntN(4) == 0)
+		return
+	}
+	p.sendCall(id, c, c.steps, false)
+}
+
+func (p *soaker) sendCall(id wamp.ID, c *made, steps int64, progress bool) {
 	p.send(&wamp.Call{
-		Request: id, Procedure: wamp.URI(procedure),
+		Request: id, Procedure: wamp.URI(c.procedure),
 		Options: wamp.CallOptions{
-			Timeout: uint64(c.timeout / time.Millisecond), ReceiveProgress: c.progress, DiscloseMe: p.rnd.IntN(2) == 0,
+			Timeout: uint64(c.timeout / time.Millisecond), ReceiveProgress: c.progress, DiscloseMe: p.rnd.IntN(2) == 0, Progress: progress,
 		},
-		Payload: p.payload([]any{p.number, id, int64(c.kind), c.steps, c.pad}),
+		Payload: p.payload([]any{p.number, id, int64(c.kind), steps, c.pad}),
 	})
+}
+
+// callPart sends a part of a stream.
+func (p *soaker) callPart(id wamp.ID, c *made, last bool) {
+	c.parts++
+	p.sendCall(id, c, c.parts, !last)
+	if last {
+		c.parts = 0
+	}
+}
+
+// callMore sends the next part of a stream, or the last of all of them.
+func (p *soaker) callMore(lastOfAll bool) {
+	for id, c := range p.calls {
+		if c.parts == 0 {
+			continue
+		}
+		p.callPart(id, c, lastOfAll || p.rnd.IntN(4) == 0)
+		if !lastOfAll {
+			return
+		}
+	}
 }
 
 // openCalls tells of the calls that are not answered.
@@ -89,7 +141,11 @@ func (p *soaker) openCalls() string {
 func (p *soaker) cancel() {
 	for id, c := range p.calls {
 		mode := wamp.CancelMode(p.rnd.IntN(3))
+		if c.parts > 0 && mode == wamp.Skip {
+			mode = wamp.KillNoWait // or its callee would wait for more
+		}
 		c.canceled += mode.String() + " "
+		c.parts = 0
 		p.send(&wamp.Cancel{Request: id, Mode: mode})
 		return
 	}
@@ -141,6 +197,18 @@ func (p *soaker) callError(m *wamp.ErrorMessage) {
 		if c.timeout == 0 || took < c.timeout {
 			p.fail("a timeout after %v, and %v was asked for", took, c.timeout)
 		}
+	case wamp.URINoAvailableCallee:
+		if c.echo || c.seen > 0 {
+			p.fail("there should be a callee")
+		}
+	case wamp.URIUnavailable: // of a callee for which there is no other
+		if c.kind != callElsewhere {
+			p.fail("the callee was not asked to be unavailable")
+		}
+	case wamp.URIFeatureNotSupported: // of a callee without features
+		if c.kind != callStream {
+			p.fail("the call needs no feature")
+		}
 	case soakError:
 		if c.kind != callFail && c.kind != callNever {
 			p.fail("an error that the callee was not asked for")
@@ -158,6 +226,10 @@ func (p *soaker) answered(request wamp.ID) {
 
 // invocation takes on what another session calls.
 func (p *soaker) invocation(m *wamp.Invocation) {
+	if further := p.parts[m.Request]; further > 0 {
+		p.invocationPart(m, further+1)
+		return
+	}
 	if p.invoked++; m.Request != p.invoked {
 		p.fail("INVOCATION %d came where %d was due", m.Request, p.invoked)
 		p.invoked = m.Request
@@ -176,7 +248,30 @@ func (p *soaker) invocation(m *wamp.Invocation) {
 		return
 	}
 	kind, _ := args[2].(int64)
+	if (callKind(kind) != callStream || p.plain) && m.Progress {
+		p.fail("INVOCATION is only a part of a call, which was not asked for")
+	}
+	if callKind(kind) == callStream {
+		p.invocationPart(m, 1)
+		return
+	}
 	p.owed[m.Request] = &owed{args: args, kind: callKind(kind)}
+	p.wakeUp()
+}
+
+// invocationPart checks a part of a stream; the last one is owed an answer.
+func (p *soaker) invocationPart(m *wamp.Invocation, due int64) {
+	args, err := m.Payload.DecodeArgs()
+	if err != nil || len(args) != 5 || args[3] != due {
+		p.fail("INVOCATION should be part %d of a call", due)
+		return
+	}
+	if m.Progress {
+		p.parts[m.Request] = due
+		return
+	}
+	delete(p.parts, m.Request)
+	p.owed[m.Request] = &owed{args: args, kind: callStream}
 	p.wakeUp()
 }
 
@@ -187,6 +282,10 @@ func (p *soaker) interrupt(m *wamp.Interrupt) {
 	}
 	if m.Request > p.invoked || m.Request == 0 {
 		p.fail("INTERRUPT for invocation %d, and the last one is %d", m.Request, p.invoked)
+	}
+	if p.parts[m.Request] > 0 { // there will be no more parts
+		delete(p.parts, m.Request)
+		p.owed[m.Request] = &owed{kind: callStream}
 	}
 	if o := p.owed[m.Request]; o != nil {
 		if o.interrupted {
@@ -206,6 +305,8 @@ func (p *soaker) answer(all bool) {
 			p.send(&wamp.ErrorMessage{RequestType: wamp.TypeInvocation, Request: id, Error: wamp.URICanceled})
 		case o.kind == callNever && !all, late && !all && p.rnd.IntN(4) > 0:
 			continue
+		case o.kind == callElsewhere && p.even:
+			p.send(&wamp.ErrorMessage{RequestType: wamp.TypeInvocation, Request: id, Error: wamp.URIUnavailable})
 		case o.kind == callFail || o.kind == callNever:
 			p.send(&wamp.ErrorMessage{RequestType: wamp.TypeInvocation, Request: id, Error: soakError})
 		default:
@@ -231,19 +332,49 @@ func (p *soaker) yield(id wamp.ID, o *owed) {
 
 // register offers a procedure.
 func (p *soaker) register() {
-	i := p.rnd.IntN(soakProcedures)
+	proc := soakProcedures[p.rnd.IntN(len(soakProcedures))]
+	options := wamp.RegisterOptions{Match: proc.match, Invoke: proc.invoke, ForceRegister: p.rnd.IntN(10) == 0}
+	if p.rnd.IntN(2) == 0 {
+		options.Concurrency = uint64(1 + p.rnd.IntN(3))
+	}
+	p.sendRegister(proc, options)
+}
+
+func (p *soaker) sendRegister(proc procedure, options wamp.RegisterOptions) {
 	id := p.nextRequest()
-	p.requests[id] = &request{kind: wamp.TypeRegister, procedure: soakProcedure(i)}
-	p.send(&wamp.Register{Request: id, Procedure: wamp.URI(soakProcedure(i))})
+	p.requests[id] = &request{kind: wamp.TypeRegister, procedure: proc}
+	p.send(&wamp.Register{Request: id, Options: options, Procedure: wamp.URI(proc.uri)})
 }
 
 // unregister withdraws one, sometimes twice.
 func (p *soaker) unregister() {
-	for reg := range p.regs {
+	for reg, proc := range p.regs {
+		for _, other := range p.requests {
+			if other.kind == wamp.TypeRegister && other.procedure == proc {
+				return // what it would be the end of is hard to say
+			}
+		}
 		id := p.nextRequest()
 		p.requests[id] = &request{kind: wamp.TypeUnregister, registration: reg, again: p.leaving[reg]}
 		p.leaving[reg] = true
 		p.send(&wamp.Unregister{Request: id, Registration: reg})
 		return
 	}
+}
+
+// unregistered ends a registration. Without a request it was revoked, because
+// another session has taken the procedure over.
+func (p *soaker) unregistered(m *wamp.Unregistered) {
+	if m.Request != 0 {
+		if req := p.take(m.Request, wamp.TypeUnregister); req != nil {
+			delete(p.regs, req.registration)
+			delete(p.leaving, req.registration)
+		}
+		return
+	}
+	if _, ok := p.regs[m.Registration]; !ok || p.plain {
+		p.fail("UNREGISTERED for registration %d, which the session does not have, or without having announced that it understands it", m.Registration)
+	}
+	delete(p.regs, m.Registration)
+	delete(p.leaving, m.Registration)
 }

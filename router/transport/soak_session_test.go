@@ -44,10 +44,11 @@ type soaker struct {
 	pub         *publisher
 	directs     map[streamKeyTo]int64
 	calls       map[wamp.ID]*made
-	regs        map[wamp.ID]string
+	regs        map[wamp.ID]procedure
 	leaving     map[wamp.ID]bool // registrations whose end was asked for
 	owed        map[wamp.ID]*owed
-	progressive map[wamp.ID]bool // of owed
+	progressive map[wamp.ID]bool  // of owed
+	parts       map[wamp.ID]int64 // of invocations that come in parts, how many came
 	invoked     wamp.ID
 	pinged      uint64 // the last ping that was sent; and answered
 	ponged      uint64
@@ -64,7 +65,7 @@ type request struct {
 	least        int64 // how far the group was
 	subscription wamp.ID
 	heard        *heard
-	procedure    string
+	procedure    procedure
 	registration wamp.ID
 	again        bool // it was asked for before, so it must fail
 }
@@ -104,8 +105,8 @@ func (sk *soak) connect(rnd *rand.Rand, pl *place, prof *profile) (*soaker, erro
 		ser: wamp.Serializer(rnd.IntN(wamp.NumSerializers)), profile: prof, even: rnd.IntN(2) == 0, plain: rnd.IntN(4) == 0,
 		wake: make(chan struct{}, 1), gone: make(chan struct{}), leave: make(chan struct{}), welcomed: make(chan struct{}),
 		requests: map[wamp.ID]*request{}, barriers: map[wamp.ID]chan struct{}{}, subs: map[wamp.ID]*heard{},
-		directs: map[streamKeyTo]int64{}, calls: map[wamp.ID]*made{}, regs: map[wamp.ID]string{}, leaving: map[wamp.ID]bool{},
-		owed: map[wamp.ID]*owed{}, progressive: map[wamp.ID]bool{}, end: ending{code: -1},
+		directs: map[streamKeyTo]int64{}, calls: map[wamp.ID]*made{}, regs: map[wamp.ID]procedure{}, leaving: map[wamp.ID]bool{},
+		owed: map[wamp.ID]*owed{}, progressive: map[wamp.ID]bool{}, parts: map[wamp.ID]int64{}, end: ending{code: -1},
 	}
 	p.trace.ser = p.ser
 	conn, raw, err := pl.dial(prof.tight)
@@ -302,9 +303,7 @@ func (p *soaker) message(m wamp.Message) {
 			p.regs[m.Registration] = req.procedure
 		}
 	case *wamp.Unregistered:
-		if req := p.take(m.Request, wamp.TypeUnregister); req != nil {
-			delete(p.regs, req.registration)
-		}
+		p.unregistered(m)
 	case *wamp.Event:
 		p.event(m)
 	case *wamp.Result:
@@ -387,10 +386,22 @@ func (p *soaker) errorMessage(m *wamp.ErrorMessage) {
 	delete(p.requests, m.Request)
 	switch {
 	case req.again && (m.Error == wamp.URINoSuchSubscription || m.Error == wamp.URINoSuchRegistration):
+	case req.kind == wamp.TypeUnregister && m.Error == wamp.URINoSuchRegistration && p.revoked(req.registration):
 	case req.kind == wamp.TypeRegister && m.Error == wamp.URIProcedureExists:
 	default:
 		p.fail("%v %d failed with %s", req.kind, m.Request, m.Error)
 	}
+}
+
+// revoked reports whether a registration may have been taken from the session.
+// A callee without features is not told so.
+func (p *soaker) revoked(reg wamp.ID) bool {
+	_, had := p.regs[reg]
+	if p.plain {
+		delete(p.regs, reg)
+		delete(p.leaving, reg)
+	}
+	return !had || p.plain
 }
 
 // over reports whether the connection has ended.
