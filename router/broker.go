@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -15,10 +16,12 @@ const brokerShards = 64
 // A broker keeps the subscriptions of a realm and routes publications.
 type broker struct {
 	stats    *counters
+	meta     *chronicle
 	seed     maphash.Seed
 	lastID   atomic.Uint64
 	exact    [brokerShards]topicShard
 	patterns patterns[subscription]
+	ids      subscriptionIDs
 }
 
 type topicShard struct {
@@ -26,8 +29,9 @@ type topicShard struct {
 	subs map[wamp.URI]*subscription
 }
 
-func (b *broker) init(stats *counters) {
-	b.stats, b.seed = stats, maphash.MakeSeed()
+func (b *broker) init(stats *counters, meta *chronicle) {
+	b.stats, b.meta, b.seed = stats, meta, maphash.MakeSeed()
+	b.ids.init()
 	for i := range b.exact {
 		b.exact[i].subs = make(map[wamp.URI]*subscription)
 	}
@@ -146,10 +150,10 @@ func (b *broker) add(m *member, topic wamp.URI, match wamp.Match, added func(*su
 		defer b.patterns.mu.Unlock()
 		sub := b.patterns.get(topic, match)
 		if sub == nil {
-			sub = &subscription{id: b.newID(), topic: topic, match: match}
+			sub = b.create(m.session, topic, match)
 			b.patterns.put(topic, match, sub)
 		}
-		sub.addLocked(m, added)
+		b.enter(sub, m, added)
 		return
 	}
 	sh := b.shard(topic)
@@ -157,13 +161,38 @@ func (b *broker) add(m *member, topic wamp.URI, match wamp.Match, added func(*su
 	defer sh.mu.Unlock()
 	sub := sh.subs[topic]
 	if sub == nil {
-		sub = &subscription{id: b.newID(), topic: topic, match: match}
+		sub = b.create(m.session, topic, match)
 		sh.subs[topic] = sub
 	}
-	sub.addLocked(m, added)
+	b.enter(sub, m, added)
 }
 
-func (b *broker) newID() wamp.ID { return wamp.ID(b.lastID.Add(1)) }
+// create returns a new subscription that the session wants. The lock of the
+// topic's shard is held, as for enter and exit.
+func (b *broker) create(s *Session, topic wamp.URI, match wamp.Match) *subscription {
+	sub := &subscription{id: wamp.ID(b.lastID.Add(1)), topic: topic, match: match, created: time.Now().UnixMilli()}
+	b.ids.put(sub)
+	b.meta.watch(sub, 1)
+	b.meta.note(metaEvent{topic: subscriptionCreated, session: s, sub: sub})
+	return sub
+}
+
+func (b *broker) enter(sub *subscription, m *member, added func(*subscription)) {
+	sub.addLocked(m, added)
+	b.meta.note(metaEvent{topic: subscriberCame, session: m.session, sub: sub})
+}
+
+// exit takes a member out and reports whether it was the last.
+func (b *broker) exit(sub *subscription, m *member) (last bool) {
+	last = sub.removeLocked(m)
+	b.meta.note(metaEvent{topic: subscriberWent, session: m.session, sub: sub})
+	if last {
+		b.ids.delete(sub)
+		b.meta.watch(sub, -1)
+		b.meta.note(metaEvent{topic: subscriptionDeleted, session: m.session, sub: sub})
+	}
+	return last
+}
 
 // remove takes a member that has left out of its subscription, and forgets a
 // subscription that has no members.
@@ -172,7 +201,7 @@ func (b *broker) remove(m *member) {
 	if sub.match != wamp.Exact {
 		b.patterns.mu.Lock()
 		defer b.patterns.mu.Unlock()
-		if sub.removeLocked(m) {
+		if b.exit(sub, m) {
 			b.patterns.delete(sub.topic, sub.match)
 		}
 		return
@@ -180,7 +209,7 @@ func (b *broker) remove(m *member) {
 	sh := b.shard(sub.topic)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sub.removeLocked(m) {
+	if b.exit(sub, m) {
 		delete(sh.subs, sub.topic)
 	}
 }

@@ -14,7 +14,7 @@ var sections = []string{
 	"Calling and Invocations", "ERROR", "Extension Messages", "Feature Announcement", "IDs", "Invocation ERROR", "Message Codes and Direction",
 	"Ordering Guarantees", "Pattern-based Registrations", "Pattern-based Subscription", "Payload Passthru Mode", "Prefix Matching", "Progressive Call Invocations", "Progressive Call Results",
 	"Protocol Errors", "Publisher Exclusion", "Registration Revocation", "Publisher Identification", "Publishing and Events", "REGISTER",
-	"SUBSCRIBE", "Session Closing", "Session Establishment", "Session Lifecycle", "Sharded Registration",
+	"Registration Meta API", "SUBSCRIBE", "Session Closing", "Session Meta API", "Subscriptions Meta API", "Session Establishment", "Session Lifecycle", "Sharded Registration",
 	"Shared Registration", "Subscriber Black- and Whitelisting", "Ticket-based Authentication", "UNREGISTER",
 	"UNSUBSCRIBE", "URIs", "Wildcard Matching", "YIELD",
 }

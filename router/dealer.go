@@ -14,10 +14,12 @@ import (
 // A dealer keeps the registrations of a realm and carries calls.
 type dealer struct {
 	router *Router
+	meta   *chronicle
 	lastID atomic.Uint64
 
 	mu       sync.RWMutex // guards the following; taken before a registration's mu
 	procs    map[wamp.URI]*registration
+	ids      map[wamp.ID]*registration // all, patterns too
 	patterns patterns[registration]
 }
 
@@ -34,9 +36,10 @@ type Request struct {
 // only as an internal error.
 type Handler func(ctx context.Context, r *Request) (args []any, kwargs map[string]any, err error)
 
-func (d *dealer) init(r *Router) {
-	d.router = r
+func (d *dealer) init(r *Router, meta *chronicle) {
+	d.router, d.meta = r, meta
 	d.procs = make(map[wamp.URI]*registration)
+	d.ids = make(map[wamp.ID]*registration)
 }
 
 // Provide offers a procedure of the gateway's own to the realm's clients. It
@@ -77,6 +80,7 @@ func (d *dealer) getLocked(uri wamp.URI, match wamp.Match) *registration {
 }
 
 func (d *dealer) putLocked(reg *registration) {
+	d.ids[reg.id] = reg
 	if reg.match == wamp.Exact {
 		d.procs[reg.uri] = reg
 		return
@@ -87,6 +91,7 @@ func (d *dealer) putLocked(reg *registration) {
 }
 
 func (d *dealer) deleteLocked(reg *registration) {
+	delete(d.ids, reg.id)
 	if d.getLocked(reg.uri, reg.match) != reg {
 		return // another has taken its place
 	}
@@ -117,7 +122,7 @@ func (s *Session) register(m *wamp.Register) {
 	default:
 		err = s.allowed(ActionRegister, m.Procedure, m.Options.Match)
 	}
-	var kicked *registration
+	var kicked []*endpoint
 	var next []*call
 	if err == nil {
 		kicked, next, err = s.addRegistration(m, invoke)
@@ -126,8 +131,8 @@ func (s *Session) register(m *wamp.Register) {
 		s.fault(wamp.TypeRegister, m.Request, err)
 		return
 	}
-	if kicked != nil {
-		s.realm.dealer.revoke(s.ws, kicked, "wireroom.revoked.reregistered")
+	if len(kicked) > 0 {
+		kicked[0].reg.revoked(s.ws, kicked, "wireroom.revoked.reregistered")
 	}
 	for _, c := range next {
 		c.start(s.ws)
@@ -135,8 +140,9 @@ func (s *Session) register(m *wamp.Register) {
 }
 
 // addRegistration makes the session an endpoint of the registration. It returns
-// a registration that had to make way, and calls that waited for an endpoint.
-func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked *registration, next []*call, err error) {
+// the endpoints of a registration that had to make way, and calls that waited
+// for an endpoint.
+func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked []*endpoint, next []*call, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {
@@ -153,8 +159,7 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked *regi
 		switch err := reg.admits(s, invoke); {
 		case err == nil:
 		case reg.handler == nil && m.Options.ForceRegister:
-			d.deleteLocked(reg)
-			kicked, reg = reg, nil
+			kicked, reg = d.withdrawLocked(reg), nil
 		default:
 			return nil, nil, err
 		}
@@ -162,6 +167,7 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked *regi
 	if reg == nil {
 		reg = &registration{id: d.newID(), uri: m.Procedure, match: m.Options.Match, invoke: invoke, created: time.Now()}
 		d.putLocked(reg)
+		d.meta.note(metaEvent{topic: registrationCreated, session: s, reg: reg})
 	}
 	e := &endpoint{
 		session: s, reg: reg, forward: m.Options.ForwardTimeout && s.features&featureCallTimeout != 0,
@@ -171,6 +177,7 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked *regi
 		s.regs = make(map[wamp.ID]*endpoint)
 	}
 	s.regs[reg.id] = e
+	d.meta.note(metaEvent{topic: calleeCame, session: s, reg: reg})
 	s.reply(&wamp.Registered{Request: m.Request, Registration: reg.id}) // before any INVOCATION: s.mu is held
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
@@ -233,6 +240,9 @@ func (d *dealer) remove(ws *workspace, e *endpoint) {
 			left = append(left, other)
 		}
 	}
+	if len(left) < len(reg.endpoints) { // or it was revoked meanwhile
+		d.noteGoneLocked(e, len(left) == 0)
+	}
 	reg.endpoints = left
 	if len(left) == 0 {
 		d.deleteLocked(reg)
@@ -260,28 +270,44 @@ func (r *registration) giveUp(ws *workspace) {
 	}
 }
 
-// revoke takes the registration from all its callees. Those that understand are
-// told why (WAMP "Registration Revocation"). What they were asked to run goes
-// on.
-func (d *dealer) revoke(ws *workspace, reg *registration, reason wamp.URI) {
-	d.mu.Lock()
+// noteGoneLocked tells that the endpoint is in its registration no more, and
+// with last that nobody is.
+func (d *dealer) noteGoneLocked(e *endpoint, last bool) {
+	d.meta.note(metaEvent{topic: calleeWent, session: e.session, reg: e.reg})
+	if last {
+		d.meta.note(metaEvent{topic: registrationDeleted, session: e.session, reg: e.reg})
+	}
+}
+
+// withdrawLocked takes the registration from all its callees, which revoked
+// has to tell.
+func (d *dealer) withdrawLocked(reg *registration) []*endpoint {
 	d.deleteLocked(reg)
-	d.mu.Unlock()
 	reg.mu.Lock()
+	defer reg.mu.Unlock()
 	endpoints := reg.endpoints
 	reg.endpoints = nil
-	reg.mu.Unlock()
+	for i, e := range endpoints {
+		d.noteGoneLocked(e, i == len(endpoints)-1)
+	}
+	return endpoints
+}
+
+// revoked tells the callees that a registration was taken from, if they
+// understand, why that is (WAMP "Registration Revocation"). What they were asked
+// to run goes on.
+func (r *registration) revoked(ws *workspace, endpoints []*endpoint, reason wamp.URI) {
 	for _, e := range endpoints {
 		s := e.session
 		s.mu.Lock()
-		had := s.regs[reg.id] == e
-		delete(s.regs, reg.id)
+		had := s.regs[r.id] == e
+		delete(s.regs, r.id)
 		s.mu.Unlock()
 		if had && s.features&featureRevokeRegistration != 0 {
-			ws.send(s, s.frame(&wamp.Unregistered{Registration: reg.id, Reason: reason}))
+			ws.send(s, s.frame(&wamp.Unregistered{Registration: r.id, Reason: reason}))
 		}
 	}
-	reg.giveUp(ws)
+	r.giveUp(ws)
 }
 
 // leave takes back what a session that ended had registered, answers the calls

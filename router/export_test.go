@@ -23,12 +23,23 @@ func (r *Realm) Leftovers() string {
 		len(b.patterns.wild.children) != 0 || b.patterns.wild.any != nil {
 		return "patterns"
 	}
+	if len(b.ids.all()) != 0 {
+		return "IDs of subscriptions"
+	}
+	for i := range r.meta.watched {
+		if r.meta.watched[i].Load() != 0 {
+			return "watchers of " + string(metaTopics[i])
+		}
+	}
 	r.dealer.mu.Lock()
 	defer r.dealer.mu.Unlock()
-	for _, reg := range r.dealer.procs {
+	for _, reg := range r.dealer.ids {
 		if reg.handler == nil {
 			return "registrations"
 		}
+	}
+	if len(r.dealer.procs) != len(r.dealer.ids) {
+		return "IDs of registrations"
 	}
 	return ""
 }

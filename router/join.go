@@ -14,7 +14,9 @@ var routerRoles = map[string]any{
 		"pattern_based_subscription":    true,
 		"publisher_exclusion":           true,
 		"publisher_identification":      true,
+		"session_meta_api":              true,
 		"subscriber_blackwhite_listing": true,
+		"subscription_meta_api":         true,
 	}},
 	"dealer": map[string]any{"features": map[string]any{
 		"call_canceling":               true,
@@ -24,7 +26,9 @@ var routerRoles = map[string]any{
 		"pattern_based_registration":   true,
 		"progressive_call_invocations": true,
 		"progressive_call_results":     true,
+		"registration_meta_api":        true,
 		"registration_revocation":      true,
+		"session_meta_api":             true,
 		"shared_registration":          true,
 	}},
 }
@@ -170,7 +174,7 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) bool {
 	}
 	stopTimer(s.hello)
 	s.hello = nil
-	s.authid, s.authrole, s.authmethod = g.AuthID, g.AuthRole, g.AuthMethod
+	s.authid, s.authrole, s.authmethod, s.provider = g.AuthID, g.AuthRole, g.AuthMethod, g.Provider
 	if g.Limits != nil {
 		s.limits = g.Limits
 		s.out.resize(g.Limits.QueueBytes)
@@ -180,6 +184,7 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) bool {
 	welcome := &wamp.Welcome{Session: s.id, Ready: details}
 	s.ws.send(s, seal(s.peer.Framing, s.peer.Serializer, welcome, len(details)))
 	s.joined.Store(true)
+	s.realm.meta.note(metaEvent{topic: sessionJoined, session: s})
 	return true
 }
 

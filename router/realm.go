@@ -15,6 +15,7 @@ type Realm struct {
 	gov    Governor // nil: no topic is governed
 	broker broker
 	dealer dealer
+	meta   chronicle
 
 	welcomes welcomes
 
@@ -24,8 +25,10 @@ type Realm struct {
 
 func newRealm(r *Router, name wamp.URI, rules Authorizer, gov Governor) *Realm {
 	realm := &Realm{router: r, name: name, rules: rules, gov: gov, sessions: make(map[wamp.ID]*Session)}
-	realm.broker.init(&r.stats)
-	realm.dealer.init(r)
+	realm.meta.realm = realm
+	realm.broker.init(&r.stats, &realm.meta)
+	realm.dealer.init(r, &realm.meta)
+	realm.provideMeta()
 	return realm
 }
 
@@ -55,10 +58,13 @@ func (r *Realm) admit(s *Session) {
 	r.sessions[s.id] = s
 }
 
+// forget takes the session off the realm's list. It may be called again.
 func (r *Realm) forget(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.sessions, s.id)
+	if r.sessions[s.id] == s {
+		delete(r.sessions, s.id)
+	}
 }
 
 // Publish routes p and returns its publication ID. Frames are queued when it

@@ -48,6 +48,7 @@ type Session struct {
 	authid     string
 	authrole   string
 	authmethod string
+	provider   string
 	features   uint16
 	joined     atomic.Bool
 
@@ -61,6 +62,8 @@ type Session struct {
 
 	busy   atomic.Bool                // the reader waits, and not for the peer
 	ending atomic.Bool                // End or fail was called
+	killed atomic.Bool                // another session ended this one, for whatever reason it gave
+	silent atomic.Bool                // nobody is told that it left
 	why    atomic.Pointer[wamp.Error] // the first reason to end; nil after a goodbye
 
 	mu          sync.Mutex    // guards the following
@@ -215,7 +218,7 @@ func (s *Session) end(why *wamp.Error, discard bool) {
 		s.router.stats.slowConsumers.Add(1)
 		s.router.stats.discarded.Add(uint64(dropped) + 1)
 	}
-	if why != nil && why.URI == wamp.URIProtocolViolation {
+	if why != nil && why.URI == wamp.URIProtocolViolation && !s.killed.Load() {
 		s.router.stats.violations.Add(1)
 		s.router.log.Warn("protocol violation", "peer", s.peer.RemoteAddr, "err", why)
 	}
@@ -231,7 +234,7 @@ func (s *Session) farewell(why *wamp.Error) wamp.Message {
 	if why.Text != "" {
 		details["message"] = why.Text
 	}
-	if !s.joined.Load() || why.URI == wamp.URIProtocolViolation {
+	if !s.joined.Load() || why.URI == wamp.URIProtocolViolation && !s.killed.Load() {
 		return &wamp.Abort{Details: details, Reason: why.URI}
 	}
 	return &wamp.Goodbye{Details: details, Reason: why.URI}
@@ -296,5 +299,8 @@ func (s *Session) leave() {
 	ws.handOver(&s.router.flushers)
 	putWorkspace(ws)
 	s.realm.forget(s)
+	if !s.silent.Load() {
+		s.realm.meta.note(metaEvent{topic: sessionLeft, session: s})
+	}
 	s.router.stats.left.Add(1)
 }

@@ -18,6 +18,7 @@ type counters struct {
 	strayYields          atomic.Uint64
 	strayCalls           atomic.Uint64
 	rerouted             atomic.Uint64
+	metaLost             atomic.Uint64
 	waited, turnedAway   atomic.Uint64
 	upgradesRefused      atomic.Uint64
 }
@@ -44,6 +45,7 @@ type Stats struct {
 	StrayYields    uint64 // answers to invocations that were over
 	StrayCalls     uint64 // further parts of progressive invocations that were over
 	Rerouted       uint64 // calls passed to another callee because one was not available
+	MetaLost       uint64 // meta events that were not published because too many waited
 
 	// Counted where [Admission] bounds how fast sessions join.
 	Waited          uint64 // sessions whose HELLO had to wait for its turn
@@ -72,6 +74,7 @@ func (c *counters) snapshot(connections int) Stats {
 		StrayYields:    c.strayYields.Load(),
 		StrayCalls:     c.strayCalls.Load(),
 		Rerouted:       c.rerouted.Load(),
+		MetaLost:       c.metaLost.Load(),
 
 		Waited:          c.waited.Load(),
 		TurnedAway:      c.turnedAway.Load(),

@@ -15,6 +15,8 @@ type subscription struct {
 	topic wamp.URI
 	match wamp.Match
 
+	created int64 // in milliseconds of Unix time; an integer, since there may be many subscriptions
+
 	// list is read without a lock. What it points to never changes within
 	// its length; a new member is appended behind it in the same memory, and
 	// members that left stay until they are the majority.

@@ -21,6 +21,7 @@ const (
 	URINoAuthMethod        URI = "wamp.error.no_matching_auth_method"
 	URINoSuchRealm         URI = "wamp.error.no_such_realm"
 	URINoSuchRole          URI = "wamp.error.no_such_role"
+	URINoSuchSession       URI = "wamp.error.no_such_session"
 	URICanceled            URI = "wamp.error.canceled"
 	URITimeout             URI = "wamp.error.timeout"
 	URIUnavailable         URI = "wamp.error.unavailable"

@@ -1,0 +1,208 @@
+package router
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A metaTopic is a topic on which the router tells of a realm.
+type metaTopic uint8
+
+// The meta events (WAMP "Session Meta API", "Registration Meta API",
+// "Subscriptions Meta API").
+const (
+	sessionJoined metaTopic = iota
+	sessionLeft
+	subscriptionCreated
+	subscriberCame
+	subscriberWent
+	subscriptionDeleted
+	registrationCreated
+	calleeCame
+	calleeWent
+	registrationDeleted
+	numMetaTopics
+)
+
+var metaTopics = [numMetaTopics]wamp.URI{
+	sessionJoined:       "wamp.session.on_join",
+	sessionLeft:         "wamp.session.on_leave",
+	subscriptionCreated: "wamp.subscription.on_create",
+	subscriberCame:      "wamp.subscription.on_subscribe",
+	subscriberWent:      "wamp.subscription.on_unsubscribe",
+	subscriptionDeleted: "wamp.subscription.on_delete",
+	registrationCreated: "wamp.registration.on_create",
+	calleeCame:          "wamp.registration.on_register",
+	calleeWent:          "wamp.registration.on_unregister",
+	registrationDeleted: "wamp.registration.on_delete",
+}
+
+// maxMetaEvents is how many meta events of a realm may wait to be published, and
+// again as many may be about to be.
+const maxMetaEvents = 1 << 16
+
+// A metaEvent is what happened to a session, by itself or with a subscription
+// or registration. It is encoded only when it is published.
+type metaEvent struct {
+	topic   metaTopic
+	session *Session
+	sub     *subscription
+	reg     *registration
+}
+
+// args returns the positional arguments of the event.
+func (e *metaEvent) args() []any {
+	s := e.session
+	switch e.topic {
+	case sessionJoined:
+		return []any{s.describe()}
+	case sessionLeft:
+		return []any{s.id, s.authid, s.authrole}
+	case subscriptionCreated:
+		return []any{s.id, e.sub.describe()}
+	case registrationCreated:
+		return []any{s.id, e.reg.describe()}
+	}
+	if e.sub != nil {
+		return []any{s.id, e.sub.id}
+	}
+	return []any{s.id, e.reg.id}
+}
+
+// A chronicle publishes a realm's meta events. Whatever happens is noted where
+// it happens, under the lock that orders it, and told by a goroutine that
+// lives while there is something to tell: so that events about a session, a
+// subscription or a registration come in the order of what they tell, and
+// nobody who joins or subscribes waits for their publication. What nobody is
+// subscribed to is not noted.
+type chronicle struct {
+	realm *Realm
+
+	watched [numMetaTopics]atomic.Int32 // subscriptions that get the topic's events
+
+	owed [numMetaTopics]uint64 // events lost before those that are told next; owned by tell
+
+	mu      sync.Mutex // guards the following; taken after any other lock
+	events  []metaEvent
+	lost    [numMetaTopics]uint64 // since the queue was last taken, when it was full
+	telling bool                  // a goroutine runs tell
+}
+
+// note has the event told, if anybody wants to know. Any locks may be held.
+func (c *chronicle) note(e metaEvent) {
+	if c.watched[e.topic].Load() == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.events) == maxMetaEvents {
+		c.lost[e.topic]++
+		c.realm.router.stats.metaLost.Add(1)
+		return
+	}
+	c.events = append(c.events, e)
+	if !c.telling {
+		c.telling = true
+		c.realm.router.wg.Go(c.tell)
+	}
+}
+
+// tell publishes what was noted until nothing is left.
+func (c *chronicle) tell() {
+	ws := getWorkspace()
+	defer putWorkspace(ws)
+	var events []metaEvent
+	for {
+		clear(events)
+		c.mu.Lock()
+		if len(c.events) == 0 {
+			c.events = nil
+			c.telling = false
+			c.mu.Unlock()
+			return
+		}
+		events, c.events = c.events, events[:0]
+		lost := c.lost
+		c.lost = [numMetaTopics]uint64{}
+		c.mu.Unlock()
+		for i := range events {
+			c.publish(ws, &events[i])
+		}
+		for i, n := range lost { // they came after the ones that were just told
+			c.owed[i] += n
+		}
+	}
+}
+
+// publish tells of one event everybody but the session that it is about, which
+// knows, and may not have been told that it is subscribed yet.
+func (c *chronicle) publish(ws *workspace, e *metaEvent) {
+	payload, err := wamp.NewPayload(wamp.JSON, e.args(), nil)
+	if err != nil {
+		c.realm.router.log.Error("meta event cannot be encoded", "topic", metaTopics[e.topic], "err", err)
+		return
+	}
+	p := &Publication{Topic: metaTopics[e.topic], Payload: payload, From: e.session}
+	if n := c.owed[e.topic]; n > 0 {
+		p.Fields = []wamp.Field{wamp.UintField("_missed", n)}
+		c.owed[e.topic] = 0
+	}
+	c.realm.broker.publish(ws, p)
+	ws.handOver(&c.realm.router.flushers)
+}
+
+// watch notes that a subscription has come, or has gone with n -1.
+func (c *chronicle) watch(sub *subscription, n int32) {
+	if !mayFitMeta(sub.topic, sub.match) {
+		return
+	}
+	for i, topic := range metaTopics {
+		if fitsURI(sub.topic, sub.match, topic) {
+			c.watched[i].Add(n)
+		}
+	}
+}
+
+// mayFitMeta reports false for what fits no URI under "wamp.", quickly.
+func mayFitMeta(pattern wamp.URI, match wamp.Match) bool {
+	const ours = "wamp."
+	switch s := string(pattern); match {
+	case wamp.Prefix:
+		n := min(len(s), len(ours))
+		return s[:n] == ours[:n]
+	case wamp.Wildcard:
+		return strings.HasPrefix(s, ours) || s[0] == '.'
+	default:
+		return strings.HasPrefix(s, ours)
+	}
+}
+
+// fitsURI reports whether uri fits the pattern.
+func fitsURI(pattern wamp.URI, match wamp.Match, uri wamp.URI) bool {
+	switch match {
+	case wamp.Prefix:
+		return strings.HasPrefix(string(uri), string(pattern))
+	case wamp.Wildcard:
+		p, u := string(pattern), string(uri)
+		for {
+			want, restWant, moreWant := strings.Cut(p, ".")
+			have, restHave, moreHave := strings.Cut(u, ".")
+			if want != "" && want != have || moreWant != moreHave {
+				return false
+			}
+			if !moreWant {
+				return true
+			}
+			p, u = restWant, restHave
+		}
+	default:
+		return uri == pattern
+	}
+}
+
+// isoTime returns a time as the meta API shows it: ISO 8601, UTC, milliseconds.
+func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

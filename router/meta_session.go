@@ -1,0 +1,178 @@
+package router
+
+import (
+	"slices"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// sessionProcedures are those of WAMP "Session Meta API".
+func (r *Realm) sessionProcedures() map[wamp.URI]metaProcedure {
+	return map[wamp.URI]metaProcedure{
+		"wamp.session.count":            r.countSessions,
+		"wamp.session.list":             r.listSessions,
+		"wamp.session.get":              r.getSession,
+		"wamp.session.kill":             r.killSession,
+		"wamp.session.kill_by_authid":   r.killByAuthID,
+		"wamp.session.kill_by_authrole": r.killByAuthRole,
+		"wamp.session.kill_all":         r.killAll,
+	}
+}
+
+// describe returns what the meta API tells of a session. Of its transport it
+// tells the kind, never where the peer is: everybody may learn it who may
+// subscribe to wamp.session.on_join.
+func (s *Session) describe() map[string]any {
+	return map[string]any{
+		"session":      s.id,
+		"authid":       s.authid,
+		"authrole":     s.authrole,
+		"authmethod":   s.authmethod,
+		"authprovider": s.provider,
+		"transport": map[string]any{
+			"type":     s.peer.Transport,
+			"protocol": s.peer.Serializer.Subprotocol(),
+			"secure":   s.peer.Secure,
+		},
+	}
+}
+
+// sessionsWhere returns the realm's sessions for which keep is true, without
+// those that are ending.
+func (r *Realm) sessionsWhere(keep func(*Session) bool) []*Session {
+	r.mu.Lock()
+	all := make([]*Session, 0, len(r.sessions))
+	for _, s := range r.sessions {
+		all = append(all, s)
+	}
+	r.mu.Unlock()
+	return slices.DeleteFunc(all, func(s *Session) bool { return s.ending.Load() || !keep(s) })
+}
+
+func sessionIDs(sessions []*Session) []wamp.ID {
+	ids := make([]wamp.ID, len(sessions))
+	for i, s := range sessions {
+		ids[i] = s.id
+	}
+	return ids
+}
+
+// filtered returns the sessions that the call's filter of roles lets through.
+func (r *Realm) filtered(a *metaArgs) ([]*Session, error) {
+	roles, err := a.texts(0, "filter_authroles")
+	if err != nil {
+		return nil, err
+	}
+	return r.sessionsWhere(func(s *Session) bool {
+		return roles == nil || slices.Contains(roles, s.authrole)
+	}), nil
+}
+
+func (r *Realm) countSessions(a *metaArgs) ([]any, error) {
+	if a.at(0) == nil {
+		return []any{r.SessionCount()}, nil
+	}
+	sessions, err := r.filtered(a)
+	return []any{len(sessions)}, err
+}
+
+func (r *Realm) listSessions(a *metaArgs) ([]any, error) {
+	sessions, err := r.filtered(a)
+	return []any{sessionIDs(sessions)}, err
+}
+
+func (r *Realm) getSession(a *metaArgs) ([]any, error) {
+	id, err := a.id(0, "session")
+	if err != nil {
+		return nil, err
+	}
+	s := r.Session(id)
+	if s == nil {
+		return nil, errNoSuchSession(id)
+	}
+	return []any{s.describe()}, nil
+}
+
+func errNoSuchSession(id wamp.ID) error {
+	return wamp.Errorf(wamp.URINoSuchSession, "there is no session %d to do that with", id)
+}
+
+// farewellOf returns what the call says that killed sessions are told.
+func farewellOf(a *metaArgs) (*wamp.Error, error) {
+	why := &wamp.Error{URI: wamp.URICloseKilled}
+	if v := a.dict["reason"]; v != nil {
+		s, _ := v.(string)
+		if why.URI = wamp.URI(s); len(s) > maxURI || !why.URI.Valid() {
+			return nil, wamp.Errorf(wamp.URIInvalidURI, "reason: expected a URI")
+		}
+	}
+	message, given, err := a.option("message")
+	if given {
+		why.Details = map[string]any{"message": message}
+	}
+	return why, err
+}
+
+// kill ends the session and takes it off the list of the realm's at once.
+func (s *Session) kill(why *wamp.Error) {
+	s.killed.Store(true)
+	s.End(why)
+	s.realm.forget(s)
+}
+
+func (r *Realm) killSession(a *metaArgs) ([]any, error) {
+	id, err := a.id(0, "session")
+	if err != nil {
+		return nil, err
+	}
+	why, err := farewellOf(a)
+	if err != nil {
+		return nil, err
+	}
+	s := r.Session(id)
+	if s == nil || s == a.caller || s.ending.Load() {
+		return nil, errNoSuchSession(id)
+	}
+	s.kill(why)
+	return nil, nil
+}
+
+// killWhere kills all sessions but the caller's for which doomed is true.
+func (r *Realm) killWhere(a *metaArgs, doomed func(*Session) bool) ([]*Session, error) {
+	why, err := farewellOf(a)
+	if err != nil {
+		return nil, err
+	}
+	sessions := r.sessionsWhere(func(s *Session) bool { return s != a.caller && doomed(s) })
+	for _, s := range sessions {
+		s.kill(why)
+	}
+	return sessions, nil
+}
+
+func (r *Realm) killByAuthID(a *metaArgs) ([]any, error) {
+	authid, err := a.text(0, "authid")
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := r.killWhere(a, func(s *Session) bool { return s.authid == authid })
+	return []any{sessionIDs(sessions)}, err
+}
+
+func (r *Realm) killByAuthRole(a *metaArgs) ([]any, error) {
+	authrole, err := a.text(0, "authrole")
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := r.killWhere(a, func(s *Session) bool { return s.authrole == authrole })
+	return []any{len(sessions)}, err
+}
+
+// killAll kills in silence: neither meta events nor testaments tell of it.
+func (r *Realm) killAll(a *metaArgs) ([]any, error) {
+	sessions, err := r.killWhere(a, func(s *Session) bool {
+		s.silent.Store(true)
+		return true
+	})
+	return []any{len(sessions)}, err
+}
