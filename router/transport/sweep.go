@@ -23,7 +23,7 @@ type pace struct {
 // that are due together cost a third of what each costs alone, because they
 // and their answers wake fewer threads (BenchmarkPings); but all at once they
 // would hold up what else is to be written.
-const minStep = 100 * time.Millisecond
+const minStep = 250 * time.Millisecond
 
 // quiet is after how many looks without a byte read the stack of a reader that
 // may have grown is replaced.
