@@ -1,5 +1,5 @@
 // Package auth says who a client is and what it may do: client tokens kept in
-// cookies, JWT, WAMP authentication methods, roles with URI patterns, ingest
+// cookies, JWT, WAMP authentication methods, users, roles with URI patterns, ingest
 // keys, and the check of a request's origin.
 //
 //   - [Sessions] hands out client tokens at /session, recognises them at a

@@ -12,15 +12,23 @@ import (
 
 // The WAMP authentication methods.
 const (
-	MethodAnonymous = "anonymous" // nobody; the authid is drawn at random
-	MethodCookie    = "cookie"    // the client token that came with the WebSocket upgrade
-	MethodTicket    = "ticket"    // a JWT or a client token, sent in AUTHENTICATE
+	MethodAnonymous  = "anonymous"  // nobody; the authid is drawn at random
+	MethodCookie     = "cookie"     // the client token that came with the WebSocket upgrade
+	MethodTicket     = "ticket"     // a JWT, a client token or a user's static ticket, sent in AUTHENTICATE
+	MethodCRA        = "wampcra"    // a user's secret or password, by challenge and response
+	MethodSCRAM      = "wamp-scram" // a user's password, which neither side shows the other
+	MethodCryptosign = "cryptosign" // a user's Ed25519 key
 )
+
+// providerStatic is the authprovider of users that the configuration names.
+const providerStatic = "static"
 
 // A Hello is what authentication needs to know of a HELLO message.
 type Hello struct {
-	AuthMethods []string // in the client's order of preference; may be empty
-	AuthID      string   // who the client says it is; may be empty
+	AuthMethods []string       // in the client's order of preference; may be empty
+	AuthID      string         // who the client says it is; may be empty
+	AuthExtra   map[string]any // what the methods need to know before; may be nil
+	Session     wamp.ID        // the ID that the session will have
 }
 
 // A Grant says who a peer is: the outcome of a successful authentication.
@@ -28,8 +36,8 @@ type Grant struct {
 	AuthID     string
 	AuthRole   string
 	AuthMethod string
-	Provider   string         // "anonymous", "session" (a client token) or "jwt"
-	Extra      map[string]any // "client", "user", "expires" (RFC 3339), as far as known; may be nil
+	Provider   string         // "anonymous", "session" (a client token), "jwt" or "static" (a configured user)
+	Extra      map[string]any // "client", "user", "expires" (RFC 3339), "verifier" (of WAMP-SCRAM), as far as known; may be nil
 }
 
 // A Challenge is a question that a joining peer must answer.
@@ -47,12 +55,29 @@ type Auth struct {
 	cfg      RoleConfig
 	policy   *Policy
 	sessions *Sessions
+	rosters  map[wamp.URI]*roster // the users of each realm
 }
 
 // New returns the authentication with cfg, which must be valid. The policy
-// says which roles there are.
-func New(cfg RoleConfig, policy *Policy, sessions *Sessions) *Auth {
-	return &Auth{cfg: cfg, policy: policy, sessions: sessions}
+// says which realms and roles there are. users may be nil.
+func New(cfg RoleConfig, policy *Policy, sessions *Sessions, users *Users) *Auth {
+	a := &Auth{cfg: cfg, policy: policy, sessions: sessions, rosters: make(map[wamp.URI]*roster)}
+	for realm := range policy.realms {
+		a.rosters[realm] = users.in(func(c *UserConfig) (string, bool) {
+			return a.namedRole(realm, &Identity{User: c.Name, Roles: c.Roles})
+		})
+	}
+	return a
+}
+
+// noUsers is the roster of a realm that is not known.
+var noUsers = new(roster)
+
+func (a *Auth) roster(realm wamp.URI) *roster {
+	if r := a.rosters[realm]; r != nil {
+		return r
+	}
+	return noUsers
 }
 
 // Begin decides by which method a peer authenticates, and starts it. id is
@@ -61,17 +86,26 @@ func New(cfg RoleConfig, policy *Policy, sessions *Sessions) *Auth {
 //
 // Of the methods that the client lists, in its order, the first that is
 // offered here and fits is taken: a cookie fits if it came along and is still
-// good, whatever comes first otherwise. A client that lists none gets cookie
-// if that fits, and else anonymous.
+// good, whatever comes first otherwise; a user's method if the user, or what is
+// made up for a name that nobody has, has a credential for it. A client that
+// lists none gets cookie if that fits, and else anonymous.
 func (a *Auth) Begin(_ context.Context, realm wamp.URI, hello Hello, id *Identity) (*Grant, *Challenge, error) {
 	methods := hello.AuthMethods
 	if len(methods) == 0 {
 		methods = []string{MethodCookie, MethodAnonymous}
 	}
-	for _, method := range methods {
+	methods = methods[:min(len(methods), maxMethods)]
+	for i, method := range methods {
+		if slices.Contains(methods[:i], method) {
+			continue
+		}
 		switch method {
 		case MethodTicket:
 			return nil, a.ticket(realm, hello.AuthID), nil
+		case MethodCRA, MethodSCRAM, MethodCryptosign:
+			if c, err := a.challengeUser(a.roster(realm), method, &hello); c != nil || err != nil {
+				return nil, c, err
+			}
 		case MethodCookie:
 			if !id.Live(time.Now()) {
 				continue
@@ -91,6 +125,23 @@ func (a *Auth) Begin(_ context.Context, realm wamp.URI, hello Hello, id *Identit
 	return nil, nil, a.noMethod(realm, hello.AuthMethods, id)
 }
 
+// maxMethods is how many of the methods that a client lists are looked at.
+const maxMethods = 16
+
+// challengeUser starts a method of users, or returns neither if it does not
+// fit.
+func (a *Auth) challengeUser(r *roster, method string, hello *Hello) (*Challenge, error) {
+	switch {
+	case method == MethodCRA && r.cra && nameable(hello.AuthID):
+		return a.challengeCRA(r, hello), nil
+	case method == MethodSCRAM && r.scram:
+		return a.challengeSCRAM(r, hello)
+	case method == MethodCryptosign && len(r.keys) > 0:
+		return a.challengeCryptosign(r, hello)
+	}
+	return nil, nil
+}
+
 // noMethod is the error when no method fits. It says which would have been
 // offered, in a fixed order.
 func (a *Auth) noMethod(realm wamp.URI, asked []string, id *Identity) error {
@@ -99,6 +150,15 @@ func (a *Auth) noMethod(realm wamp.URI, asked []string, id *Identity) error {
 		offered = append(offered, MethodAnonymous)
 	}
 	offered = append(offered, MethodCookie)
+	r := a.roster(realm)
+	for _, m := range []struct {
+		method string
+		usable bool
+	}{{MethodCRA, r.cra}, {MethodSCRAM, r.scram}, {MethodCryptosign, len(r.keys) > 0}} {
+		if m.usable {
+			offered = append(offered, m.method)
+		}
+	}
 	text := "realm offers " + strings.Join(offered, ", ")
 	if slices.Contains(asked, MethodCookie) || len(asked) == 0 {
 		if id.Live(time.Now()) {
@@ -111,10 +171,14 @@ func (a *Auth) noMethod(realm wamp.URI, asked []string, id *Identity) error {
 }
 
 // ticket asks for a ticket, and takes nobody but authid, if that is not empty.
+// A static ticket is good only with its user's name.
 func (a *Auth) ticket(realm wamp.URI, authid string) *Challenge {
 	return &Challenge{
 		Method: MethodTicket,
 		Answer: func(ctx context.Context, signature string, _ map[string]any) (*Grant, error) {
+			if m := a.roster(realm).byTicket(authid, Secret(signature)); m != nil {
+				return m.grant(MethodTicket), nil
+			}
 			id, err := a.sessions.Ticket(ctx, Secret(signature))
 			if err != nil {
 				return nil, ticketError(err)

@@ -25,7 +25,7 @@ func newAuth(t testing.TB, store auth.TokenStore, change func(cfg *auth.RoleConf
 	if change != nil {
 		change(&cfg)
 	}
-	return auth.New(cfg, policy, s), s
+	return auth.New(cfg, policy, s, nil), s
 }
 
 func TestBegin(t *testing.T) {

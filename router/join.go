@@ -132,7 +132,8 @@ func (s *Session) greet(m wamp.Hello) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.router.cfg.HelloTimeout)
 	defer cancel()
-	grant, challenge, err := s.router.auth.Authenticate(ctx, Joining{Realm: m.Realm, Hello: &m, Peer: &s.peer})
+	s.id = realm.draw()
+	grant, challenge, err := s.router.auth.Authenticate(ctx, Joining{Realm: m.Realm, Hello: &m, Peer: &s.peer, Session: s.id})
 	switch {
 	case err != nil:
 		return s.refuse(err)

@@ -12,6 +12,10 @@ type Joining struct {
 	Realm wamp.URI
 	Hello *wamp.Hello // valid during the call only
 	Peer  *Peer
+
+	// Session is the ID that the session will have, for methods that bind
+	// what a peer signs to it.
+	Session wamp.ID
 }
 
 // A Grant says who a peer is: the outcome of a successful authentication.

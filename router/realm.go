@@ -49,11 +49,29 @@ func (r *Realm) SessionCount() int {
 	return len(r.sessions)
 }
 
-// admit draws the session's ID and makes it a session of the realm.
+// draw returns an ID that no session of the realm has.
+func (r *Realm) draw() wamp.ID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.drawLocked()
+}
+
+func (r *Realm) drawLocked() wamp.ID {
+	id := NewID()
+	for r.sessions[id] != nil {
+		id = NewID()
+	}
+	return id
+}
+
+// admit makes s a session of the realm, with the ID that was drawn for it. In
+// the one case in 2^53 that another one joined with the same ID meanwhile, it
+// gets another.
 func (r *Realm) admit(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for s.id = NewID(); r.sessions[s.id] != nil; s.id = NewID() {
+	if r.sessions[s.id] != nil {
+		s.id = r.drawLocked()
 	}
 	r.sessions[s.id] = s
 }

@@ -19,7 +19,10 @@ type authenticator struct {
 // Authenticate implements [router.Authenticator].
 func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*router.Grant, *router.Challenge, error) {
 	id, _ := j.Peer.Identity.(*auth.Identity)
-	g, ch, err := a.auth.Begin(ctx, j.Realm, auth.Hello{AuthMethods: j.Hello.AuthMethods, AuthID: j.Hello.AuthID}, id)
+	hello := auth.Hello{
+		AuthMethods: j.Hello.AuthMethods, AuthID: j.Hello.AuthID, AuthExtra: j.Hello.AuthExtra, Session: j.Session,
+	}
+	g, ch, err := a.auth.Begin(ctx, j.Realm, hello, id)
 	switch {
 	case err != nil:
 		return nil, nil, err

@@ -87,6 +87,10 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		}
 	}
 	g.sessions = auth.NewSessions(cfg.Sessions, g.store, verifier, origins, log.With("part", "sessions"))
+	users, err := configuredUsers(ctx, cfg.Users, g.store)
+	if err != nil {
+		return nil, err
+	}
 
 	// What.
 	catalogue, err := events.NewCatalogue(cfg.Classes)
@@ -101,7 +105,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	undo = append(undo, g.hub.Close)
 
 	// Between whom.
-	g.router = router.New(cfg.Router, authenticator{auth.New(cfg.Identity, policy, g.sessions), cfg.RoleLimits}, log.With("part", "router"))
+	g.router = router.New(cfg.Router, authenticator{auth.New(cfg.Identity, policy, g.sessions, users), cfg.RoleLimits}, log.With("part", "router"))
 	govern := &governor{
 		hub: g.hub, anonymous: cfg.Identity.Anonymous, log: log.With("part", "replay"),
 		realm: func() *router.Realm { return deliver.realm },
@@ -174,6 +178,19 @@ func openStore(path string, log *slog.Logger) (*embedded.Store, error) {
 		return nil, err
 	}
 	return store, nil
+}
+
+// configuredUsers returns the users of the configuration, or nil if it has
+// none.
+func configuredUsers(ctx context.Context, cfg auth.UsersConfig, store auth.TokenStore) (*auth.Users, error) {
+	if len(cfg) == 0 {
+		return nil, nil
+	}
+	key, err := auth.DecoyKey(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	return auth.NewUsers(cfg, key)
 }
 
 // hubConfig lets the hub take whatever may come in by one of the wires.

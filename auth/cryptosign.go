@@ -1,0 +1,66 @@
+package auth
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// challengeCryptosign starts WAMP-Cryptosign with the public key in HELLO. It
+// challenges every key, known or not; without a key that is one, it returns an
+// error.
+func (a *Auth) challengeCryptosign(r *roster, hello *Hello) (*Challenge, error) {
+	text, _ := hello.AuthExtra["pubkey"].(string)
+	key, ok := publicKey(text)
+	if !ok {
+		return nil, clientMistake("cryptosign: authextra.pubkey: expected an Ed25519 public key as 64 hexadecimal digits, found something else")
+	}
+	if err := refuseBinding(MethodCryptosign, hello); err != nil {
+		return nil, err
+	}
+	challenge := make([]byte, 32)
+	rand.Read(challenge) // never fails: the runtime ends the process instead
+	authID := hello.AuthID
+	return &Challenge{
+		Method: MethodCryptosign,
+		Extra:  map[string]any{"challenge": hex.EncodeToString(challenge), "channel_binding": nil},
+		Answer: func(_ context.Context, signature string, _ map[string]any) (*Grant, error) {
+			err := verifyCryptosign(key[:], challenge, signature)
+			m := r.keys[key]
+			switch {
+			case err != nil:
+				return nil, errRefused("cryptosign: %w", err)
+			case m == nil:
+				return nil, errRefused("cryptosign: nobody has the key %s", text)
+			case authID != "" && authID != m.name:
+				return nil, errRefused("cryptosign: the key of %q came with the authid %q", m.name, authID)
+			}
+			return m.grant(MethodCryptosign), nil
+		},
+	}, nil
+}
+
+// verifyCryptosign checks an answer: the signature and, behind it, the message
+// that is signed, which must be the challenge, in hex.
+func verifyCryptosign(key ed25519.PublicKey, challenge []byte, answer string) error {
+	const size = ed25519.SignatureSize + 32
+	if len(answer) != hex.EncodedLen(size) {
+		return fmt.Errorf("expected a signature and the challenge, %d hexadecimal digits, found %d bytes", hex.EncodedLen(size), len(answer))
+	}
+	b, err := hex.DecodeString(answer)
+	if err != nil {
+		return errors.New("expected hexadecimal digits, found something else")
+	}
+	signature, message := b[:ed25519.SignatureSize], b[ed25519.SignatureSize:]
+	if subtle.ConstantTimeCompare(message, challenge) == 0 {
+		return errors.New("what is signed is not the challenge")
+	}
+	if !ed25519.Verify(key, message, signature) {
+		return errors.New("the signature is wrong")
+	}
+	return nil
+}
