@@ -1,5 +1,7 @@
 package auth
 
+import "encoding/base64"
+
 // What the external tests look at.
 var Candidates = candidates
 
@@ -30,4 +32,35 @@ func (s *Sessions) Locked(secret Secret) bool {
 		return false
 	}
 	return true
+}
+
+// SASLprep and DecodeBase64 are what credentials go through.
+var (
+	SASLprep         = saslprep
+	DecodeBase64     = decodeBase64
+	VerifyCryptosign = verifyCryptosign
+)
+
+// MaxModels bounds how many looks of users are told apart.
+const MaxModels = maxModels
+
+// JudgeSCRAM judges the last message of an exchange whose earlier ones are
+// given, with the credential cfg.
+func JudgeSCRAM(cfg *SCRAMConfig, authID, clientNonce, nonce, proof string, extra map[string]any) (verifier string, err error) {
+	m := newMember(&UserConfig{SCRAM: cfg}, "")
+	x := scramExchange{authID: authID, clientNonce: clientNonce, nonce: nonce, secret: m.scram}
+	return x.judge(proof, extra)
+}
+
+// KeysOf returns the credential that has the password, with the salt and cost
+// of cfg.
+func KeysOf(password Secret, cfg SCRAMConfig) (*SCRAMConfig, error) {
+	salted, err := saltPassword(password, &cfg)
+	if err != nil {
+		return nil, err
+	}
+	stored, server := scramKeys(salted)
+	cfg.StoredKey = Secret(base64.StdEncoding.EncodeToString(stored[:]))
+	cfg.ServerKey = Secret(base64.StdEncoding.EncodeToString(server[:]))
+	return &cfg, nil
 }

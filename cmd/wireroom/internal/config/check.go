@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/events"
 )
 
@@ -46,7 +47,17 @@ func (c *Config) check(d *decoder) {
 func (c *Config) checkRoles(report func(path string, err error)) {
 	unknown := func(path, role string) {
 		if _, ok := c.Roles[role]; !ok {
-			report(path, fmt.Errorf("expected one of the roles %q, found %q", slices.Sorted(maps.Keys(c.Roles)), role))
+			report(path, noRole(c.Roles, role))
+		}
+	}
+	for _, user := range c.Users {
+		for i, role := range user.Roles {
+			if _, ok := c.Roles[role]; !ok {
+				c.usersReport(fmt.Sprintf("%s.roles[%d]", user.Name, i), noRole(c.Roles, role))
+			}
+		}
+		if len(user.Roles) == 0 && c.Identity.Default == "" {
+			c.usersReport(user.Name+".roles", errors.New("expected a role, as there is no auth.default_role, found none"))
 		}
 	}
 	if c.Identity.Default != "" {
@@ -64,6 +75,10 @@ func (c *Config) checkRoles(report func(path string, err error)) {
 			}
 		}
 	}
+}
+
+func noRole(roles auth.Roles, role string) error {
+	return fmt.Errorf("expected one of the roles %q, found %q", slices.Sorted(maps.Keys(roles)), role)
 }
 
 // check reports a certificate that cannot be used. It never quotes the key.

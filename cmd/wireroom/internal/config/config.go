@@ -47,8 +47,9 @@ type Config struct {
 	Store  Store
 
 	Sessions auth.SessionConfig
-	JWT      *auth.JWTConfig // nil: no JWT is accepted
-	Identity auth.RoleConfig // which role a client without one gets
+	JWT      *auth.JWTConfig  // nil: no JWT is accepted
+	Identity auth.RoleConfig  // which role a client without one gets
+	Users    auth.UsersConfig // in the order of their file
 	Roles    auth.Roles
 	Keys     auth.KeysConfig
 	Origins  []string // as [auth.NewOrigins] takes them
@@ -63,6 +64,8 @@ type Config struct {
 
 	Shutdown time.Duration        // for everything to come to an end
 	Classes  []events.ClassConfig // in the order of the file
+
+	usersReport func(field string, err error) // reports problems with users, wherever they stand
 }
 
 // An Ingest bounds what web applications post.
@@ -122,8 +125,8 @@ func parse(name string, data []byte, builtIn bool) (*Config, Problems) {
 		d.at[""] = root
 		d.object(root, "", func(o *object) { c.read(o) })
 	}
-	if len(d.problems) > 0 {
-		return nil, d.problems.sort()
+	if problems := append(d.problems.sort(), d.others...); len(problems) > 0 {
+		return nil, problems
 	}
 	return c, nil
 }

@@ -28,6 +28,7 @@ type decoder struct {
 	builtIn  bool                  // the file is our own, and may have a weak key
 	at       map[string]*yaml.Node // where each path stands
 	problems Problems
+	others   Problems        // of another file, which this one names; in order
 	skip     map[string]bool // paths that were reported already: not there, or unreadable as a whole
 	nodes    int             // visited
 

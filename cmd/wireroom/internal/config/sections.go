@@ -129,7 +129,6 @@ func (c *Config) readSessions(o *object) {
 }
 
 func (c *Config) readAuth(o *object) {
-	o.unsupported("users")
 	jwt := auth.DefaultJWTConfig()
 	if o.sub("jwt", func(o *object) {
 		o.strings("algorithms", "HS256, RS256, ES256, EdDSA", &jwt.Algorithms, "["+strings.Join(jwt.Algorithms, ", ")+"]")
@@ -144,6 +143,7 @@ func (c *Config) readAuth(o *object) {
 	}) {
 		c.JWT = &jwt
 	}
+	c.readUsers(o)
 	o.string("anonymous_role", &c.Identity.Anonymous)
 	o.string("default_role", &c.Identity.Default)
 	o.validate(c.Identity.Validate)
