@@ -63,7 +63,7 @@ const (
 	minSCRAMSalt  = 8
 	maxSCRAMSalt  = 64
 	maxIterations = 10_000_000
-	maxUserKeys = 64 // of one user
+	maxUserKeys   = 64 // of one user
 )
 
 // Validate reports each bad field. It never prints a credential.

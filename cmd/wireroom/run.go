@@ -63,6 +63,7 @@ http://127.0.0.1:8080/.`),
 		newSubscribe(),
 		newCall(),
 		newToken(),
+		newUser(),
 		bench.Command(),
 		newVersion(),
 	)
