@@ -34,6 +34,9 @@ func FuzzParse(f *testing.F) {
 		}
 		lines := strings.Split(breaks.Replace(string(data)), "\n")
 		for i, p := range problems {
+			if p.File != "wireroom.yaml" {
+				break // of a file with users, which come last
+			}
 			if p.Line < 1 || p.Line > len(lines)+1 || p.Column < 1 || p.Column > len(data)+2 {
 				t.Errorf("problem %s is outside of the %d lines", p, len(lines))
 			}
