@@ -105,8 +105,12 @@ func (s *Session) callGateway(m *wamp.Call, reg *registration) error {
 	if err != nil {
 		return err
 	}
+	frame := seal(s.peer.Framing, s.peer.Serializer, &wamp.Result{Request: m.Request, Payload: payload}, payload.Len())
+	if !s.takes(frame) {
+		return wamp.Errorf(wamp.URIPayloadSize, "the result of %q is longer than this session takes", clip(string(m.Procedure)))
+	}
 	s.router.stats.calls.Add(1)
-	s.ws.send(s, seal(s.peer.Framing, s.peer.Serializer, &wamp.Result{Request: m.Request, Payload: payload}, payload.Len()))
+	s.ws.send(s, frame)
 	return nil
 }
 

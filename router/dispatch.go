@@ -156,6 +156,10 @@ func (c *call) invoke(ws *workspace, e *endpoint, m *wamp.Call) error {
 	if e.forward {
 		inv.Timeout = m.Options.Timeout
 	}
+	if !callee.takesInvocation(inv) {
+		inv.Payload = wamp.Payload{}
+		return wamp.Errorf(wamp.URIPayloadSize, "the arguments are longer than the callee of %q takes", clip(string(m.Procedure)))
+	}
 	result, err := c.enterCallee(e, inv)
 	inv.Payload = wamp.Payload{}
 	if err == nil {
@@ -195,6 +199,20 @@ func (c *call) enterCallee(e *endpoint, inv *wamp.Invocation) (pushed, error) {
 
 func (s *Session) invocationFrame(inv *wamp.Invocation) []byte {
 	return seal(s.peer.Framing, s.peer.Serializer, inv, inv.Payload.Len())
+}
+
+// surelyTaken is by how much an invocation is longer than its payload at most,
+// as a rule.
+const surelyTaken = 4 << 10
+
+// takesInvocation reports whether inv is no longer than the peer takes,
+// whatever ID it gets, which it may change.
+func (s *Session) takesInvocation(inv *wamp.Invocation) bool {
+	if most := s.peer.MaxFrame; most == 0 || inv.Payload.Len()+surelyTaken <= most {
+		return true
+	}
+	inv.Request = wamp.MaxID
+	return s.takes(s.invocationFrame(inv))
 }
 
 // enterCalleeLocked does what enterCallee says. frame is inv, encoded, if that

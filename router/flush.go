@@ -75,6 +75,8 @@ func (ws *workspace) pushed(s *Session, p pushed) bool {
 		return true
 	case overflow:
 		s.overflow()
+	case tooLong:
+		s.tooLong()
 	}
 	return false
 }

@@ -69,6 +69,13 @@ type Peer struct {
 	RemoteAddr string // host:port, for logs and limits
 	Secure     bool   // the connection is encrypted
 
+	// MaxFrame is how many bytes a framed message may have for the peer to
+	// take it, at least 512 and below 4 GiB, or 0 if there is no such limit.
+	// The router sends none that is longer: an event that is counts as missed,
+	// a result or an invocation becomes an error for the caller, and anything
+	// else ends the session.
+	MaxFrame int
+
 	// Identity is what the transport's listener found out about the peer
 	// before WAMP began, such as a client token from a cookie. The router
 	// hands it to the [Authenticator] and does not look into it.

@@ -20,6 +20,10 @@ const (
 	// gatherBytes is how much may wait for a lingering flush. More gains
 	// nothing from waiting.
 	gatherBytes = 16 << 10
+
+	// missedRoom is by how much saying how many events were missed before
+	// an event may lengthen it.
+	missedRoom = 40
 )
 
 var bursts = sync.Pool{New: func() any { return new([burstFrames]entry) }}
@@ -31,8 +35,9 @@ const (
 	queued   pushed = iota // someone else is flushing, or will
 	flushIt                // queued, and the caller must now have the session flushed
 	lingerIt               // queued, and the caller must see to it that the session is flushed within the frame's linger
-	dropped                // not queued: the queue is full of what is worth no less, and its member will be told
+	dropped                // not queued: too long, or the queue is full of what is worth no less; its member will be told
 	overflow               // not queued: the queue is full, and the session must end
+	tooLong                // not queued: the peer takes no frame as long as this, and the session must end
 	refused                // not queued: the session is ending, or does not want the frame
 )
 
@@ -76,8 +81,9 @@ type outbox struct {
 	limit   int     // of bytes
 	loose   int     // in entries that may be dropped
 	duty    outboxDuty
-	over    bool                // a frame did not fit: the session will be ended
+	over    bool                // a frame did not fit, or was too long: the session will be ended
 	closed  bool                // nothing more is taken in
+	most    uint32              // bytes of a frame that the peer takes; 0: any. Set before anything is queued
 	backlog *backlog            // nil unless much waits
 	burst   *[burstFrames]entry // borrowed; nil if keep was enough
 	room    chan struct{}       // closed when there is room again; nil: nobody waits
@@ -97,6 +103,17 @@ func (o *outbox) push(frame []byte) pushed {
 func (o *outbox) pushLocked(e entry, linger time.Duration) pushed {
 	if o.closed || o.over {
 		return refused
+	}
+	if o.most > 0 && len(e.frame) > int(o.most)-missedRoom {
+		switch {
+		case e.member != nil:
+			e.member.missed++
+			e.member.session.router.stats.tooLong.Add(1)
+			return dropped
+		case len(e.frame) > int(o.most):
+			o.over = true
+			return tooLong
+		}
 	}
 	if o.backlog != nil && e.latest() {
 		o.supersede(&e)

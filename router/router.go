@@ -73,7 +73,7 @@ func (r *Router) Realm(name wamp.URI) *Realm { return (*r.realms.Load())[name] }
 // router that is shutting down closes the link at once.
 func (r *Router) Attach(link Link, peer Peer) *Session {
 	s := &Session{router: r, link: link, peer: peer, limits: &r.cfg.Limits}
-	s.out.limit = r.cfg.QueueBytes
+	s.out.limit, s.out.most = r.cfg.QueueBytes, uint32(peer.MaxFrame)
 	r.mu.Lock()
 	closing := r.closing
 	if !closing {

@@ -169,6 +169,9 @@ func (s *Session) sendLater(frame []byte) bool {
 	case overflow:
 		s.overflow()
 		return false
+	case tooLong:
+		s.tooLong()
+		return false
 	case refused:
 		return false
 	}
@@ -204,6 +207,20 @@ func (s *Session) overflow() {
 	}, true)
 }
 
+// tooLong ends a session that must be sent what is longer than its peer takes.
+func (s *Session) tooLong() {
+	s.router.stats.tooLongEnds.Add(1)
+	s.End(&wamp.Error{
+		URI:  wamp.URIPayloadSize,
+		Text: "a message is longer than this session takes",
+	})
+}
+
+// takes reports whether frame is no longer than the peer takes.
+func (s *Session) takes(frame []byte) bool {
+	return s.peer.MaxFrame == 0 || len(frame) <= s.peer.MaxFrame
+}
+
 func (s *Session) end(why *wamp.Error, discard bool) {
 	if !s.ending.CompareAndSwap(false, true) {
 		return
@@ -211,7 +228,9 @@ func (s *Session) end(why *wamp.Error, discard bool) {
 	s.why.Store(why)
 	var last []byte
 	if why != nil {
-		last = s.frame(s.farewell(why))
+		if last = s.frame(s.farewell(why)); !s.takes(last) {
+			last = s.frame(s.farewell(&wamp.Error{URI: why.URI}))
+		}
 	}
 	_, flush, dropped := s.out.close(discard, last, s.link.CloseFrame(why))
 	if discard {

@@ -15,6 +15,7 @@ type counters struct {
 	pauses               atomic.Uint64
 	writeTimeouts        atomic.Uint64
 	untranslatable       atomic.Uint64
+	tooLong, tooLongEnds atomic.Uint64
 	strayYields          atomic.Uint64
 	strayCalls           atomic.Uint64
 	rerouted             atomic.Uint64
@@ -42,6 +43,8 @@ type Stats struct {
 	Pauses         uint64 // times that a session was not read for a while, because it sent too much
 	WriteTimeouts  uint64 // sessions ended because a write took too long
 	Untranslatable uint64 // events that a receiver's serializer cannot express
+	TooLong        uint64 // events that are longer than a receiver takes, which it is told that it missed
+	TooLongEnds    uint64 // sessions ended because another message was longer than they take
 	StrayYields    uint64 // answers to invocations that were over
 	StrayCalls     uint64 // further parts of progressive invocations that were over
 	Rerouted       uint64 // calls passed to another callee because one was not available
@@ -71,6 +74,8 @@ func (c *counters) snapshot(connections int) Stats {
 		Pauses:         c.pauses.Load(),
 		WriteTimeouts:  c.writeTimeouts.Load(),
 		Untranslatable: c.untranslatable.Load(),
+		TooLong:        c.tooLong.Load(),
+		TooLongEnds:    c.tooLongEnds.Load(),
 		StrayYields:    c.strayYields.Load(),
 		StrayCalls:     c.strayCalls.Load(),
 		Rerouted:       c.rerouted.Load(),

@@ -61,6 +61,14 @@ func (c *call) more(ws *workspace, m *wamp.Call) {
 	inv := &ws.invocation
 	*inv = *details
 	inv.Progress, inv.Payload = m.Options.Progress, payload
+	if !callee.takesInvocation(inv) {
+		inv.Payload = wamp.Payload{}
+		if c.fault(ws, wamp.Errorf(wamp.URIPayloadSize, "the arguments are longer than the callee takes")) {
+			c.interrupt(ws, wamp.KillNoWait, wamp.URIPayloadSize)
+		}
+		return
+	}
+	inv.Request = details.Request
 	frame := callee.invocationFrame(inv)
 	inv.Payload = wamp.Payload{}
 	c.mu.Lock()

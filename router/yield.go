@@ -36,6 +36,12 @@ func (d *dealer) yield(ws *workspace, s *Session, m *wamp.Yield) error {
 	*res = wamp.Result{Request: c.request, Progress: m.Progress, TransactionHash: m.TransactionHash, Passthru: m.Passthru, Payload: payload}
 	frame := seal(to.Framing, to.Serializer, res, payload.Len())
 	res.Payload = wamp.Payload{}
+	if !c.caller.takes(frame) {
+		if c.fault(ws, wamp.Errorf(wamp.URIPayloadSize, "the result is longer than the caller takes")) && m.Progress {
+			c.interrupt(ws, wamp.KillNoWait, wamp.URIPayloadSize)
+		}
+		return nil
+	}
 	if !m.Progress {
 		if !c.answer(ws, frame) {
 			d.router.stats.strayYields.Add(1)
@@ -83,6 +89,10 @@ func (d *dealer) fail(ws *workspace, s *Session, m *wamp.ErrorMessage) error {
 	frame := seal(to.Framing, to.Serializer, &wamp.ErrorMessage{
 		RequestType: wamp.TypeCall, Request: c.request, Error: uri, Payload: payload, Passthru: m.Passthru,
 	}, payload.Len())
+	if !c.caller.takes(frame) {
+		c.fault(ws, wamp.Errorf(uri, "the arguments of the callee's error are longer than the caller takes"))
+		return nil
+	}
 	if c.answer(ws, frame) {
 		d.router.stats.callErrors.Add(1)
 	} else {

@@ -18,12 +18,14 @@ type found struct {
 	need    int    // with size 0: at least so many bytes are needed to go on
 }
 
-// An assembler turns frames into messages.
+// An assembler turns frames into messages. Those of RawSocket are messages
+// already.
 type assembler struct {
 	// Fixed at construction.
 	max     int    // bytes of a message, before and after it is inflated
 	data    opcode // opText or opBinary: what messages must be
 	deflate bool   // permessage-deflate was negotiated
+	raw     bool   // the frames are those of RawSocket
 
 	begun  bool    // the last data frame was not the final one of its message
 	packed bool    // begun: the message is compressed
@@ -34,6 +36,9 @@ type assembler struct {
 // next takes the first frame out of b and unmasks it in place. A payload that
 // it returns is valid until the next call of next or release.
 func (a *assembler) next(b []byte) (f found, bad *violation) {
+	if a.raw {
+		return a.nextRaw(b)
+	}
 	if len(b) == 0 {
 		return found{need: 1}, nil
 	}

@@ -38,7 +38,7 @@ func (c closeCode) sendable() bool {
 	}
 }
 
-// A violation is what a peer did against RFC 6455 or a limit.
+// A violation is what a peer did against RFC 6455, WAMP's RawSocket or a limit.
 type violation struct {
 	code closeCode
 	text string // for the peer and the log
@@ -48,13 +48,13 @@ func violates(code closeCode, format string, args ...any) *violation {
 	return &violation{code: code, text: fmt.Sprintf(format, args...)}
 }
 
-// err returns what the session is ended with.
-func (v *violation) err() *wamp.Error {
+// err returns what the session is ended with. wire is what the peer speaks.
+func (v *violation) err(wire string) *wamp.Error {
 	uri := wamp.URIProtocolViolation
 	if v.code == closeTooBig {
 		uri = wamp.URIPayloadSize
 	}
-	return &wamp.Error{URI: uri, Text: "WebSocket: " + v.text}
+	return &wamp.Error{URI: uri, Text: wire + ": " + v.text}
 }
 
 // closeFrame returns a close frame of a server. The reason is cut to what a

@@ -51,7 +51,7 @@ type wire interface {
 
 var _ router.Link = (*conn)(nil)
 
-// A conn is one WebSocket connection, and the link of its session.
+// A conn is one WebSocket or RawSocket connection, and the link of its session.
 //
 // One goroutine at a time owns it, the reader: that in wait, or the worker of
 // the crew that it has handed over to. The methods of [router.Link] are called by
@@ -61,6 +61,7 @@ type conn struct {
 	srv   *Server
 	shard *shard
 	wire  wire
+	takes int // bytes of a message that a RawSocket peer takes; 0: it is a WebSocket
 
 	// Set by begin before the sweeper gets to know the connection.
 	sess session
@@ -120,8 +121,11 @@ func (c *conn) Write(bufs [][]byte, deadline time.Time) error {
 
 // CloseFrame implements [router.Link]. What the peer's own frames call for
 // (the code that fits its violation, or the echo of its close frame) goes
-// before why.
+// before why. RawSocket has no close frame.
 func (c *conn) CloseFrame(why *wamp.Error) []byte {
+	if c.takes > 0 {
+		return nil
+	}
 	if v := c.verdict.Load(); v != nil {
 		return closeFrame(v.code, v.text)
 	}
@@ -133,7 +137,9 @@ func (c *conn) CloseFrame(why *wamp.Error) []byte {
 // the peer broke the protocol (7.1.7). In the latter case, and if the system
 // can do it, only our direction is closed at first: closing a socket while
 // unread bytes are in it makes the system throw away what the peer has not
-// read yet, the close frame among it.
+// read yet, the close frame among it. On a RawSocket, which has no close
+// frames, that is how the peer is asked to close, and its end of file is what
+// the reader waits for.
 func (c *conn) Finish(patience time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,7 +147,7 @@ func (c *conn) Finish(patience time.Duration) {
 		return
 	}
 	c.finishing = true
-	if c.parted || c.failed && !c.wire.finish() {
+	if c.parted || (c.failed || c.takes > 0) && !c.wire.finish() {
 		patience = 0
 	}
 	c.timer = time.AfterFunc(min(patience, c.srv.cfg.CloseTimeout), c.hangUp)

@@ -1,5 +1,6 @@
-// Package transport carries WAMP over WebSocket (RFC 6455): the upgrade, the
-// frames, the closing handshake and the pings. It knows no WAMP message and
+// Package transport carries WAMP over WebSocket (RFC 6455) and over RawSocket
+// (WAMP, "RawSocket Transport"): the upgrade or greeting, the frames, the
+// closing handshake and the pings. It knows no WAMP message and
 // takes no routing decision; it hands whole messages to a session of package
 // router and writes the bytes that the session queues.
 //
@@ -19,7 +20,8 @@
 // package router. Closing handshakes are timed by [time.AfterFunc].
 //
 // [Server.Front] has a goroutine that accepts connections, and one for each
-// connection until its first bytes have come.
+// connection until its first bytes have come; so does
+// [Server.ServeRawSocket], whose accepting goroutine is the caller's.
 //
 // A [Server] has one more goroutine, the sweeper, which looks at all
 // connections in turn, pings those that were silent and ends those that did
@@ -31,7 +33,8 @@
 // that has not arrived whole is at most twice as large as what has arrived,
 // and a message that would exceed [Config.MaxMessage] ends the connection when
 // its header is seen. Every violation of RFC 6455 ends the connection with a
-// close frame that has the status code of the RFC and says what was wrong.
+// close frame that has the status code of the RFC and says what was wrong. A
+// RawSocket, which has no close frame, ends with the session's ABORT.
 //
 // With permessage-deflate (RFC 7692) messages are compressed one by one, so
 // that a connection holds no compressor and no window: these come from pools,

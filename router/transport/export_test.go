@@ -2,6 +2,7 @@ package transport
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/wireroom/wireroom/router"
 )
@@ -42,11 +43,15 @@ type Outcome struct {
 // Feed runs stream, in pieces of the sizes that step returns, through the
 // buffers and the assembler that a connection uses.
 func Feed(stream []byte, limit int, binary, deflate bool, step func() int) (out Outcome, held int) {
-	var in inbox
 	asm := assembler{max: limit, data: opText, deflate: deflate}
 	if binary {
 		asm.data = opBinary
 	}
+	return feed(&asm, stream, step)
+}
+
+func feed(asm *assembler, stream []byte, step func() int) (out Outcome, held int) {
+	var in inbox
 	need := 1
 	for {
 		for {
@@ -138,4 +143,30 @@ func InflateOnly(src []byte, limit int) (code int) {
 	}
 	out.free()
 	return 0
+}
+
+// SetAdmit sets what decides how fast connections may come. No connection may
+// have come yet.
+func SetAdmit(s *Server, admit func() (time.Duration, bool)) { s.admit = admit }
+
+// FeedRaw is Feed for the frames of RawSocket.
+func FeedRaw(stream []byte, limit int, binary bool, step func() int) (out Outcome, held int) {
+	asm := assembler{max: limit, data: opText, raw: true}
+	if binary {
+		asm.data = opBinary
+	}
+	return feed(&asm, stream, step)
+}
+
+// Greet returns what a greeting is answered with, and how long the messages are
+// that the peer takes; nothing if it is none.
+func Greet(b [4]byte, limit int) (answer []byte, takes int) {
+	g, no, ok := parseGreeting(b)
+	switch {
+	case !ok:
+		return nil, 0
+	case no != rawAccepted:
+		return no.answer(), 0
+	}
+	return g.answer(rawLimit(limit)), g.takes
 }

@@ -15,15 +15,16 @@ import (
 // Front returns a listener for an [http.Server] whose handler serves s on
 // path. It accepts connections from ln and looks at the first bytes of each: a
 // plain request to open a WebSocket on path is answered by s itself, at a
-// fraction of the cost; every other connection is accepted by the HTTP server,
-// which reads the same bytes as if nobody had before. What s answers itself has
+// fraction of the cost; so is a RawSocket, as [Server.ServeRawSocket] would do
+// it. Every other connection is accepted by the HTTP server, which reads the
+// same bytes as if nobody had before. What s answers itself has
 // no way through the HTTP server: no handler in front of s, no limit on headers
 // below 8 KiB, no hook. Connections that are no bare TCP, such as those with
 // TLS, all go to the HTTP server.
 //
-// A connection from which nothing comes is closed after
-// [Config.UpgradeTimeout]; from its first byte on it is timed by the HTTP
-// server. Closing the listener closes ln. [Server.Shutdown] closes it, too.
+// A connection from which nothing comes, or part of a RawSocket greeting, is
+// closed after [Config.UpgradeTimeout]; from its first byte on any other is
+// timed by the HTTP server. Closing the listener closes ln. [Server.Shutdown] closes it, too.
 func (s *Server) Front(ln net.Listener, path string) net.Listener {
 	f := &front{
 		srv: s, ln: ln, path: path,
@@ -57,7 +58,7 @@ type front struct {
 	mu      sync.Mutex // guards the following
 	asked   bool       // Close was called
 	closed  bool
-	waiting map[*arrival]struct{} // nothing has come from them yet
+	waiting map[*arrival]struct{} // nothing has come from them yet, or part of a greeting
 }
 
 // accepted is what Accept returns.
@@ -177,6 +178,7 @@ func (f *front) arrive(nc *net.TCPConn) {
 			f.srv.crew.do(a)
 			return
 		}
+		a.in.drop()
 	}
 	nc.Close()
 	f.srv.wg.Done()
@@ -185,7 +187,7 @@ func (f *front) arrive(nc *net.TCPConn) {
 // read reads the first bytes: those that are there, as a rule, and otherwise
 // those that come in time.
 func (a *arrival) read() error {
-	if n, err := a.wire.fill(&a.in, pollOnly); n > 0 || err != nil {
+	if n, err := a.wire.fill(&a.in, pollOnly); err != nil || n > 0 && (!a.isRaw() || n >= rawHeader) {
 		return err
 	}
 	if !a.front.await(a) {
@@ -195,16 +197,33 @@ func (a *arrival) read() error {
 	if err := a.nc.SetReadDeadline(time.Now().Add(a.front.srv.cfg.UpgradeTimeout)); err != nil {
 		return err
 	}
-	if _, err := a.wire.fill(&a.in, 1); err != nil {
-		return err
+	if len(a.in.bytes()) == 0 {
+		if _, err := a.wire.fill(&a.in, 1); err != nil {
+			return err
+		}
+	}
+	if a.isRaw() {
+		if err := readGreeting(a.wire, &a.in); err != nil {
+			return err
+		}
 	}
 	return a.nc.SetReadDeadline(time.Time{})
 }
 
+// isRaw reports whether what came is the beginning of a RawSocket greeting.
+func (a *arrival) isRaw() bool {
+	b := a.in.bytes()
+	return len(b) > 0 && b[0] == rawMagic
+}
+
 // work decides about the connection: a task of the crew.
 func (a *arrival) work() {
-	defer a.front.srv.wg.Done()
 	s := a.front.srv
+	if a.isRaw() {
+		(&rawArrival{srv: s, nc: a.nc, wire: a.wire, in: a.in}).work()
+		return
+	}
+	defer s.wg.Done()
 	r, size := parsePlain(a.in.bytes(), a.front.path)
 	if r == nil || checkHandshake(r) != nil {
 		head := append([]byte(nil), a.in.bytes()...)

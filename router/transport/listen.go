@@ -2,7 +2,11 @@ package transport
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -20,4 +24,56 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 		},
 	}
 	return lc.Listen(ctx, "tcp", address)
+}
+
+// ListenUnix listens on a Unix socket, a file with the permissions of mode,
+// which is removed when the listener is closed. A socket that nobody listens on
+// any more, as a program that was killed leaves it behind, is replaced; one
+// that somebody listens on, or any other file, is an error.
+func ListenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
+	if err := removeStale(ctx, path); err != nil {
+		return nil, err
+	}
+	lc := net.ListenConfig{
+		Control: func(_, _ string, rc syscall.RawConn) error {
+			// On Linux the file has these permissions from the moment that
+			// it is there. Others may ignore it.
+			return rc.Control(func(fd uintptr) { _ = syscall.Fchmod(int(fd), uint32(mode.Perm())) })
+		},
+	}
+	ln, err := lc.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, mode.Perm()); err != nil {
+		_ = ln.Close()
+		return nil, err
+	}
+	return ln, nil
+}
+
+// removeStale removes the socket at path if nobody listens on it.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("listen on %s: there is a file that is no socket", path)
+	}
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		_ = nc.Close()
+		return fmt.Errorf("listen on %s: %w", path, syscall.EADDRINUSE)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	default:
+		return err
+	}
 }

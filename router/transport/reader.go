@@ -175,11 +175,15 @@ func (c *conn) handle(f found) {
 	switch f.op {
 	case opText, opBinary:
 		if c.sess.Receive(f.payload) != nil {
-			c.mode = leaving
+			c.leave()
 		}
 		c.asm.release()
 
 	case opPing:
+		if c.takes > 0 {
+			c.answerRaw(f.payload)
+			return
+		}
 		if c.pongs++; c.pongs > maxPongs {
 			c.late = append(c.late[:0], f.payload...)
 			if c.late == nil {
@@ -212,7 +216,30 @@ func (c *conn) fail(bad *violation) {
 	c.mu.Lock()
 	c.failed = true
 	c.mu.Unlock()
-	c.sess.End(bad.err())
+	name := "WebSocket"
+	if c.takes > 0 {
+		name = "RawSocket"
+	}
+	c.sess.End(bad.err(name))
+}
+
+// leave skips what comes from now on, because the session ends. On a WebSocket
+// the peer's close frame must still be found.
+func (c *conn) leave() {
+	c.mode = leaving
+	if c.takes > 0 {
+		c.mode = deaf
+	}
+}
+
+// answerRaw answers a PING, each with one PONG as WAMP's RawSocket asks. A peer
+// that floods and does not read ends when its queue is full.
+func (c *conn) answerRaw(payload []byte) {
+	if len(payload) > c.takes {
+		c.fail(violates(closeTooBig, "a PING of %d bytes cannot be answered to a peer that takes %d", len(payload), c.takes))
+		return
+	}
+	c.sess.SendControl(rawControl(rawPong, payload))
 }
 
 // discard uses up b while the session is ending. It looks for the peer's close

@@ -40,6 +40,13 @@ func routed(t testing.TB, cfg transport.Config, l net.Listener) (*house, *router
 
 // routedWith is routed with limits of each session.
 func routedWith(t testing.TB, cfg transport.Config, limits router.Limits, l net.Listener) (*house, *router.Router) {
+	h, rt := routedOn(t, cfg, limits)
+	h.serve(h.srv, l)
+	return h, rt
+}
+
+// routedOn is routedWith without serving.
+func routedOn(t testing.TB, cfg transport.Config, limits router.Limits) (*house, *router.Router) {
 	log := slog.New(slog.DiscardHandler)
 	rc := router.DefaultConfig()
 	rc.Limits = limits
@@ -53,7 +60,6 @@ func routedWith(t testing.TB, cfg transport.Config, limits router.Limits, l net.
 			t.Errorf("Router.Shutdown: %v", err)
 		}
 	})
-	h.serve(h.srv, l)
 	return h, rt
 }
 

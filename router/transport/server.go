@@ -105,6 +105,9 @@ func (s *Server) newConn(w wire, in inbox, t terms) *conn {
 	if t.serializer.Binary() {
 		c.asm.data = opBinary
 	}
+	if t.raw > 0 {
+		c.asm.raw, c.asm.max, c.takes = true, t.limit, t.raw
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -113,6 +116,9 @@ func (s *Server) newConn(w wire, in inbox, t terms) *conn {
 	s.open++
 	s.wg.Add(1)
 	s.stats.upgraded.Add(1)
+	if c.asm.raw {
+		s.stats.rawSockets.Add(1)
+	}
 	if c.asm.deflate {
 		s.stats.deflating.Add(1)
 	}

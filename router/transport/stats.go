@@ -8,7 +8,7 @@ type counters struct {
 	pings, pingTimeouts          atomic.Uint64
 	protocol, dataType           atomic.Uint64
 	badData, tooBig              atomic.Uint64
-	deflating                    atomic.Uint64
+	deflating, rawSockets        atomic.Uint64
 	out                          deflated
 }
 
@@ -33,16 +33,18 @@ func (c *counters) violation(code closeCode) {
 type Stats struct {
 	Open int // connections now
 
-	Upgraded  uint64 // upgrade requests that were granted
-	Refused   uint64 // upgrade requests that were refused, for whatever reason
-	BadOrigin uint64 // those of them that were refused because of their Origin
-	TooMany   uint64 // those of them that the [Gatekeeper] refused
+	Upgraded   uint64 // upgrade requests and RawSocket greetings that were granted
+	RawSockets uint64 // those of them that are RawSocket
+	Refused    uint64 // those that were refused, for whatever reason, and connections that never greeted
+	BadOrigin  uint64 // those of them that were refused because of their Origin
+	TooMany    uint64 // those of them that the [Gatekeeper] refused
 
 	Pings        uint64 // sent by the server
 	PingTimeouts uint64 // connections ended because nothing came after a ping
 
-	// Connections ended because the peer violated RFC 6455 or a limit, by
-	// the status code that it was told.
+	// Connections ended because the peer violated RFC 6455, WAMP's RawSocket
+	// or a limit, by the status code that it was told or, on a RawSocket,
+	// would have been.
 	ProtocolErrors uint64 // 1002
 	WrongType      uint64 // 1003: text for binary, or binary for text
 	BadData        uint64 // 1007: text that is not UTF-8, or compressed data that cannot be inflated
@@ -69,6 +71,7 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	st := Stats{
 		Upgraded:       s.stats.upgraded.Load(),
+		RawSockets:     s.stats.rawSockets.Load(),
 		Refused:        s.stats.refused.Load(),
 		BadOrigin:      s.stats.badOrigin.Load(),
 		TooMany:        s.stats.tooMany.Load(),

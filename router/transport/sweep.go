@@ -6,8 +6,11 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// pingFrame is the ping that all connections share.
-var pingFrame = controlFrame(opPing, nil)
+// pingFrame and rawPingFrame are the pings that all connections share.
+var (
+	pingFrame    = controlFrame(opPing, nil)
+	rawPingFrame = rawControl(rawPing, nil)
+)
 
 // A pace says how often the sweeper looks at a connection and what it does
 // when, counted in looks. Counting looks and not time keeps a machine that was
@@ -127,7 +130,11 @@ func (s *Server) see(d dueConn) {
 	switch d.duty {
 	case sendPing:
 		s.stats.pings.Add(1)
-		d.conn.sess.SendControl(pingFrame)
+		ping := pingFrame
+		if d.conn.takes > 0 {
+			ping = rawPingFrame
+		}
+		d.conn.sess.SendControl(ping)
 	case endIt:
 		if d.conn.sess.Busy() {
 			d.conn.slot.heard.CompareAndSwap(heardNothing, heardBytes) // it may have answered

@@ -16,7 +16,8 @@ type tlsWire struct {
 
 	// Owned by the reader.
 	puller
-	more bool // TLS may have something although no record comes
+	more  bool // TLS may have something although no record comes
+	early bool // more, because TLS was given several records at a time before it was lean
 
 	// Owned by whoever writes.
 	ahead int // bytes at the start of the next write that are encrypted and kept
@@ -24,7 +25,7 @@ type tlsWire struct {
 
 func newTLSWire(t *tls.Conn, lean *leanConn) *tlsWire {
 	lean.lean = true
-	w := &tlsWire{tls: t, lean: lean, more: true} // HTTP may have left something
+	w := &tlsWire{tls: t, lean: lean, more: true, early: true}
 	w.puller.init(lean.rc)
 	return w
 }
@@ -69,7 +70,8 @@ func (w *tlsWire) decrypt(space []byte) (total int, err error) {
 		n, err := w.tls.Read(space[total:])
 		total += n
 		full := total == len(space)
-		w.more = full || err != nil && err != errNothing
+		w.early = w.early && err != errNothing
+		w.more = full || w.early || err != nil && err != errNothing
 		if full || err != nil || w.lean.owed.Load() {
 			return total, err
 		}

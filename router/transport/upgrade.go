@@ -46,6 +46,8 @@ type refusal struct {
 type terms struct {
 	serializer wamp.Serializer
 	extensions string // the value of Sec-WebSocket-Extensions in the answer; may be empty
+	raw        int    // bytes of a message that a RawSocket peer takes; 0: WebSocket
+	limit      int    // raw: bytes of a message that the server takes
 	identity   any
 }
 
