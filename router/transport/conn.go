@@ -77,6 +77,7 @@ type conn struct {
 	late  []byte // a pong beyond maxPongs: only the last one is sent
 
 	// Safe for any goroutine.
+	ping    queuedPing
 	verdict atomic.Pointer[violation] // the close frame that the peer's own frames call for
 
 	mu        sync.Mutex  // guards the following
@@ -99,6 +100,9 @@ func (c *conn) TryWrite(bufs [][]byte) (int, error) {
 			left -= len(b)
 			frames++
 		}
+		if c.ping.waits.Load() {
+			c.ping.wrote(c.slot, holdsPing(bufs[:frames]))
+		}
 		c.shard.bytesOut.Add(uint64(n))
 		c.shard.framesOut.Add(uint64(frames))
 	}
@@ -111,8 +115,13 @@ func (c *conn) Write(bufs [][]byte, deadline time.Time) error {
 	for _, b := range bufs {
 		size += len(b)
 	}
+	waits := c.ping.waits.Load()
+	ping := waits && holdsPing(bufs) // before write changes bufs
 	if err := c.wire.write(bufs, deadline); err != nil {
 		return err
+	}
+	if waits {
+		c.ping.wrote(c.slot, ping)
 	}
 	c.shard.bytesOut.Add(uint64(size))
 	c.shard.framesOut.Add(uint64(frames))

@@ -18,6 +18,7 @@ var (
 type pace struct {
 	step     time.Duration // between two steps of the sweeper
 	shards   int           // that it sweeps in a step
+	look     time.Duration // between two looks at a connection
 	interval uint32        // looks without a byte read until a ping
 	timeout  uint32        // looks after that until the end
 }
@@ -35,7 +36,7 @@ const quiet = 4
 // paceOf divides the shorter of the two times into eight looks.
 func paceOf(cfg Config) pace {
 	look := min(cfg.PingInterval, cfg.PingTimeout) / 8
-	p := pace{step: look / numShards, shards: 1}
+	p := pace{step: look / numShards, shards: 1, look: look}
 	for p.step < minStep && p.shards < numShards {
 		p.shards *= 2
 		p.step = look * time.Duration(p.shards) / numShards
@@ -134,10 +135,11 @@ func (s *Server) see(d dueConn) {
 		if d.conn.takes > 0 {
 			ping = rawPingFrame
 		}
+		d.conn.ping.queued(s.pace.look)
 		d.conn.sess.SendControl(ping)
 	case endIt:
-		if d.conn.sess.Busy() {
-			d.conn.slot.heard.CompareAndSwap(heardNothing, heardBytes) // it may have answered
+		if d.conn.sess.Busy() || d.conn.ping.delayed() {
+			d.conn.slot.heard.CompareAndSwap(heardNothing, heardBytes) // it may have answered, or cannot have
 			return
 		}
 		s.stats.pingTimeouts.Add(1)
