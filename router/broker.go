@@ -142,9 +142,9 @@ func (b *broker) find(topic wamp.URI, match wamp.Match) *subscription {
 	return sh.subs[topic]
 }
 
-// add subscribes the member's session to topic, and calls added with the
-// session's outbox locked and before any event can be queued.
-func (b *broker) add(m *member, topic wamp.URI, match wamp.Match, added func(*subscription)) {
+// add subscribes the member's session to topic. It leaves the session's outbox
+// locked, for the caller to queue what comes before any event, and to unlock.
+func (b *broker) add(m *member, topic wamp.URI, match wamp.Match) {
 	if match != wamp.Exact {
 		b.patterns.mu.Lock()
 		defer b.patterns.mu.Unlock()
@@ -153,7 +153,7 @@ func (b *broker) add(m *member, topic wamp.URI, match wamp.Match, added func(*su
 			sub = b.create(m.session, topic, match)
 			b.patterns.put(topic, match, sub)
 		}
-		b.enter(sub, m, added)
+		b.enter(sub, m)
 		return
 	}
 	sh := b.shard(topic)
@@ -164,7 +164,7 @@ func (b *broker) add(m *member, topic wamp.URI, match wamp.Match, added func(*su
 		sub = b.create(m.session, topic, match)
 		sh.subs[topic] = sub
 	}
-	b.enter(sub, m, added)
+	b.enter(sub, m)
 }
 
 // create returns a new subscription that the session wants. The lock of the
@@ -177,8 +177,9 @@ func (b *broker) create(s *Session, topic wamp.URI, match wamp.Match) *subscript
 	return sub
 }
 
-func (b *broker) enter(sub *subscription, m *member, added func(*subscription)) {
-	sub.addLocked(m, added)
+// enter makes m a member. It leaves the outbox of m's session locked.
+func (b *broker) enter(sub *subscription, m *member) {
+	sub.addLocked(m)
 	b.meta.note(metaEvent{topic: subscriberCame, session: m.session, sub: sub})
 }
 

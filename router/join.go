@@ -11,6 +11,7 @@ import (
 // routerRoles is what the router announces: exactly what it does.
 var routerRoles = map[string]any{
 	"broker": map[string]any{"features": map[string]any{
+		"event_retention":               true,
 		"pattern_based_subscription":    true,
 		"publisher_exclusion":           true,
 		"publisher_identification":      true,
@@ -30,6 +31,7 @@ var routerRoles = map[string]any{
 		"registration_revocation":      true,
 		"session_meta_api":             true,
 		"shared_registration":          true,
+		"testament_meta_api":           true,
 	}},
 }
 

@@ -21,7 +21,7 @@ type metaProcedure func(a *metaArgs) (results []any, err error)
 // [Authorizer] lets call them, like any other.
 func (r *Realm) provideMeta() {
 	for _, procedures := range []map[wamp.URI]metaProcedure{
-		r.sessionProcedures(), r.subscriptionProcedures(), r.registrationProcedures(),
+		r.sessionProcedures(), r.subscriptionProcedures(), r.registrationProcedures(), r.testamentProcedures(),
 	} {
 		for uri, f := range procedures {
 			r.Provide(uri, func(_ context.Context, req *Request) ([]any, map[string]any, error) {

@@ -73,7 +73,17 @@ func (s *Session) publish(m *wamp.Publish) error {
 	p := &s.ws.publication
 	*p = Publication{Topic: m.Topic, Payload: m.Payload, From: s, Options: &m.Options}
 	if gov := s.realm.gov; gov != nil && gov.Governs(m.Topic) {
+		if m.Options.Retain {
+			s.refusePublish(m.Request, m.Options.Acknowledge, errRetainGoverned(m.Topic))
+			return nil
+		}
 		return s.publishGoverned(gov, p, m)
+	}
+	if m.Options.Retain {
+		if err := s.realm.retention.keep(p); err != nil {
+			s.refusePublish(m.Request, m.Options.Acknowledge, err)
+			return nil
+		}
 	}
 	s.realm.broker.publish(s.ws, p)
 	if m.Options.Acknowledge {

@@ -17,6 +17,8 @@ type Realm struct {
 	dealer dealer
 	meta   chronicle
 
+	retention retention
+
 	welcomes welcomes
 
 	mu       sync.Mutex // guards the following
@@ -28,6 +30,7 @@ func newRealm(r *Router, name wamp.URI, rules Authorizer, gov Governor) *Realm {
 	realm.meta.realm = realm
 	realm.broker.init(&r.stats, &realm.meta)
 	realm.dealer.init(r, &realm.meta)
+	realm.retention.init(&r.stats)
 	realm.provideMeta()
 	return realm
 }

@@ -61,7 +61,7 @@ func TestRequests(t *testing.T) {
 		{`[16,1,{"acknowledge":true,"exclude":7},"com.example"]`, abort},
 		{`[16,1,{"acknowledge":true,"eligible":["x"]},"com.example"]`, abort},
 		{`[16,1,{"acknowledge":true,"eligible_authid":"joe"},"com.example"]`, abort},
-		{`[16,1,{"acknowledge":true,"retain":true},"com.example"]`, `[17,1,`}, // a broker may decline by ignoring it
+		{`[16,1,{"acknowledge":true,"retain":true},"com.example"]`, `[17,1,`},
 		{`[48,1,{"timeout":-1},"com.example.none"]`, abort},
 		{`[48,1,{"timeout":1.5},"com.example.none"]`, abort},
 		{`[48,1,{"timeout":"1"},"com.example.none"]`, abort},

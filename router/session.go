@@ -75,6 +75,7 @@ type Session struct {
 	calls       map[wamp.ID]*call // as caller, by request
 	invocations map[wamp.ID]*call // as callee, by invocation
 	lastInvoked wamp.ID
+	testaments  *testaments // nil: there was none yet
 }
 
 // ID returns the session's ID.
@@ -305,6 +306,8 @@ func (s *Session) leave() {
 	}
 	subs, regs, calls, invocations := s.subs, s.regs, s.calls, s.invocations
 	s.subs, s.regs, s.calls, s.invocations = nil, nil, nil, nil
+	wills := s.testaments
+	s.testaments = nil
 	s.mu.Unlock()
 	if !s.joined.Load() {
 		return
@@ -319,6 +322,9 @@ func (s *Session) leave() {
 	putWorkspace(ws)
 	s.realm.forget(s)
 	if !s.silent.Load() {
+		if wills != nil {
+			s.router.wg.Go(func() { wills.execute(s) }) // it may have to wait
+		}
 		s.realm.meta.note(metaEvent{topic: sessionLeft, session: s})
 	}
 	s.router.stats.left.Add(1)

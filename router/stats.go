@@ -20,6 +20,7 @@ type counters struct {
 	strayCalls           atomic.Uint64
 	rerouted             atomic.Uint64
 	metaLost             atomic.Uint64
+	notRetained          atomic.Uint64
 	waited, turnedAway   atomic.Uint64
 	upgradesRefused      atomic.Uint64
 }
@@ -48,6 +49,7 @@ type Stats struct {
 	StrayYields    uint64 // answers to invocations that were over
 	StrayCalls     uint64 // further parts of progressive invocations that were over
 	Rerouted       uint64 // calls passed to another callee because one was not available
+	NotRetained    uint64 // publications that were refused because too much is retained already
 	MetaLost       uint64 // meta events that were not published because too many waited
 
 	// Counted where [Admission] bounds how fast sessions join.
@@ -79,6 +81,7 @@ func (c *counters) snapshot(connections int) Stats {
 		StrayYields:    c.strayYields.Load(),
 		StrayCalls:     c.strayCalls.Load(),
 		Rerouted:       c.rerouted.Load(),
+		NotRetained:    c.notRetained.Load(),
 		MetaLost:       c.metaLost.Load(),
 
 		Waited:          c.waited.Load(),

@@ -14,6 +14,9 @@ func (s *Session) subscribe(m *wamp.Subscribe) error {
 	if err == nil {
 		err = s.allowed(ActionSubscribe, m.Topic, match)
 	}
+	if err == nil && m.Options.GetRetained {
+		err = s.checkRetained(m.Topic, m.Options.Match)
+	}
 	var replay Replay
 	if gov := s.realm.gov; err == nil && gov != nil {
 		replay, err = gov.Subscribe(s, m.Topic, &m.Options)
@@ -39,7 +42,7 @@ func (s *Session) addSubscription(m *wamp.Subscribe, replay Replay) error {
 		if replay != nil && s.subs[sub.id].isReplaying() {
 			return wamp.Errorf(wamp.URIOptionNotAllowed, "a replay of the subscription is under way: wait for its end, or unsubscribe")
 		}
-		s.reply(&wamp.Subscribed{Request: m.Request, Subscription: sub.id})
+		s.acknowledge(m, s.subs[sub.id])
 		if replay != nil {
 			s.replay(s.subs[sub.id], replay)
 		}
@@ -55,16 +58,32 @@ func (s *Session) addSubscription(m *wamp.Subscribe, replay Replay) error {
 	if replay != nil {
 		mem.phase = replaying
 	}
-	var result pushed
-	s.realm.broker.add(mem, m.Topic, m.Options.Match, func(sub *subscription) {
-		result = s.out.pushLocked(entry{frame: s.frame(&wamp.Subscribed{Request: m.Request, Subscription: sub.id})}, 0)
-	})
+	s.realm.broker.add(mem, m.Topic, m.Options.Match)
+	result := s.acknowledgeLocked(m, mem)
+	s.out.mu.Unlock()
 	s.subs[mem.sub.id] = mem
 	s.ws.pushed(s, result)
 	if replay != nil {
 		s.replay(mem, replay)
 	}
 	return nil
+}
+
+// acknowledge queues SUBSCRIBED, and what the peer wants of the past.
+func (s *Session) acknowledge(m *wamp.Subscribe, mem *member) {
+	s.out.mu.Lock()
+	result := s.acknowledgeLocked(m, mem)
+	s.out.mu.Unlock()
+	s.ws.pushed(s, result)
+}
+
+// acknowledgeLocked is acknowledge, for a caller that holds the outbox's lock.
+func (s *Session) acknowledgeLocked(m *wamp.Subscribe, mem *member) pushed {
+	result := s.out.pushLocked(entry{frame: s.frame(&wamp.Subscribed{Request: m.Request, Subscription: mem.sub.id})}, 0)
+	if m.Options.GetRetained && (result == queued || result == flushIt) {
+		result = s.sendRetainedLocked(mem, result)
+	}
+	return result
 }
 
 // unsubscribe handles UNSUBSCRIBE.

@@ -34,16 +34,13 @@ func (sub *subscription) members() []*member {
 	return nil
 }
 
-// addLocked makes m a member. It calls added with m's outbox locked, before
-// any event can be queued on it.
-func (sub *subscription) addLocked(m *member, added func(*subscription)) {
+// addLocked makes m a member. It leaves the outbox of m's session locked: no
+// event can be queued until the caller unlocks it.
+func (sub *subscription) addLocked(m *member) {
 	m.sub = sub
 	list := append(sub.members(), m)
-	o := &m.session.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	m.session.out.mu.Lock()
 	sub.list.Store(&list)
-	added(sub)
 }
 
 // removeLocked counts m as gone and reports whether no member is left.

@@ -1,0 +1,187 @@
+package router
+
+import (
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+const (
+	// maxTestaments is how many testaments a session may have.
+	maxTestaments = 32
+
+	// maxTestamentBytes is how large they may be in all, encoded as PUBLISH.
+	maxTestamentBytes = 64 << 10
+)
+
+// A testamentScope is when a testament is published.
+type testamentScope uint8
+
+const (
+	whenDetached  testamentScope = iota // the session has lost its connection
+	whenDestroyed                       // the session is over
+	numTestamentScopes
+)
+
+// Testaments are what a session wants published when it has ended (WAMP
+// "Session Testament"). A session ends with its connection here, so that both
+// scopes come at once; they are apart so that they can be flushed apart.
+type testaments struct {
+	byScope [numTestamentScopes][]testament
+	count   int
+	bytes   int
+}
+
+type testament struct {
+	p    *Publication
+	size int
+}
+
+// testamentProcedures are those of WAMP "Session Testament".
+func (r *Realm) testamentProcedures() map[wamp.URI]metaProcedure {
+	return map[wamp.URI]metaProcedure{
+		"wamp.session.add_testament":    addTestament,
+		"wamp.session.flush_testaments": flushTestaments,
+	}
+}
+
+// scope returns the scope that the call names.
+func (a *metaArgs) scope() (testamentScope, error) {
+	switch name, given, err := a.option("scope"); {
+	case err != nil:
+		return 0, err
+	case !given, name == "destroyed":
+		return whenDestroyed, nil
+	case name == "detached":
+		return whenDetached, nil
+	}
+	return 0, wamp.Errorf(wamp.URIInvalidArgument, `scope: expected "destroyed" or "detached"`)
+}
+
+// testament returns what the call wants published. It must be something that
+// the session could publish now.
+func (a *metaArgs) testament() (testament, error) {
+	s := a.caller
+	topic, err := a.text(0, "topic")
+	if err != nil {
+		return testament{}, err
+	}
+	args, isList := a.at(1).([]any)
+	kwargs, isDict := a.at(2).(map[string]any)
+	options, isOptions := a.dict["publish_options"].(map[string]any)
+	switch {
+	case !isList && a.at(1) != nil:
+		return testament{}, wamp.Errorf(wamp.URIInvalidArgument, "argument 2, args: expected a list")
+	case !isDict && a.at(2) != nil:
+		return testament{}, wamp.Errorf(wamp.URIInvalidArgument, "argument 3, kwargs: expected a dictionary")
+	case !isOptions && a.dict["publish_options"] != nil:
+		return testament{}, wamp.Errorf(wamp.URIInvalidArgument, "publish_options: expected a dictionary")
+	}
+	// As a message, it is read and checked like any other.
+	parts := []any{uint64(wamp.TypePublish), 1, options, topic}
+	if isList || isDict {
+		parts = append(parts, args)
+	}
+	if isDict {
+		parts = append(parts, kwargs)
+	}
+	msg, err := wamp.AppendValue(nil, s.peer.Serializer, parts)
+	if err != nil {
+		return testament{}, err
+	}
+	dec := wamp.Decoder{MaxDepth: s.router.cfg.MaxDepth}
+	decoded, err := dec.Decode(s.peer.Serializer, msg)
+	if err != nil {
+		return testament{}, invalidArgument(err)
+	}
+	m := decoded.(*wamp.Publish)
+	if err = checkOwnURI(m.Topic); err == nil {
+		err = s.allowed(ActionPublish, m.Topic, wamp.Exact)
+	}
+	if err == nil && checkPassthru(m) != nil {
+		err = invalidArgument(checkPassthru(m))
+	}
+	if err != nil {
+		return testament{}, err
+	}
+	p := Publication{Topic: m.Topic, Payload: m.Payload, From: s, Options: &m.Options}
+	return testament{p: p.Clone(), size: len(msg)}, nil
+}
+
+func addTestament(a *metaArgs) ([]any, error) {
+	scope, err := a.scope()
+	if err != nil {
+		return nil, err
+	}
+	t, err := a.testament()
+	if err != nil {
+		return nil, err
+	}
+	s := a.caller
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left {
+		return nil, nil // nobody waits for the answer
+	}
+	if s.testaments == nil {
+		s.testaments = new(testaments)
+	}
+	all := s.testaments
+	switch {
+	case all.count >= maxTestaments:
+		return nil, wamp.Errorf(wamp.URILimit, "the session has %d testaments already, which is the limit", all.count)
+	case all.bytes+t.size > maxTestamentBytes:
+		return nil, wamp.Errorf(wamp.URILimit, "the session's testaments would take %d bytes; at most %d are allowed", all.bytes+t.size, maxTestamentBytes)
+	}
+	all.byScope[scope] = append(all.byScope[scope], t)
+	all.count++
+	all.bytes += t.size
+	return nil, nil
+}
+
+func flushTestaments(a *metaArgs) ([]any, error) {
+	scope, err := a.scope()
+	if err != nil {
+		return nil, err
+	}
+	s := a.caller
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.testaments
+	if all == nil {
+		return nil, nil
+	}
+	for _, t := range all.byScope[scope] {
+		all.count--
+		all.bytes -= t.size
+	}
+	all.byScope[scope] = nil
+	return nil, nil
+}
+
+// execute publishes the testaments of a session that has left: those of the
+// detached scope first (WAMP "Session Testament"), each as if the session
+// published it now. It may wait for the [Governor].
+func (t *testaments) execute(s *Session) {
+	for _, list := range t.byScope {
+		for _, will := range list {
+			p := will.p
+			if err := s.allowed(ActionPublish, p.Topic, wamp.Exact); err != nil {
+				s.router.stats.refused.Add(1) // the role had the right when it was added
+				continue
+			}
+			governed := s.realm.gov != nil && s.realm.gov.Governs(p.Topic)
+			if p.Options.Retain && (governed || s.realm.retention.keep(p) != nil) {
+				s.router.stats.refused.Add(1)
+				continue
+			}
+			if governed {
+				s.realm.gov.Publish(p, func(_ wamp.ID, err error) {
+					if err != nil {
+						s.router.stats.refused.Add(1)
+					}
+				})
+				continue
+			}
+			s.realm.Publish(p)
+		}
+	}
+}
