@@ -201,10 +201,13 @@ func (s *Session) sendRetainedLocked(m *member, had pushed) pushed {
 			s.router.stats.droppedOldest.Add(1)
 			continue
 		}
-		if result := s.out.pushLocked(entry{frame: frame, member: m, key: keyFirm}, 0); result != queued {
-			had = result
+		switch s.out.pushLocked(entry{frame: frame, member: m, key: keyFirm}, 0) {
+		case flushIt:
+			had = flushIt
+			s.router.stats.events.Add(1)
+		case queued:
+			s.router.stats.events.Add(1)
 		}
-		s.router.stats.events.Add(1)
 	}
 	return had
 }
