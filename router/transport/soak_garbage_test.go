@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -14,9 +15,15 @@ type nonsense struct {
 }
 
 // framed returns a whole data frame.
-func (p *soaker) framed(msg string) string { return mask(fin|p.wire.data(), msg) }
+func (p *soaker) framed(msg string) string {
+	if p.wire.bare {
+		return bareFrame(fin|p.wire.data(), msg)
+	}
+	return mask(fin|p.wire.data(), msg)
+}
 
-var soakNonsense = []nonsense{
+// messageNonsense is nonsense in whole frames.
+var messageNonsense = []nonsense{
 	{"no list", func(p *soaker) string { return p.framed("7") }},
 	{"nothing", func(p *soaker) string { return p.framed("") }},
 	{"noise", func(p *soaker) string {
@@ -38,6 +45,10 @@ var soakNonsense = []nonsense{
 		hello := p.framed(p.encoded(1, "realm1", map[string]any{"roles": map[string]any{"caller": map[string]any{}}}))
 		return hello + hello
 	}},
+}
+
+// frameNonsense breaks RFC 6455, or a limit.
+var frameNonsense = []nonsense{
 	{"unmasked frame", func(p *soaker) string { return string([]byte{fin | p.wire.data(), 3}) + "abc" }},
 	{"reserved bits", func(p *soaker) string { return mask(fin|0x30|p.wire.data(), "x") }},
 	{"reserved opcode", func(p *soaker) string { return mask(fin|5, "x") }},
@@ -53,6 +64,14 @@ var soakNonsense = []nonsense{
 	{"announced too large", func(p *soaker) string {
 		return string([]byte{fin | p.wire.data(), 0x80 | 127, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4})
 	}},
+}
+
+// bareNonsense is what a RawSocket must not carry.
+var bareNonsense = []nonsense{
+	{"reserved bits", func(*soaker) string { return "\x80\x00\x00\x01x" }},
+	{"reserved type", func(*soaker) string { return "\x03\x00\x00\x01x" }},
+	{"too large", func(*soaker) string { return "\x00\xff\xff\xff" + strings.Repeat("x", 1000) }},
+	{"larger than 16 MiB", func(*soaker) string { return "\x08\x00\x00\x00x" }},
 }
 
 // encoded returns a list in the session's serializer.
@@ -82,7 +101,11 @@ func (p *soaker) deeplyEncoded(depth int) string {
 
 // garbage breaks the protocol, and wants to be told so.
 func (p *soaker) garbage() {
-	g := &soakNonsense[p.rnd.IntN(len(soakNonsense))]
+	list := slices.Concat(messageNonsense, frameNonsense)
+	if p.wire.bare {
+		list = slices.Concat(messageNonsense, bareNonsense)
+	}
+	g := &list[p.rnd.IntN(len(list))]
 	p.mu.Lock()
 	p.end.violated = true
 	if p.end.ours == "" {

@@ -138,7 +138,7 @@ func (p *soaker) part() {
 		p.cut(cutHalf)
 		p.awaitEnd("the client closed its direction")
 	case n < 66: // in the middle of a frame
-		p.wire.queueRaw(mask(fin|p.wire.data(), strings.Repeat("x", 3000))[:1+p.rnd.IntN(2000)])
+		p.wire.queueRaw(p.framed(strings.Repeat("x", 3000))[:1+p.rnd.IntN(2000)])
 		p.wait(time.Duration(p.rnd.IntN(20)) * time.Millisecond)
 		p.cut(cut(p.rnd.IntN(2)))
 	case n < 70:
@@ -178,7 +178,7 @@ func (p *soaker) goodbye() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.end.goodbye == wamp.URIGoodbyeAndOut && p.end.code == 1000:
+	case p.end.goodbye == wamp.URIGoodbyeAndOut && (p.wire.bare || p.end.code == 1000):
 	case p.excused(): // it was ended by the router at the same time
 	default:
 		p.fail("GOODBYE was not answered")
@@ -187,6 +187,10 @@ func (p *soaker) goodbye() {
 
 // close leaves as WebSocket has it.
 func (p *soaker) close() {
+	if p.wire.bare {
+		p.cut(cutFIN)
+		return
+	}
 	p.ends(endClose)
 	p.wire.queue(fin|clos, []byte(status(1001, "page left")))
 	if !p.awaitEnd("a close frame was sent") {

@@ -12,12 +12,13 @@ import (
 	"github.com/wireroom/wireroom/router/transport"
 )
 
-// A place is where clients connect: a listener with an HTTP server of its own
-// in front of the transport's.
+// A place is where clients connect: a listener, with an HTTP server of its own
+// in front of the transport's for WebSockets.
 type place struct {
 	name    string
 	l       net.Listener
 	client  *tls.Config // nil: no TLS
+	bare    bool        // RawSocket, without an HTTP server
 	fronted bool        // the transport answers upgrades before the HTTP server
 	server  *http.Server
 	wg      sync.WaitGroup
@@ -37,20 +38,34 @@ func (l tightListener) Accept() (net.Conn, error) {
 
 // listen opens the places.
 func (sk *soak) listen() {
-	unix, err := net.Listen("unix", filepath.Join(sk.t.TempDir(), "soak.sock"))
-	if err != nil {
-		sk.t.Fatal(err)
+	var sockets [2]net.Listener
+	for i := range sockets {
+		var err error
+		if sockets[i], err = net.Listen("unix", filepath.Join(sk.t.TempDir(), "soak.sock")); err != nil {
+			sk.t.Fatal(err)
+		}
 	}
 	sk.places = []*place{
 		{name: "tcp, fronted", fronted: true, l: listenTCP(sk.t)},
 		{name: "tight tcp", l: tightListener{listenTCP(sk.t)}},
 		{name: "tight tcp, fronted", fronted: true, l: tightListener{listenTCP(sk.t)}},
-		{name: "tight unix, fronted", fronted: true, l: tightListener{unix}},
+		{name: "tight unix, fronted", fronted: true, l: tightListener{sockets[0]}},
 		{name: "tls", l: listenTLS(sk.t), client: clientTLS()},
 		{name: "tight tls", l: tls.NewListener(transport.NewListener(tightListener{listenTCP(sk.t)}), serverTLS()), client: clientTLS()},
+		{name: "rawsocket", l: listenTCP(sk.t), bare: true},
+		{name: "tight rawsocket, unix", l: tightListener{sockets[1]}, bare: true},
+		{name: "tight rawsocket, tls", l: tls.NewListener(transport.NewListener(tightListener{listenTCP(sk.t)}), serverTLS()), client: clientTLS(), bare: true},
 		{name: "plain-wire tls", l: tls.NewListener(tightListener{listenTCP(sk.t)}, serverTLS()), client: clientTLS()},
 	}
 	for _, pl := range sk.places {
+		if pl.bare {
+			pl.wg.Go(func() {
+				if err := sk.srv.ServeRawSocket(pl.l); err != nil && !errors.Is(err, net.ErrClosed) {
+					sk.t.Errorf("ServeRawSocket: %v", err)
+				}
+			})
+			continue
+		}
 		pl.server = &http.Server{
 			Handler: sk.srv, ReadHeaderTimeout: patientlyWaited,
 			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
@@ -89,6 +104,10 @@ func (pl *place) dial(tight bool) (conn, raw net.Conn, err error) {
 }
 
 func (pl *place) close() {
-	pl.server.Close()
+	if pl.bare {
+		pl.l.Close()
+	} else {
+		pl.server.Close()
+	}
 	pl.wg.Wait()
 }

@@ -113,7 +113,12 @@ func (sk *soak) connect(rnd *rand.Rand, pl *place, prof *profile) (*soaker, erro
 	if err != nil {
 		return nil, err
 	}
-	if p.wire, err = upgrade(conn, raw, p.ser.Subprotocol(), p.ser == wamp.JSON, rnd.IntN(3) == 0); err != nil {
+	if pl.bare {
+		p.wire, err = greet(conn, raw, p.ser)
+	} else {
+		p.wire, err = upgrade(conn, raw, p.ser.Subprotocol(), p.ser == wamp.JSON, rnd.IntN(3) == 0)
+	}
+	if err != nil {
 		raw.Close()
 		return nil, err
 	}
@@ -169,7 +174,7 @@ func (p *soaker) send(m wamp.Message) {
 		}
 		first, msg = first|rsv1, packed
 	}
-	if p.rnd.IntN(30) > 0 || len(msg) < 4 {
+	if p.wire.bare || p.rnd.IntN(30) > 0 || len(msg) < 4 {
 		p.wire.queue(fin|first, msg)
 		return
 	}

@@ -13,9 +13,11 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// A soakWire is the client's end of one WebSocket connection: it writes what
+// A soakWire is the client's end of one WebSocket or RawSocket: it writes what
 // is queued in a goroutine of its own, so that whoever queues never waits for
 // the server, and reads frame by frame.
 type soakWire struct {
@@ -26,6 +28,7 @@ type soakWire struct {
 	buf  []byte
 
 	deflate bool // permessage-deflate was negotiated
+	bare    bool // a RawSocket; frames are told of as those of WebSocket
 
 	mu     sync.Mutex // guards the following
 	wake   sync.Cond
@@ -63,6 +66,31 @@ func upgrade(conn, raw net.Conn, subprotocol string, text, deflate bool) (*soakW
 	granted := resp.Header.Get("Sec-WebSocket-Extensions")
 	if w.deflate = granted != ""; w.deflate != deflate {
 		return nil, fmt.Errorf("%q was answered with %q", offer, granted)
+	}
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	w.wg.Go(w.write)
+	return w, nil
+}
+
+// greet opens a RawSocket over conn.
+func greet(conn, raw net.Conn, ser wamp.Serializer) (*soakWire, error) {
+	w := &soakWire{conn: conn, raw: raw, br: bufio.NewReaderSize(conn, 4<<10), text: ser == wamp.JSON, bare: true}
+	w.wake.L = &w.mu
+	if err := conn.SetDeadline(time.Now().Add(patientlyWaited)); err != nil {
+		return nil, err
+	}
+	greeting := [4]byte{0x7f, 0xf0 | byte(ser) + 1} // messages of up to 16 MiB, and the serializer
+	if _, err := conn.Write(greeting[:]); err != nil {
+		return nil, err
+	}
+	var answer [4]byte
+	if _, err := io.ReadFull(w.br, answer[:]); err != nil {
+		return nil, err
+	}
+	if answer[0] != 0x7f || answer[1]&0x0f != greeting[1]&0x0f {
+		return nil, fmt.Errorf("%x was answered with %x", greeting, answer)
 	}
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return nil, err
@@ -109,8 +137,13 @@ func (w *soakWire) pending() int {
 	return len(w.out)
 }
 
-// queue frames payload, masked, with the first byte as given.
+// queue frames payload, masked, with the first byte as given. A RawSocket has
+// messages, pings and pongs only.
 func (w *soakWire) queue(first byte, payload []byte) {
+	if w.bare {
+		w.queueRaw(bareFrame(first, string(payload)))
+		return
+	}
 	w.mu.Lock()
 	w.out = append(w.out, first)
 	switch n := len(payload); {
@@ -135,6 +168,13 @@ func (w *soakWire) queue(first byte, payload []byte) {
 	w.wake.Signal()
 }
 
+// bareFrame returns a frame of a RawSocket that does what one of a WebSocket
+// would.
+func bareFrame(first byte, payload string) string {
+	kind := map[byte]byte{ping: 1, pong: 2}[first&0x0f] // 0: a message
+	return string(binary.BigEndian.AppendUint32(nil, uint32(kind)<<24|uint32(len(payload)))) + payload
+}
+
 // queueRaw queues bytes that may be no frame at all.
 func (w *soakWire) queueRaw(b string) {
 	w.mu.Lock()
@@ -154,6 +194,9 @@ func (w *soakWire) data() byte {
 // next reads a frame, which is valid until the next call.
 func (w *soakWire) next() (first byte, payload []byte, err error) {
 	var head [10]byte
+	if w.bare {
+		return w.nextBare()
+	}
 	if _, err := io.ReadFull(w.br, head[:2]); err != nil {
 		return 0, nil, err
 	}
@@ -172,14 +215,37 @@ func (w *soakWire) next() (first byte, payload []byte, err error) {
 	if err != nil {
 		return first, nil, cutShort(err)
 	}
+	payload, err = w.body(n)
+	return first, payload, err
+}
+
+// nextBare reads a frame of a RawSocket.
+func (w *soakWire) nextBare() (first byte, payload []byte, err error) {
+	var head [4]byte
+	if n, err := io.ReadFull(w.br, head[:]); err != nil {
+		if n > 0 {
+			err = cutShort(err)
+		}
+		return 0, nil, err
+	}
+	kinds := []byte{w.data(), ping, pong}
+	if int(head[0]) >= len(kinds) {
+		return 0, nil, fmt.Errorf("a frame that begins with %x", head)
+	}
+	payload, err = w.body(uint64(binary.BigEndian.Uint32(head[:]) & 0xff_ffff))
+	return fin | kinds[head[0]], payload, err
+}
+
+// body reads the n bytes of a payload.
+func (w *soakWire) body(n uint64) ([]byte, error) {
 	if n > maxSoakFrame {
-		return first, nil, fmt.Errorf("a frame of %d bytes", n)
+		return nil, fmt.Errorf("a frame of %d bytes", n)
 	}
 	if uint64(cap(w.buf)) < n {
 		w.buf = make([]byte, n)
 	}
-	_, err = io.ReadFull(w.br, w.buf[:n])
-	return first, w.buf[:n], cutShort(err)
+	_, err := io.ReadFull(w.br, w.buf[:n])
+	return w.buf[:n], cutShort(err)
 }
 
 // A soakFlate compresses and inflates messages, for one client at a time.
