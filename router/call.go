@@ -24,9 +24,11 @@ type call struct {
 	place *list.Element // among the calls that wait for an endpoint; guarded by reg.mu
 
 	// Owned by whoever looks for an endpoint: one goroutine at a time.
-	held     *wamp.Call  // what to send to another endpoint; nil: nothing is kept
+	held     *heldCall   // what to send to another endpoint; nil: nothing is kept
 	tried    []*endpoint // that said that they were not available, or had just gone
 	rerouted bool        // one of them said so
+
+	kept int // bytes of held; guarded by caller.mu
 
 	mu          sync.Mutex // guards the following; held while an answer is queued, so that none follows the last
 	done        bool
@@ -34,9 +36,12 @@ type call struct {
 	begun       bool             // progressive results have gone to the caller
 	streaming   bool             // more of the call will come
 	endpoint    *endpoint        // who runs it, or is about to; nil: nobody yet
+	released    bool             // the endpoint does not run it any more
 	invocation  wamp.ID          // the callee's; 0: it has not heard of the call
 	details     *wamp.Invocation // of each part of a progressive invocation; nil for other calls
 	timer       *time.Timer
+	timeout     time.Duration // 0: none
+	deadline    time.Time     // the end of timeout
 }
 
 // call handles CALL. Only what ends the session is returned.
@@ -121,7 +126,7 @@ func (s *Session) pass(m *wamp.Call, reg *registration) error {
 		return err
 	}
 	if err := c.dispatch(s.ws, m); err != nil {
-		if c.finish() {
+		if c.finish(s.ws) {
 			return err
 		}
 		return errEnded
@@ -154,47 +159,77 @@ func (s *Session) enterCall(c *call) error {
 func (c *call) limit(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.timeout, c.deadline = d, time.Now().Add(d)
 	if c.done || c.endpoint != nil && c.endpoint.forward {
 		return
 	}
-	c.timer = time.AfterFunc(d, func() {
+	c.startTimer()
+}
+
+// startTimer starts the timer for the deadline, if there is one. mu is held.
+func (c *call) startTimer() {
+	if c.timeout == 0 || c.timer != nil {
+		return
+	}
+	c.timer = time.AfterFunc(time.Until(c.deadline), func() {
 		ws := getWorkspace()
-		if c.fault(ws, wamp.Errorf(wamp.URITimeout, "the call took longer than %v", d)) {
-			c.interrupt(ws, wamp.KillNoWait, wamp.URITimeout)
-		}
+		c.cut(ws, wamp.Errorf(wamp.URITimeout, "the call took longer than %v", c.timeout), wamp.KillNoWait, wamp.URITimeout)
 		ws.handOver(&c.caller.router.flushers)
 		putWorkspace(ws)
 	})
 }
 
 // answer queues frame for the caller as the last answer, if there was none
-// yet.
-func (c *call) answer(ws *workspace, frame []byte) bool {
+// yet. byCallee says that the callee is through with the call.
+func (c *call) answer(ws *workspace, frame []byte, byCallee bool) bool {
 	c.mu.Lock()
-	if c.done {
-		c.mu.Unlock()
-		return false
+	first := !c.done
+	if first {
+		c.done = true
+		stopTimer(c.timer)
+		ws.send(c.caller, frame)
 	}
-	c.done = true
-	stopTimer(c.timer)
-	ws.send(c.caller, frame)
 	c.mu.Unlock()
-	c.forget(ws)
-	return true
+	if first {
+		c.forget()
+	}
+	c.letGo(ws, byCallee)
+	return first
 }
 
 // fault answers the call with ERROR.
-func (c *call) fault(ws *workspace, err error) bool {
-	if !c.answer(ws, c.caller.errorFrame(wamp.TypeCall, c.request, err)) {
+func (c *call) fault(ws *workspace, err error, byCallee bool) bool {
+	if !c.answer(ws, c.caller.errorFrame(wamp.TypeCall, c.request, err), byCallee) {
 		return false
 	}
 	c.caller.router.stats.callErrors.Add(1)
 	return true
 }
 
+// cut answers the call with ERROR, whatever the callee does, and has that
+// interrupted, unless mode is skip.
+func (c *call) cut(ws *workspace, err error, mode wamp.CancelMode, reason wamp.URI) {
+	frame := c.caller.errorFrame(wamp.TypeCall, c.request, err)
+	c.mu.Lock()
+	if c.done {
+		c.mu.Unlock()
+		return
+	}
+	c.done = true
+	stopTimer(c.timer)
+	ws.send(c.caller, frame)
+	if mode != wamp.Skip {
+		c.interrupt(ws, mode, reason)
+	}
+	c.mu.Unlock()
+	c.caller.router.stats.callErrors.Add(1)
+	c.forget()
+	c.letGo(ws, false)
+}
+
 // finish ends the call without an answer, and reports whether it was not ended
 // before. The caller of finish answers.
-func (c *call) finish() bool {
+func (c *call) finish(ws *workspace) bool {
 	c.mu.Lock()
 	if c.done {
 		c.mu.Unlock()
@@ -202,60 +237,74 @@ func (c *call) finish() bool {
 	}
 	c.done = true
 	stopTimer(c.timer)
+	c.interrupt(ws, wamp.KillNoWait, wamp.URICanceled)
 	c.mu.Unlock()
-	ws := getWorkspace()
-	c.forget(ws)
-	ws.handOver(&c.caller.router.flushers)
-	putWorkspace(ws)
+	c.forget()
+	c.letGo(ws, false)
 	return true
 }
 
-// abandon ends the call without an answer, because the caller has left.
-func (c *call) abandon(ws *workspace) {
-	if c.finish() {
-		c.interrupt(ws, wamp.KillNoWait, wamp.URICanceled)
+// calleeLeft answers the call because s, which was to run it, has left.
+func (c *call) calleeLeft(ws *workspace, s *Session) {
+	c.mu.Lock()
+	its := c.endpoint != nil && c.endpoint.session == s
+	c.mu.Unlock()
+	if its {
+		c.fault(ws, wamp.Errorf(wamp.URICanceled, "the callee left before it answered"), true)
 	}
 }
 
 // interrupt asks the callee to stop, once, if it knows of the call and
-// understands that.
+// understands that. mu is held.
 func (c *call) interrupt(ws *workspace, mode wamp.CancelMode, reason wamp.URI) {
-	c.mu.Lock()
-	e, invocation, again := c.endpoint, c.invocation, c.interrupted
+	if c.invocation == 0 || c.interrupted || c.endpoint.session.features&featureCancel == 0 {
+		return
+	}
 	c.interrupted = true
-	c.mu.Unlock()
-	if invocation != 0 && !again && e.session.features&featureCancel != 0 {
-		ws.send(e.session, e.session.frame(&wamp.Interrupt{Request: invocation, Mode: mode, Reason: reason}))
+	callee := c.endpoint.session
+	ws.send(callee, callee.frame(&wamp.Interrupt{Request: c.invocation, Mode: mode, Reason: reason}))
+}
+
+// forget takes a call that is done out of its caller and of those that wait.
+func (c *call) forget() {
+	c.reg.mu.Lock()
+	if c.place != nil {
+		c.reg.waiting.remove(c)
+	}
+	c.reg.mu.Unlock()
+	s := c.caller
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.calls[c.request] == c {
+		delete(s.calls, c.request)
+	}
+	s.keptBytes -= c.kept
+	c.kept = 0
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.streaming {
+		s.noteOver(c.request)
 	}
 }
 
-// forget takes a call that is done out of both sessions and out of its
-// registration, and starts one that waited for its place.
-func (c *call) forget(ws *workspace) {
-	c.reg.mu.Lock()
-	if c.place != nil {
-		c.reg.unwait(c.place)
-	}
-	c.reg.mu.Unlock()
+// letGo takes a call that is done from its callee, and starts one that waited
+// for its place. A callee that takes only so many invocations at a time has one
+// until it has answered it, whether or not the caller still waits for that.
+func (c *call) letGo(ws *workspace, byCallee bool) {
 	c.mu.Lock()
 	e, invocation := c.endpoint, c.invocation
-	c.mu.Unlock()
-	c.caller.mu.Lock()
-	if c.caller.calls[c.request] == c {
-		delete(c.caller.calls, c.request)
-	}
-	c.caller.mu.Unlock()
-	if e == nil {
+	if e == nil || c.released || !byCallee && e.limit > 0 && invocation != 0 {
+		c.mu.Unlock()
 		return
 	}
+	c.released = true
+	c.mu.Unlock()
 	if invocation != 0 {
 		e.session.mu.Lock()
 		delete(e.session.invocations, invocation)
 		e.session.mu.Unlock()
 	}
-	if next := e.release(); next != nil {
-		next.start(ws)
-	}
+	ws.start(e.release())
 }
 
 // cancel handles CANCEL (WAMP "Call Canceling"). A call that is over is not
@@ -267,17 +316,16 @@ func (d *dealer) cancel(ws *workspace, s *Session, m *wamp.Cancel) {
 	if c == nil {
 		return
 	}
-	mode := m.Mode
 	c.mu.Lock()
-	if c.endpoint == nil || c.endpoint.session.features&featureCancel == 0 {
+	mode := m.Mode
+	if c.invocation == 0 || c.endpoint.session.features&featureCancel == 0 {
 		mode = wamp.Skip
 	}
-	c.mu.Unlock()
-	if mode == wamp.Kill {
+	if mode == wamp.Kill && !c.done {
 		c.interrupt(ws, mode, wamp.URICanceled)
+		c.mu.Unlock()
 		return
 	}
-	if c.fault(ws, wamp.Errorf(wamp.URICanceled, "the caller canceled the call")) && mode == wamp.KillNoWait {
-		c.interrupt(ws, mode, wamp.URICanceled)
-	}
+	c.mu.Unlock()
+	c.cut(ws, wamp.Errorf(wamp.URICanceled, "the caller canceled the call"), mode, wamp.URICanceled)
 }

@@ -134,9 +134,7 @@ func (s *Session) register(m *wamp.Register) {
 	if len(kicked) > 0 {
 		kicked[0].reg.revoked(s.ws, kicked, "wireroom.revoked.reregistered")
 	}
-	for _, c := range next {
-		c.start(s.ws)
-	}
+	s.ws.start(next...)
 }
 
 // addRegistration makes the session an endpoint of the registration. It returns
@@ -249,24 +247,16 @@ func (d *dealer) remove(ws *workspace, e *endpoint) {
 	}
 	reg.mu.Unlock()
 	d.mu.Unlock()
-	if len(left) == 0 {
-		reg.giveUp(ws)
-	}
+	reg.giveUp(ws)
 }
 
-// giveUp answers the calls that wait for an endpoint, because there is none any
-// more.
+// giveUp answers the calls that wait for endpoints that are no more.
 func (r *registration) giveUp(ws *workspace) {
-	for {
-		r.mu.Lock()
-		first := r.waiting.Front()
-		if first == nil || len(r.endpoints) > 0 {
-			r.mu.Unlock()
-			return
-		}
-		c := r.unwait(first)
-		r.mu.Unlock()
-		c.fault(ws, wamp.Errorf(wamp.URINoSuchProcedure, "the callees of %q have withdrawn it", clip(string(r.uri))))
+	r.mu.Lock()
+	calls := r.waiting.hopeless(r.endpoints)
+	r.mu.Unlock()
+	for _, c := range calls {
+		c.fault(ws, c.nobody(), false)
 	}
 }
 
@@ -317,9 +307,9 @@ func (d *dealer) leave(ws *workspace, s *Session, regs map[wamp.ID]*endpoint, ca
 		d.remove(ws, e)
 	}
 	for _, c := range invocations {
-		c.fault(ws, wamp.Errorf(wamp.URICanceled, "the callee left before it answered"))
+		c.calleeLeft(ws, s)
 	}
 	for _, c := range calls {
-		c.abandon(ws)
+		c.finish(ws)
 	}
 }

@@ -13,12 +13,12 @@ var errGone = errors.New("the callee has just withdrawn the procedure")
 // one. m is the caller's message, or what was held of it. An error is for the
 // caller; errEnded is that the call is done.
 func (c *call) dispatch(ws *workspace, m *wamp.Call) error {
-	reg, cfg := c.reg, &c.caller.router.cfg
+	reg := c.reg
 	for {
 		reg.mu.Lock()
 		e, how := reg.choose(c.tried)
 		if how == allBusy && c.held != nil {
-			err := reg.wait(c, cfg.MaxWaiting, cfg.MaxWaitingBytes)
+			err := reg.wait(c, &c.caller.router.cfg)
 			reg.mu.Unlock()
 			return err
 		}
@@ -28,19 +28,19 @@ func (c *call) dispatch(ws *workspace, m *wamp.Call) error {
 		case how == allBusy && m.Options.Progress:
 			return wamp.Errorf(wamp.URINoAvailableCallee, "every callee of %q is busy, and a progressive invocation can't wait", clip(string(m.Procedure)))
 		case how == allBusy:
-			c.hold(m) // without the lock: it may be long
+			if !c.hold(m) { // without the lock: it may be long
+				return wamp.Errorf(wamp.URINoAvailableCallee, "every callee of %q is busy, and as much of the session's calls is kept as may be", clip(string(m.Procedure)))
+			}
 			continue
-		case how == nobodyLeft && !c.rerouted:
-			return wamp.Errorf(wamp.URINoSuchProcedure, "the callees of %q have just withdrawn it", clip(string(m.Procedure)))
 		case how == nobodyLeft:
-			return wamp.Errorf(wamp.URINoAvailableCallee, "no callee of %q is available", clip(string(m.Procedure)))
+			return c.nobody()
 		}
 		if !c.take(e) {
-			c.giveBack(ws, e)
+			ws.start(e.release())
 			return errEnded
 		}
 		if shared && c.held == nil && !m.Options.Progress && e.session.features&featureReroute != 0 {
-			c.hold(m) // it may have to go to another
+			c.hold(m) // it may have to go to another; if it can't be kept, it stays
 		}
 		err := c.invoke(ws, e, m)
 		if err == nil {
@@ -49,7 +49,7 @@ func (c *call) dispatch(ws *workspace, m *wamp.Call) error {
 		if !c.untake() {
 			return errEnded
 		}
-		c.giveBack(ws, e)
+		ws.start(e.release())
 		if err != errGone {
 			return err
 		}
@@ -57,37 +57,79 @@ func (c *call) dispatch(ws *workspace, m *wamp.Call) error {
 	}
 }
 
-// start passes on a call that has waited, to the endpoint that has room now and
-// counts the invocation already.
+// nobody is why the call can't be run.
+func (c *call) nobody() error {
+	if c.rerouted {
+		return wamp.Errorf(wamp.URINoAvailableCallee, "no callee of %q is available", clip(string(c.reg.uri)))
+	}
+	return wamp.Errorf(wamp.URINoSuchProcedure, "the callees of %q have withdrawn it", clip(string(c.reg.uri)))
+}
+
+// start passes on calls that have waited, each to the endpoint that has room
+// now and counts the invocation already. What that makes room for is passed on
+// by the outermost start.
+func (ws *workspace) start(calls ...*call) {
+	for _, c := range calls {
+		if c != nil {
+			ws.next = append(ws.next, c)
+		}
+	}
+	if ws.starting {
+		return
+	}
+	ws.starting = true
+	for i := 0; i < len(ws.next); i++ {
+		c := ws.next[i]
+		ws.next[i] = nil
+		c.start(ws)
+	}
+	ws.next, ws.starting = ws.next[:0], false
+}
+
 func (c *call) start(ws *workspace) {
 	c.mu.Lock()
 	e := c.endpoint
 	c.mu.Unlock()
-	err := c.invoke(ws, e, c.held)
+	err := c.invoke(ws, e, c.held.message(c.request))
 	if err == nil || !c.untake() {
 		return // passed on, or done meanwhile
 	}
-	c.giveBack(ws, e)
-	if err == errGone {
-		c.tried = append(c.tried, e)
-		c.again(ws)
+	ws.start(e.release())
+	if err != errGone {
+		c.fault(ws, err, false)
 		return
 	}
-	c.fault(ws, err)
+	c.tried = append(c.tried, e)
+	c.again(ws)
 }
 
 // again looks for another endpoint for what is held of the call.
 func (c *call) again(ws *workspace) {
-	if err := c.dispatch(ws, c.held); err != nil && err != errEnded {
-		c.fault(ws, err)
+	if err := c.dispatch(ws, c.held.message(c.request)); err != nil && err != errEnded {
+		c.fault(ws, err, false)
 	}
 }
 
-// hold keeps a copy of m, which is valid only as long as it is handled.
-func (c *call) hold(m *wamp.Call) {
-	held := *m
-	held.Payload = m.Payload.Clone()
-	c.held = &held
+// hold keeps a copy of m, which is valid only as long as it is handled. It
+// reports false if as much of the caller's calls is kept as fits its queue.
+func (c *call) hold(m *wamp.Call) bool {
+	s := c.caller
+	held := &heldCall{options: m.Options, procedure: m.Procedure, payload: m.Payload}
+	held.options.Extra = nil
+	size := held.size()
+	s.mu.Lock()
+	ok := !s.left && (s.keptBytes == 0 || s.keptBytes+size <= s.limits.QueueBytes)
+	if ok {
+		s.keptBytes += size
+		c.kept = size
+	}
+	s.mu.Unlock()
+	if !ok {
+		return false
+	}
+	held.payload = held.payload.Clone()
+	c.held = held
+	return true
 }
 
 func (c *call) isDone() bool {
@@ -118,13 +160,6 @@ func (c *call) untake() bool {
 	}
 	c.endpoint, c.invocation = nil, 0
 	return true
-}
-
-// giveBack counts an invocation of e as over that c did not become.
-func (c *call) giveBack(ws *workspace, e *endpoint) {
-	if next := e.release(); next != nil {
-		next.start(ws)
-	}
 }
 
 // invoke queues INVOCATION for the endpoint.
@@ -255,13 +290,14 @@ func (c *call) reroute(ws *workspace, callee *Session, invocation wamp.ID) bool 
 		return false
 	}
 	c.endpoint, c.invocation = nil, 0
+	c.startTimer() // that callee may have timed the call by itself
 	c.mu.Unlock()
 	callee.mu.Lock()
 	delete(callee.invocations, invocation)
 	callee.mu.Unlock()
 	c.tried, c.rerouted = append(c.tried, e), true
-	c.giveBack(ws, e)
 	callee.router.stats.rerouted.Add(1)
+	ws.start(e.release())
 	c.again(ws)
 	return true
 }

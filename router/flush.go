@@ -35,14 +35,17 @@ const (
 // scratch space, and the sessions that it has the duty to flush. It comes from
 // a pool, so that an idle connection holds none.
 type workspace struct {
-	dec     wamp.Decoder
-	dirty   []*Session
-	lazy    []*Session // to be flushed after linger
-	linger  time.Duration
-	bufs    [][]byte
-	matches []*subscription
-	to      audience
-	enc     encoding
+	dec    wamp.Decoder
+	dirty  []*Session
+	lazy   []*Session // to be flushed after linger
+	linger time.Duration
+
+	next     []*call // to be passed on, because there is room for them
+	starting bool    // next is being worked on
+	bufs     [][]byte
+	matches  []*subscription
+	to       audience
+	enc      encoding
 
 	// What is on its way, here so that it needs no memory of its own.
 	publication Publication

@@ -1,7 +1,6 @@
 package router
 
 import (
-	"container/list"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -52,8 +51,7 @@ type registration struct {
 	mu        sync.Mutex  // guards the following
 	endpoints []*endpoint // in the order in which they came; not changed, but replaced
 	turn      int         // of roundrobin: how many were chosen
-	waiting   list.List   // calls that found every endpoint busy, in order
-	held      int         // bytes of their payloads
+	waiting   waiting     // calls that found every endpoint busy
 }
 
 // An endpoint is one session's part in a registration.
@@ -147,14 +145,15 @@ func (e *endpoint) release() (next *call) {
 	return r.nextWaiting(e)
 }
 
-// nextWaiting takes the first waiting call out for e, if e has room and is
-// still there. mu is held.
+// nextWaiting takes the next waiting call out for e, if e has room and is still
+// there. mu is held.
 func (r *registration) nextWaiting(e *endpoint) *call {
-	for first := r.waiting.Front(); first != nil; first = r.waiting.Front() {
-		if e.busy() || !slices.Contains(r.endpoints, e) {
-			return nil
+	for r.waiting.calls > 0 && !e.busy() && slices.Contains(r.endpoints, e) {
+		c := r.waiting.next(e)
+		if c == nil {
+			break
 		}
-		if c := r.unwait(first); c.take(e) {
+		if c.take(e) {
 			e.running++
 			return c
 		}
@@ -162,23 +161,14 @@ func (r *registration) nextWaiting(e *endpoint) *call {
 	return nil
 }
 
-func (r *registration) unwait(place *list.Element) *call {
-	c := r.waiting.Remove(place).(*call)
-	c.place = nil
-	r.held -= c.held.Payload.Len()
-	return c
-}
-
 // wait has the call wait for an endpoint, unless too many do. A call that is
 // done does not wait. mu is held.
-func (r *registration) wait(c *call, most, mostBytes int) error {
+func (r *registration) wait(c *call, cfg *Config) error {
 	switch {
 	case c.isDone():
 		return errEnded
-	case r.waiting.Len() >= most || r.held+c.held.Payload.Len() > mostBytes:
-		return wamp.Errorf(wamp.URINoAvailableCallee, "every callee of %q is busy, and as many calls wait as may", clip(string(c.held.Procedure)))
+	case !r.waiting.add(c, cfg.MaxWaiting, cfg.MaxWaitingBytes):
+		return wamp.Errorf(wamp.URINoAvailableCallee, "every callee of %q is busy, and as many calls wait as may", clip(string(c.held.procedure)))
 	}
-	c.place = r.waiting.PushBack(c)
-	r.held += c.held.Payload.Len()
 	return nil
 }

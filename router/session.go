@@ -58,8 +58,6 @@ type Session struct {
 	pending   chan struct{} // a slot for each publication that waits for the Governor; nil until one does
 	meter     *meter        // of what is read; nil: it is not limited
 
-	lastStream wamp.ID // the last request of a progressive invocation
-
 	busy   atomic.Bool                // the reader waits, and not for the peer
 	ending atomic.Bool                // End or fail was called
 	killed atomic.Bool                // another session ended this one, for whatever reason it gave
@@ -76,6 +74,8 @@ type Session struct {
 	invocations map[wamp.ID]*call // as callee, by invocation
 	lastInvoked wamp.ID
 	testaments  *testaments // nil: there was none yet
+	over        []wamp.ID   // progressive invocations of which parts may still come that are to be ignored
+	keptBytes   int         // of calls that wait or may have to go to another callee
 }
 
 // ID returns the session's ID.

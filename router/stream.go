@@ -2,6 +2,7 @@ package router
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -13,29 +14,48 @@ var errOver = errors.New("the call is over")
 // call (WAMP "Progressive Call Invocations"). A part that comes when the call is
 // over has crossed the answer: that is errOver.
 func (s *Session) underWay(m *wamp.Call) (*call, error) {
-	streams := s.features&featureCallerStreams != 0
-	if m.Options.Progress && !streams {
+	if m.Options.Progress && s.features&featureCallerStreams == 0 {
 		return nil, wamp.Errorf(wamp.URIProtocolViolation, "CALL: progress, which the caller has not announced")
 	}
 	s.mu.Lock()
 	c := s.calls[m.Request]
+	over := c == nil && s.wasOver(m.Request, !m.Options.Progress)
 	s.mu.Unlock()
-	if c != nil {
-		c.mu.Lock()
-		streaming := c.streaming
-		c.mu.Unlock()
-		if !streaming {
-			return nil, wamp.Errorf(wamp.URIProtocolViolation, "CALL: request %d is in flight already", m.Request)
-		}
-		return c, nil
-	}
-	if streams && m.Request <= s.lastStream {
+	switch {
+	case over:
 		return nil, errOver
+	case c == nil:
+		return nil, nil
 	}
-	if m.Options.Progress {
-		s.lastStream = m.Request
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.streaming {
+		return nil, wamp.Errorf(wamp.URIProtocolViolation, "CALL: request %d is in flight already", m.Request)
 	}
-	return nil, nil
+	return c, nil
+}
+
+// maxOver is of how many progressive invocations that were over before their
+// last part came a session remembers that.
+const maxOver = 256
+
+// noteOver remembers that further parts of the call are to be ignored. The
+// session's mu is held.
+func (s *Session) noteOver(request wamp.ID) {
+	if len(s.over) == maxOver {
+		s.over = append(s.over[:0], s.over[1:]...)
+	}
+	s.over = append(s.over, request)
+}
+
+// wasOver reports whether a part of the call is to be ignored; after the last
+// part none comes. The session's mu is held.
+func (s *Session) wasOver(request wamp.ID, last bool) bool {
+	i := slices.Index(s.over, request)
+	if i >= 0 && last {
+		s.over = slices.Delete(s.over, i, i+1)
+	}
+	return i >= 0
 }
 
 // more passes a further part of the call on. Only whether it is the last is
@@ -52,10 +72,8 @@ func (c *call) more(ws *workspace, m *wamp.Call) {
 	callee := e.session
 	payload, err := m.Payload.In(callee.peer.Serializer)
 	if err != nil {
-		if c.fault(ws, wamp.Errorf(wamp.URIInvalidArgument, "the arguments cannot be expressed in the callee's serializer, %v: %v",
-			callee.peer.Serializer, err)) {
-			c.interrupt(ws, wamp.KillNoWait, wamp.URIInvalidArgument)
-		}
+		c.cut(ws, wamp.Errorf(wamp.URIInvalidArgument, "the arguments cannot be expressed in the callee's serializer, %v: %v",
+			callee.peer.Serializer, err), wamp.KillNoWait, wamp.URIInvalidArgument)
 		return
 	}
 	inv := &ws.invocation
@@ -63,9 +81,7 @@ func (c *call) more(ws *workspace, m *wamp.Call) {
 	inv.Progress, inv.Payload = m.Options.Progress, payload
 	if !callee.takesInvocation(inv) {
 		inv.Payload = wamp.Payload{}
-		if c.fault(ws, wamp.Errorf(wamp.URIPayloadSize, "the arguments are longer than the callee takes")) {
-			c.interrupt(ws, wamp.KillNoWait, wamp.URIPayloadSize)
-		}
+		c.cut(ws, wamp.Errorf(wamp.URIPayloadSize, "the arguments are longer than the callee takes"), wamp.KillNoWait, wamp.URIPayloadSize)
 		return
 	}
 	inv.Request = details.Request

@@ -29,7 +29,7 @@ func (d *dealer) yield(ws *workspace, s *Session, m *wamp.Yield) error {
 	to := &c.caller.peer
 	payload, err := m.Payload.In(to.Serializer)
 	if err != nil {
-		c.fault(ws, wamp.Errorf(wamp.URIInvalidArgument, "the result cannot be expressed in the caller's serializer, %v: %v", to.Serializer, err))
+		c.fault(ws, wamp.Errorf(wamp.URIInvalidArgument, "the result cannot be expressed in the caller's serializer, %v: %v", to.Serializer, err), !m.Progress)
 		return nil
 	}
 	res := &ws.result
@@ -37,13 +37,16 @@ func (d *dealer) yield(ws *workspace, s *Session, m *wamp.Yield) error {
 	frame := seal(to.Framing, to.Serializer, res, payload.Len())
 	res.Payload = wamp.Payload{}
 	if !c.caller.takes(frame) {
-		if c.fault(ws, wamp.Errorf(wamp.URIPayloadSize, "the result is longer than the caller takes")) && m.Progress {
-			c.interrupt(ws, wamp.KillNoWait, wamp.URIPayloadSize)
+		err := wamp.Errorf(wamp.URIPayloadSize, "the result is longer than the caller takes")
+		if m.Progress {
+			c.cut(ws, err, wamp.KillNoWait, wamp.URIPayloadSize)
+		} else {
+			c.fault(ws, err, true)
 		}
 		return nil
 	}
 	if !m.Progress {
-		if !c.answer(ws, frame) {
+		if !c.answer(ws, frame, true) {
 			d.router.stats.strayYields.Add(1)
 		}
 		return nil
@@ -71,29 +74,29 @@ func (d *dealer) fail(ws *workspace, s *Session, m *wamp.ErrorMessage) error {
 	}
 	uri := m.Error
 	if len(uri) > maxURI || !uri.Valid() {
-		c.fault(ws, wamp.Errorf(wamp.URIInvalidURI, "the callee failed with %q, which is no valid URI", clip(string(uri))))
+		c.fault(ws, wamp.Errorf(wamp.URIInvalidURI, "the callee failed with %q, which is no valid URI", clip(string(uri))), true)
 		return nil
 	}
 	if uri == wamp.URIUnavailable && s.features&featureReroute != 0 {
 		if !c.reroute(ws, s, m.Request) {
-			c.fault(ws, wamp.Errorf(wamp.URINoAvailableCallee, "the callee is not available, and there is no other"))
+			c.fault(ws, wamp.Errorf(wamp.URINoAvailableCallee, "the callee is not available, and there is no other"), true)
 		}
 		return nil
 	}
 	to := &c.caller.peer
 	payload, err := m.Payload.In(to.Serializer)
 	if err != nil {
-		c.fault(ws, wamp.Errorf(uri, "the callee's error cannot be expressed in the caller's serializer, %v: %v", to.Serializer, err))
+		c.fault(ws, wamp.Errorf(uri, "the callee's error cannot be expressed in the caller's serializer, %v: %v", to.Serializer, err), true)
 		return nil
 	}
 	frame := seal(to.Framing, to.Serializer, &wamp.ErrorMessage{
 		RequestType: wamp.TypeCall, Request: c.request, Error: uri, Payload: payload, Passthru: m.Passthru,
 	}, payload.Len())
 	if !c.caller.takes(frame) {
-		c.fault(ws, wamp.Errorf(uri, "the arguments of the callee's error are longer than the caller takes"))
+		c.fault(ws, wamp.Errorf(uri, "the arguments of the callee's error are longer than the caller takes"), true)
 		return nil
 	}
-	if c.answer(ws, frame) {
+	if c.answer(ws, frame, true) {
 		d.router.stats.callErrors.Add(1)
 	} else {
 		d.router.stats.strayYields.Add(1)

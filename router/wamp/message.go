@@ -91,6 +91,11 @@ type Passthru struct {
 	EncAlgo, EncSerializer, EncKey    string // enc_algo, enc_serializer, enc_key
 }
 
+// Len returns the length of all values, in bytes.
+func (p *Passthru) Len() int {
+	return len(p.Scheme) + len(p.Serializer) + len(p.Cipher) + len(p.KeyID) + len(p.EncAlgo) + len(p.EncSerializer) + len(p.EncKey)
+}
+
 // Hello opens a session. Client to router.
 type Hello struct {
 	Realm   URI
