@@ -188,6 +188,12 @@ func (s *Session) awaitTurn() error {
 // again. Package transport asks before each upgrade: to refuse one costs less
 // than to turn away a HELLO.
 func (r *Router) Admit() (retryAfter time.Duration, ok bool) {
+	r.mu.Lock()
+	closing := r.closing
+	r.mu.Unlock()
+	if closing {
+		return time.Second, false
+	}
 	retryAfter, ok = r.admit.upgrade()
 	if !ok {
 		r.stats.upgradesRefused.Add(1)

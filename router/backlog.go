@@ -5,7 +5,7 @@ package router
 // first entry that was ever in the outbox; entries[i] has the place base+i.
 type backlog struct {
 	base   int // place of entries[0]
-	dead   int // entries that were dropped and are still there
+	dead   int // holes among the entries
 	oldest int // no entry before this place may be dropped
 
 	// For KeepLatest; nil as long as no such event waits.
@@ -102,7 +102,7 @@ func (b *backlog) took(entries []entry, left int) {
 
 // makeRoom drops what may be dropped for e, until the queue holds so many bytes
 // less: first what is stale, which nobody needs, then the oldest. It drops no
-// old events if that would not be enough.
+// old events if that would not let e pass.
 func (o *outbox) makeRoom(e *entry, over int) {
 	fresh := o.backlog == nil
 	b := o.note()
@@ -113,48 +113,72 @@ func (o *outbox) makeRoom(e *entry, over int) {
 		i := b.stale[0] - b.base
 		b.stale = b.stale[1:]
 		if i >= 0 && o.entries[i].frame != nil {
-			m := o.entries[i].member
-			m.missed++
-			m.session.router.stats.superseded.Add(1)
+			o.entries[i].member.session.router.stats.superseded.Add(1)
 			over -= o.drop(i)
 		}
 	}
-	if over > o.loose {
+	switch {
+	case over <= o.loose:
+	case o.bytes == o.loose && !e.mayDrop():
+		over = o.loose // alone it may pass, however large it is
+	default:
 		over = 0
 	}
 	for ; over > 0; b.oldest++ {
 		if i := b.oldest - b.base; o.entries[i].frame != nil && o.entries[i].mayDrop() {
-			m := o.entries[i].member
-			m.missed++
-			m.session.router.stats.droppedOldest.Add(1)
+			o.entries[i].member.session.router.stats.droppedOldest.Add(1)
 			o.loose -= len(o.entries[i].frame)
 			over -= o.drop(i)
 		}
 	}
-	if b.dead > len(o.entries)/2 {
+	if b.dead > len(o.entries)/4*3 {
 		o.squeeze()
 	}
 }
 
-// drop empties entries[i] and returns its size.
+// drop makes a hole of entries[i] and returns its size.
 func (o *outbox) drop(i int) int {
-	size := len(o.entries[i].frame)
-	o.entries[i] = entry{}
+	e := &o.entries[i]
+	size := len(e.frame)
+	*e = entry{member: e.member, key: 1}
 	o.bytes -= size
 	o.backlog.dead++
 	return size
 }
 
-// squeeze takes dropped entries out and notes the others anew.
+// squeeze makes one hole of those between two events of a member, and notes the
+// entries anew. There are then no more holes than events.
 func (o *outbox) squeeze() {
-	kept := o.entries[:0]
+	missed := make(map[*member]uint64)
+	holes := 0
+	kept := o.entries[:0] // grows no faster than it is read
 	for _, e := range o.entries {
-		if e.frame != nil {
-			kept = append(kept, e)
+		if e.frame == nil {
+			missed[e.member] += e.key
+			continue
 		}
+		if n := missed[e.member]; n > 0 {
+			kept = append(kept, entry{member: e.member, key: n})
+			delete(missed, e.member)
+			holes++
+		}
+		kept = append(kept, e)
+	}
+	for m, n := range missed {
+		m.behind += n
 	}
 	clear(o.entries[len(kept):])
 	o.entries = kept
-	o.backlog = &backlog{}
+	o.backlog = &backlog{dead: holes}
 	o.indexAll()
+}
+
+// forgive forgets what the member missed. mu is held.
+func (o *outbox) forgive(m *member) {
+	m.missed, m.behind = 0, 0
+	for i := range o.entries {
+		if e := &o.entries[i]; e.frame == nil && e.member == m {
+			e.key = 0
+		}
+	}
 }

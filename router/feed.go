@@ -20,6 +20,7 @@ func (s *Session) replay(m *member, fn Replay) {
 	if m.phase == live {
 		m.phase = replaying
 	}
+	s.out.forgive(m) // the replay knows better
 	s.out.mu.Unlock()
 	s.router.wg.Go(func() {
 		defer cancel()

@@ -12,6 +12,7 @@ type lanes struct {
 
 	mu     sync.Mutex // guards the following
 	byTime map[time.Duration]*lane
+	closed bool
 }
 
 // A lane is bounded: a session stands in it once for each time that its events
@@ -26,6 +27,7 @@ type lane struct {
 	batches  []batch // the same sessions, by when they are due
 	timer    *time.Timer
 	armed    bool       // the timer will fire, or lapse runs
+	closed   bool       // the timer is not started any more
 	spare    []*Session // memory for those that are due
 }
 
@@ -47,24 +49,29 @@ func (l *lanes) add(linger time.Duration, sessions []*Session) {
 		ln = &lane{lanes: l, linger: linger}
 		l.byTime[linger] = ln
 	}
+	ln.mu.Lock() // before lanes.mu is given up, or close could pass in between
+	closed := l.closed
 	l.mu.Unlock()
-	ln.add(sessions)
+	if !closed {
+		ln.addLocked(sessions)
+	}
+	ln.mu.Unlock()
 }
 
 // close stops the timers. Nobody stands in a lane any more who was not flushed.
 func (l *lanes) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closed = true
 	for _, ln := range l.byTime {
 		ln.mu.Lock()
-		ln.timer.Stop()
+		stopTimer(ln.timer)
+		ln.closed = true
 		ln.mu.Unlock()
 	}
 }
 
-func (ln *lane) add(sessions []*Session) {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
+func (ln *lane) addLocked(sessions []*Session) {
 	ln.sessions = append(ln.sessions, sessions...)
 	ln.batches = append(ln.batches, batch{time.Now().Add(ln.linger), len(sessions)})
 	switch {
@@ -94,7 +101,7 @@ func (ln *lane) lapse() {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	ln.spare = due[:0]
-	if ln.armed = len(ln.batches) > 0; ln.armed {
+	if ln.armed = len(ln.batches) > 0 && !ln.closed; ln.armed {
 		ln.timer.Reset(time.Until(ln.batches[0].due))
 	}
 }

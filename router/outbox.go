@@ -41,11 +41,11 @@ const (
 	refused                // not queued: the session is ending, or does not want the frame
 )
 
-// An entry is a frame in a queue.
+// An entry is a frame in a queue, or a hole: where events were dropped.
 type entry struct {
-	frame  []byte  // nil: it was dropped
-	member *member // whose event it is; nil: no event
-	key    uint64  // what may be done with an event when the queue is full
+	frame  []byte  // nil: a hole
+	member *member // whose event it is, or was; nil: no event
+	key    uint64  // what may be done with the event when the queue is full; of a hole, how many there were
 }
 
 // Keys of entries: what may be done when the queue is full. Greater ones are
@@ -122,13 +122,19 @@ func (o *outbox) pushLocked(e entry, linger time.Duration) pushed {
 	if over := o.bytes + len(e.frame) - o.limit; over > 0 && o.bytes > 0 {
 		if o.makeRoom(&e, over); o.bytes > 0 && o.bytes+len(e.frame) > o.limit {
 			if e.mayDrop() {
-				e.member.missed++
+				e.member.behind++
 				e.member.session.router.stats.droppedOldest.Add(1)
 				return dropped
 			}
 			o.over = true // or a later frame could pass before the session is ended
 			return overflow
 		}
+	}
+	if m := e.member; m != nil && m.behind > 0 {
+		b := o.note()
+		o.appendLocked(entry{member: m, key: m.behind})
+		b.dead++
+		m.behind = 0
 	}
 	o.addLocked(e)
 	return o.dutyFor(linger)
@@ -174,6 +180,17 @@ func (o *outbox) lapse(lane time.Duration) bool {
 }
 
 func (o *outbox) addLocked(e entry) {
+	o.appendLocked(e)
+	o.bytes += len(e.frame)
+	if e.mayDrop() {
+		o.loose += len(e.frame)
+	}
+	if e.latest() {
+		o.indexLast()
+	}
+}
+
+func (o *outbox) appendLocked(e entry) {
 	switch len(o.entries) {
 	case 0:
 		o.entries = o.keep[:0]
@@ -189,25 +206,15 @@ func (o *outbox) addLocked(e entry) {
 	if grows {
 		o.giveBack() // it held copies of the entries
 	}
-	o.bytes += len(e.frame)
-	if e.mayDrop() {
-		o.loose += len(e.frame)
-	}
-	if e.latest() {
-		o.indexLast()
-	}
 }
 
 // close queues the last frames, beyond the limit if need be, and refuses all
 // later ones. With discard it first drops what nobody began to write and
-// returns how many frames that were. first is false if it was closed before.
+// returns how many frames that were, also if the outbox was closed before.
+// first is false then, and no frames are queued.
 func (o *outbox) close(discard bool, last ...[]byte) (first, flush bool, lost int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed {
-		return false, false, 0
-	}
-	o.closed = true
 	if discard {
 		for _, e := range o.entries {
 			if e.frame != nil {
@@ -217,6 +224,10 @@ func (o *outbox) close(discard bool, last ...[]byte) (first, flush bool, lost in
 		}
 		o.drainedLocked()
 	}
+	if o.closed {
+		return false, false, lost
+	}
+	o.closed = true
 	for _, f := range last {
 		if f != nil {
 			o.addLocked(entry{frame: f})
@@ -255,6 +266,9 @@ func (o *outbox) take(dst [][]byte, written int) (_ [][]byte, size int, gaps []g
 		}
 		n++
 		if e.frame == nil {
+			if e.member != nil {
+				e.member.missed += e.key
+			}
 			continue
 		}
 		if m := e.member; m != nil && m.missed > 0 {

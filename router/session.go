@@ -292,7 +292,7 @@ func (s *Session) fail(err error, unsent int) {
 }
 
 // leave takes the session out of everything that refers to it. Only the first
-// call does something, but every call returns when that is done.
+// call does something; others return while that may be under way.
 func (s *Session) leave() {
 	s.mu.Lock()
 	if s.left {

@@ -84,7 +84,8 @@ type member struct {
 
 	removed bool   // guarded by the lock of the topic's shard
 	phase   phase  // guarded by session.out.mu
-	missed  uint64 // likewise: events that were dropped since the last one that was written
+	missed  uint64 // likewise: events that were dropped after the last one that was taken to be written
+	behind  uint64 // likewise: events that were dropped after the last one that is queued
 	feed    *Feed  // guarded by session.mu; the last replay, if there was one
 }
 

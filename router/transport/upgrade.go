@@ -115,9 +115,10 @@ func (s *Server) accept(nc net.Conn, w wire, in inbox, cookies []string, r *http
 		in.drop()
 		return nil, fmt.Errorf("answer the upgrade request: %w", err)
 	}
-	if tcp, ok := socketOf(nc).(*net.TCPConn); ok && s.cfg.PingInterval > 0 {
-		// Pings find dead peers, and sooner. Failure costs a few packets.
-		_ = tcp.SetKeepAlive(false)
+	if tcp, ok := socketOf(nc).(*net.TCPConn); ok {
+		// Pings find dead peers, and sooner. Failure costs a few packets,
+		// or leaves a dead peer where it is.
+		_ = tcp.SetKeepAlive(s.cfg.PingInterval == 0)
 	}
 	c := s.newConn(w, in, t)
 	if c == nil {
