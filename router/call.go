@@ -69,12 +69,15 @@ func (s *Session) call(m *wamp.Call) error {
 			err = wamp.Errorf(wamp.URINoSuchProcedure, "no procedure %q is registered", m.Procedure)
 		}
 	}
-	switch {
-	case err != nil:
-	case reg.handler != nil:
-		err = s.callGateway(m, reg)
-	default:
+	if err == nil && reg.handler == nil {
 		err = s.pass(m, reg)
+	} else {
+		if err == nil {
+			err = s.callGateway(m, reg)
+		}
+		if m.Options.Progress {
+			s.refuseStream(m.Request)
+		}
 	}
 	if err == nil {
 		return nil

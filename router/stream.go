@@ -39,6 +39,13 @@ func (s *Session) underWay(m *wamp.Call) (*call, error) {
 // last part came a session remembers that.
 const maxOver = 256
 
+// refuseStream has the further parts of a call that did not begin ignored.
+func (s *Session) refuseStream(request wamp.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noteOver(request)
+}
+
 // noteOver remembers that further parts of the call are to be ignored. The
 // session's mu is held.
 func (s *Session) noteOver(request wamp.ID) {
