@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -16,6 +17,10 @@ const (
 	// what each needs besides its payload.
 	maxRetainedBytes = 64 << 20
 
+	// maxRetainFor is how many milliseconds an event may be asked to be
+	// retained: a hundred years.
+	maxRetainFor = 100 * 365 * 24 * 3600 * 1000
+
 	// maxRetainedOfTopic is how many events of one topic are retained: the
 	// last that is for everybody, the one before for its publisher, and those
 	// for some, of which the oldest makes room.
@@ -26,18 +31,25 @@ const (
 // "Event Retention"). It is never changed.
 type retained struct {
 	topic   wamp.URI
-	seq     uint64 // in the order in which the realm's were published
-	from    wamp.ID
-	options *wamp.PublishOptions
-	to      audience // but for from
+	seq     uint64    // in the order in which the realm's were published
+	expires time.Time // zero: never
+	from    wamp.ID   // its publisher, if that does not get it
+	to      audience  // but for from
 	event   wamp.Event
 	size    int
 }
 
 // newRetained returns p to retain. It shares no memory with it.
-func newRetained(p *Publication) *retained {
+func newRetained(p *Publication) (*retained, error) {
 	p = p.Clone()
-	r := &retained{topic: p.Topic, options: p.Options}
+	r := &retained{topic: p.Topic}
+	if v := p.Options.Extra["_retain_for"]; v != nil {
+		ms, ok := v.(int64)
+		if !ok || ms < 1 || ms > maxRetainFor {
+			return nil, wamp.Errorf(wamp.URIInvalidArgument, "_retain_for: expected milliseconds, an integer in 1 to %d", maxRetainFor)
+		}
+		r.expires = time.Now().Add(time.Duration(ms) * time.Millisecond)
+	}
 	if !p.Options.KeepMe {
 		r.from = p.From.id
 	}
@@ -54,8 +66,11 @@ func newRetained(p *Publication) *retained {
 			r.size += 16 + len(s)
 		}
 	}
-	return r
+	return r, nil
 }
+
+// over reports whether the event's time is over.
+func (r *retained) over(now time.Time) bool { return !r.expires.IsZero() && !now.Before(r.expires) }
 
 // isFor reports whether the session would have got the event.
 func (r *retained) isFor(s *Session) bool { return s.id != r.from && r.to.has(s) }
@@ -85,6 +100,7 @@ type retention struct {
 	seq    uint64
 	count  int
 	bytes  int
+	swept  time.Time // when those that are over were looked for
 }
 
 func (rt *retention) init(stats *counters) {
@@ -96,21 +112,65 @@ func (rt *retention) init(stats *counters) {
 // not. It draws p.ID.
 func (rt *retention) keep(p *Publication) error {
 	p.ID = NewID()
-	r := newRetained(p)
+	r, err := newRetained(p)
+	if err != nil {
+		return err
+	}
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	old := rt.topics[r.topic]
-	list := r.before(old, p.From)
-	count, bytes := rt.count+len(list)-len(old), rt.bytes+sizeOf(list)-sizeOf(old)
-	if count > max(maxRetained, rt.count) || bytes > max(maxRetainedBytes, rt.bytes) {
+	if !rt.replaceLocked(r, p.From) && (!rt.sweepLocked() || !rt.replaceLocked(r, p.From)) {
 		rt.stats.notRetained.Add(1)
 		return wamp.Errorf(wamp.URILimit, "the realm retains %d events of %d bytes, and may retain %d of %d", rt.count, rt.bytes, maxRetained, maxRetainedBytes)
+	}
+	return nil
+}
+
+// replaceLocked makes r the last of its topic, if there is room.
+func (rt *retention) replaceLocked(r *retained, from *Session) bool {
+	old := rt.topics[r.topic]
+	list := r.before(old, from)
+	count, bytes := rt.count+len(list)-len(old), rt.bytes+sizeOf(list)-sizeOf(old)
+	if count > max(maxRetained, rt.count) || bytes > max(maxRetainedBytes, rt.bytes) {
+		return false
 	}
 	rt.seq++
 	r.seq = rt.seq
 	rt.topics[r.topic] = list
 	rt.count, rt.bytes = count, bytes
-	return nil
+	return true
+}
+
+// sweepLocked forgets what nobody gets any more because its time is over: an
+// event for all with those before it, and topics of which nothing else is left.
+// It reports whether there was any. It looks through all at most once a second,
+// so that a publisher who finds no room costs little.
+func (rt *retention) sweepLocked() (any bool) {
+	now := time.Now()
+	if now.Sub(rt.swept) < time.Second {
+		return false
+	}
+	rt.swept = now
+	for topic, list := range rt.topics {
+		kept := list
+		if i := slices.IndexFunc(list, func(r *retained) bool { return r.to.all && r.over(now) }); i >= 0 {
+			kept = slices.Clone(list[:i])
+		}
+		if !slices.ContainsFunc(kept, func(r *retained) bool { return !r.over(now) }) {
+			kept = nil
+		}
+		if len(kept) == len(list) {
+			continue
+		}
+		any = true
+		rt.count -= len(list) - len(kept)
+		rt.bytes -= sizeOf(list) - sizeOf(kept)
+		if len(kept) == 0 {
+			delete(rt.topics, topic)
+		} else {
+			rt.topics[topic] = kept
+		}
+	}
+	return any
 }
 
 // before returns the events of the topic to retain from now on: r, and of the
@@ -144,10 +204,11 @@ func sizeOf(list []*retained) (n int) {
 // last returns, for each topic that fits, the last event that the session would
 // have got, in the order in which they were published.
 func (rt *retention) last(s *Session, pattern wamp.URI, match wamp.Match) (found []*retained) {
+	now := time.Now()
 	rt.mu.RLock()
 	defer rt.mu.RUnlock()
 	look := func(list []*retained) {
-		if i := slices.IndexFunc(list, func(r *retained) bool { return r.isFor(s) }); i >= 0 {
+		if i := slices.IndexFunc(list, func(r *retained) bool { return r.isFor(s) }); i >= 0 && !list[i].over(now) {
 			found = append(found, list[i])
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -58,6 +59,43 @@ func TestRetentionLimits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Events that are over make room for others.
+func TestRetainedForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newRouter(t)
+		pub := tr.joinAs(t)
+		publish := func(n int, options string) string {
+			return pub.ask(fmt.Sprintf(`[16,%d,{"acknowledge":true,"retain":true%s},"com.example.%d",[]]`, n+1, options, n))
+		}
+		for n := range 10_000 {
+			options := `,"_retain_for":1500`
+			switch n % 4 {
+			case 0:
+				options = ""
+			case 1:
+				options += `,"eligible":[1]`
+			}
+			if m := publish(n, options); !strings.HasPrefix(m, "[17,") {
+				t.Fatalf("publication %d is answered with %s", n, m)
+			}
+		}
+		for range 2 { // the second finds that it was looked already
+			if m := publish(10_000, ""); !strings.Contains(m, "wireroom.error.limit") {
+				t.Fatalf("one too many is answered with %s", m)
+			}
+		}
+		time.Sleep(1500 * time.Millisecond)
+		for n := range 7_500 {
+			if m := publish(10_000+n, ""); !strings.HasPrefix(m, "[17,") {
+				t.Fatalf("publication %d is answered with %s", 10_000+n, m)
+			}
+		}
+		if m := publish(20_000, ""); !strings.Contains(m, "wireroom.error.limit") {
+			t.Errorf("one too many is answered with %s", m)
+		}
+	})
 }
 
 // A subscriber gets the last event of a topic and all later ones, in order,
