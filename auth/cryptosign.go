@@ -19,15 +19,22 @@ func (a *Auth) challengeCryptosign(r *roster, hello *Hello) (*Challenge, error) 
 	if !ok {
 		return nil, clientMistake("cryptosign: authextra.pubkey: expected an Ed25519 public key as 64 hexadecimal digits, found something else")
 	}
-	if err := refuseBinding(MethodCryptosign, hello); err != nil {
+	binding, err := bindingOf(MethodCryptosign, hello)
+	if err != nil {
 		return nil, err
 	}
 	challenge := make([]byte, 32)
 	rand.Read(challenge) // never fails: the runtime ends the process instead
+	extra := map[string]any{"challenge": hex.EncodeToString(challenge), "channel_binding": nil}
+	if binding.kind != "" {
+		extra["channel_binding"] = binding.kind
+		id := binding.id()
+		subtle.XORBytes(challenge, challenge, id[:]) // what is to be signed
+	}
 	authID := hello.AuthID
 	return &Challenge{
 		Method: MethodCryptosign,
-		Extra:  map[string]any{"challenge": hex.EncodeToString(challenge), "channel_binding": nil},
+		Extra:  extra,
 		Answer: func(_ context.Context, signature string, _ map[string]any) (*Grant, error) {
 			err := verifyCryptosign(key[:], challenge, signature)
 			m := r.keys[key]
@@ -45,7 +52,8 @@ func (a *Auth) challengeCryptosign(r *roster, hello *Hello) (*Challenge, error) 
 }
 
 // verifyCryptosign checks an answer: the signature and, behind it, the message
-// that is signed, which must be the challenge, in hex.
+// that is signed, in hex. That must be the challenge, or with a channel binding
+// the challenge XOR the channel's ID.
 func verifyCryptosign(key ed25519.PublicKey, challenge []byte, answer string) error {
 	const size = ed25519.SignatureSize + 32
 	if len(answer) != hex.EncodedLen(size) {

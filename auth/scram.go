@@ -8,8 +8,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
-
-	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // Bounds on a client's nonce. The specification asks for a nonce that can't
@@ -26,6 +24,7 @@ type scramExchange struct {
 	clientNonce string
 	nonce       string // the client's and ours
 	secret      *scramSecret
+	binding     channelBinding
 }
 
 // challengeSCRAM starts WAMP-SCRAM with who the client says it is, or returns
@@ -43,10 +42,14 @@ func (a *Auth) challengeSCRAM(r *roster, hello *Hello) (*Challenge, error) {
 	if b, err := decodeBase64(clientNonce); err != nil || len(b) < minNonce || len(b) > maxNonce {
 		return nil, clientMistake("wamp-scram: authextra.nonce: expected %d to %d bytes in base64, found something else", minNonce, maxNonce)
 	}
-	if err := refuseBinding(MethodSCRAM, hello); err != nil {
+	binding, err := bindingOf(MethodSCRAM, hello)
+	if err != nil {
 		return nil, err
 	}
-	x := scramExchange{authID: hello.AuthID, clientNonce: clientNonce, nonce: clientNonce + serverNonce(), secret: m.scram}
+	x := scramExchange{
+		authID: hello.AuthID, clientNonce: clientNonce, nonce: clientNonce + serverNonce(),
+		secret: m.scram, binding: binding,
+	}
 	extra := map[string]any{
 		"nonce": x.nonce, "salt": m.scram.salt, "kdf": m.scram.kdf,
 		"iterations": int64(m.scram.iterations), "memory": nil,
@@ -96,29 +99,18 @@ func (x *scramExchange) judge(signature string, extra map[string]any) (verifier 
 	switch {
 	case subtle.ConstantTimeCompare([]byte(nonce), []byte(x.nonce)) == 0:
 		return "", fmt.Errorf("the nonce of %q is not that of the challenge", x.authID)
-	case extra["channel_binding"] != nil || extra["cbind_data"] != nil:
-		return "", fmt.Errorf("%q binds the login to a channel, and did not say so in HELLO", x.authID)
+	case !x.binding.agrees(extra):
+		return "", fmt.Errorf("%q does not bind the login to the channel as HELLO said", x.authID)
 	case right == 0:
 		return "", fmt.Errorf("the proof of %q is wrong", x.authID)
 	}
 	return base64.StdEncoding.EncodeToString(mac(x.secret.server[:], message)), nil
 }
 
-// authMessage returns the AuthMessage of the specification. There is no
-// channel binding, so the client's last words begin with "c=" and the base64
-// of "n,,".
+// authMessage returns the AuthMessage of the specification.
 func (x *scramExchange) authMessage() string {
-	return fmt.Sprintf("n=%s,r=%s,r=%s,s=%s,i=%d,c=biws,r=%s",
-		scramEscape.Replace(x.authID), x.clientNonce, x.nonce, x.secret.salt, x.secret.iterations, x.nonce)
+	return fmt.Sprintf("n=%s,r=%s,r=%s,s=%s,i=%d,c=%s,r=%s",
+		scramEscape.Replace(x.authID), x.clientNonce, x.nonce, x.secret.salt, x.secret.iterations, x.binding.input(), x.nonce)
 }
 
 var scramEscape = strings.NewReplacer(",", "=2C", "=", "=3D")
-
-// refuseBinding refuses a client that wants its login bound to the TLS
-// channel: to go on without would be what an attacker in between wants.
-func refuseBinding(method string, hello *Hello) error {
-	if hello.AuthExtra["channel_binding"] == nil {
-		return nil
-	}
-	return wamp.Errorf(wamp.URIFeatureNotSupported, "%s: authextra.channel_binding: expected null, found something else: no channel binding is supported", method)
-}

@@ -29,6 +29,11 @@ type Hello struct {
 	AuthID      string         // who the client says it is; may be empty
 	AuthExtra   map[string]any // what the methods need to know before; may be nil
 	Session     wamp.ID        // the ID that the session will have
+
+	// ChannelID returns what tells the client's TLS connection from every
+	// other one, of the type "tls-unique" or "tls-exporter", or nil. It may
+	// be nil.
+	ChannelID func(kind string) []byte
 }
 
 // A Grant says who a peer is: the outcome of a successful authentication.

@@ -183,6 +183,7 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) bool {
 		s.out.resize(g.Limits.QueueBytes)
 	}
 	s.meter = newMeter(s.limits)
+	s.peer.ChannelID = nil // and with it what TLS remembers of its handshake
 	s.realm.admit(s)
 	welcome := &wamp.Welcome{Session: s.id, Ready: details}
 	s.ws.send(s, seal(s.peer.Framing, s.peer.Serializer, welcome, len(details)))

@@ -80,4 +80,10 @@ type Peer struct {
 	// before WAMP began, such as a client token from a cookie. The router
 	// hands it to the [Authenticator] and does not look into it.
 	Identity any
+
+	// ChannelID returns what tells the peer's TLS connection from every
+	// other one, of the type "tls-unique" (RFC 5929) or "tls-exporter" (RFC
+	// 9266), or nil if the connection has none of that type. It is nil if the
+	// connection has none at all; it may be called until the peer has joined.
+	ChannelID func(kind string) []byte
 }

@@ -21,6 +21,7 @@ func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*rou
 	id, _ := j.Peer.Identity.(*auth.Identity)
 	hello := auth.Hello{
 		AuthMethods: j.Hello.AuthMethods, AuthID: j.Hello.AuthID, AuthExtra: j.Hello.AuthExtra, Session: j.Session,
+		ChannelID: j.Peer.ChannelID,
 	}
 	g, ch, err := a.auth.Begin(ctx, j.Realm, hello, id)
 	switch {

@@ -216,6 +216,11 @@ func (a *rawArrival) work() {
 		a.fail(errors.New("the server is shutting down"))
 		return
 	}
+	var channel func(kind string) []byte
+	if t, ok := a.nc.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		channel = channelOf(&state)
+	}
 	c.begin(&router.Peer{
 		Serializer: g.serializer,
 		Framing:    RawSocket,
@@ -223,6 +228,7 @@ func (a *rawArrival) work() {
 		RemoteAddr: remoteAddr(a.nc),
 		Secure:     a.secure,
 		MaxFrame:   rawHeader + g.takes,
+		ChannelID:  channel,
 	})
 }
 

@@ -137,6 +137,7 @@ func (s *Server) peerOf(r *http.Request, t terms) router.Peer {
 		RemoteAddr: r.RemoteAddr,
 		Secure:     r.TLS != nil,
 		Identity:   t.identity,
+		ChannelID:  channelOf(r.TLS),
 	}
 	if t.extensions != "" {
 		peer.Framing = s.deflate
