@@ -99,7 +99,7 @@ func (p *soaker) publish() {
 		p.pub = p.sk.ledger.enter(p.id)
 	}
 	topic := p.rnd.IntN(numSoakTopics)
-	n := numbered{publisher: p.pub.number, topic: topic, disclosed: p.rnd.IntN(4) == 0, pad: padding(padSizes[p.rnd.IntN(len(padSizes))])}
+	n := numbered{publisher: p.pub.number, topic: topic, disclosed: p.rnd.IntN(4) == 0, pad: anyPadding(p.rnd, len(padSizes))}
 	n.audience = audience(p.rnd.IntN(int(numCounted) + 2))
 	if p.rnd.IntN(2) == 0 {
 		n.audience = toAll

@@ -85,7 +85,7 @@ func (g *group) publish(sk *soak, rnd *rand.Rand) {
 
 func (g *group) publishOne(sk *soak, rnd *rand.Rand) {
 	topic := rnd.IntN(groupTopics)
-	n := numbered{topic: topic, audience: fromGate, pad: padding(padSizes[rnd.IntN(len(padSizes)-2)])}
+	n := numbered{topic: topic, audience: fromGate, pad: anyPadding(rnd, len(padSizes)-2)}
 	n.target = g.begun.all.Add(1)
 	n.number = g.begun.topics[topic].Add(1)
 	ser := wamp.Serializer(rnd.IntN(wamp.NumSerializers))

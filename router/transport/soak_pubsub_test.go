@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -14,6 +15,16 @@ var soakPadding = strings.Repeat("The quick brown fox jumps over the lazy dog. Z
 // padSizes are sizes of payloads: on both sides of what changes the header of
 // a frame and the way it is written.
 var padSizes = []int{0, 0, 0, 7, 30, 60, 100, 200, 500, 1500, 5000, 17_000, 66_000}
+
+// anyPadding returns text of one of the first n sizes, seldom of the largest
+// two, which fill the queues of some clients by themselves.
+func anyPadding(rnd *rand.Rand, n int) string {
+	i := rnd.IntN(n)
+	if i >= len(padSizes)-2 && rnd.IntN(4) > 0 {
+		i = rnd.IntN(len(padSizes) - 2)
+	}
+	return padding(padSizes[i])
+}
 
 // padding returns text of about the size, without half a character.
 func padding(size int) string {

@@ -77,7 +77,7 @@ type owed struct {
 func (p *soaker) call() {
 	c := &made{
 		kind: callKind(p.rnd.IntN(int(numCallKinds))), steps: int64(p.rnd.IntN(6)),
-		progress: p.rnd.IntN(2) == 0, at: time.Now(), pad: padding(padSizes[p.rnd.IntN(len(padSizes)-1)]),
+		progress: p.rnd.IntN(2) == 0, at: time.Now(), pad: anyPadding(p.rnd, len(padSizes)-1),
 	}
 	c.procedure = soakProcedures[p.rnd.IntN(calledProcedures)].uri
 	if p.rnd.IntN(8) == 0 {
