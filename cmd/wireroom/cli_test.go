@@ -66,7 +66,7 @@ func TestCommandLine(t *testing.T) {
 		{"subscribe with a bad match", "", []string{"subscribe", "a.b", "--match", "glob"}, exitUsage, "", "--match: expected exact, prefix or wildcard"},
 		{"subscribe with last and since", "", []string{"subscribe", "a.b", "--last", "1", "--since", "1"}, exitUsage, "", "found both"},
 		{"subscribe with a negative last", "", []string{"subscribe", "a.b", "--last", "-1"}, exitUsage, "", "--last: expected a number from 0"},
-		{"subscribe at a bad URL", "", []string{"subscribe", "a.b", "--url", "ftp://x"}, exitUsage, "", "begins with ws:// or wss://"},
+		{"subscribe at a bad URL", "", []string{"subscribe", "a.b", "--url", "ftp://x"}, exitUsage, "", "begins with ws://, wss://, rs://"},
 		{"subscribe with a bad serializer", "", []string{"subscribe", "a.b", "--serializer", "xml"}, exitUsage, "", "--serializer: expected json, msgpack or cbor"},
 		{"call with bad arguments", "", []string{"call", "a.b", "[1"}, exitUsage, "", "ARGUMENTS: expected a JSON value"},
 
@@ -226,7 +226,7 @@ func TestWarningOfPublicKeys(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var out bytes.Buffer
-		greet(&out, tt.cfg, tt.name, &net.TCPAddr{IP: net.ParseIP(tt.ip), Port: 8080})
+		greet(&out, tt.cfg, tt.name, &net.TCPAddr{IP: net.ParseIP(tt.ip), Port: 8080}, nil)
 		want := "WARNING: anyone who reaches " + net.JoinHostPort(tt.ip, "8080") + ` can post events with the public key "demo"`
 		if got := strings.Contains(out.String(), want); got != tt.warns || !tt.warns && strings.Contains(out.String(), "WARNING") {
 			t.Errorf("%s at %s: the greeting warns: %v, want %v\n%s", tt.name, tt.ip, got, tt.warns, &out)

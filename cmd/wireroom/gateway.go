@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,6 +33,7 @@ type gateway struct {
 	cfg       *config.Config
 	log       *slog.Logger
 	listener  net.Listener
+	raw       []net.Listener // for RawSocket alone
 	store     *embedded.Store
 	sessions  *auth.Sessions
 	sink      *sink
@@ -61,6 +61,10 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		return nil, err
 	}
 	undo = append(undo, func() { _ = g.listener.Close() })
+	if g.raw, err = listenRaw(ctx, cfg.Listen); err != nil {
+		return nil, err
+	}
+	undo = append(undo, func() { closeAll(g.raw) })
 
 	if g.store, err = openStore(cfg.Store.Path, log); err != nil {
 		return nil, err
@@ -143,31 +147,6 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	return g, nil
 }
 
-// listen binds the address of the HTTP listener.
-func listen(ctx context.Context, l config.Listen) (net.Listener, error) {
-	ln, err := transport.Listen(ctx, l.HTTP)
-	if err != nil {
-		return nil, fmt.Errorf("listen.http: %w", err)
-	}
-	if l.TLS == nil {
-		return ln, nil
-	}
-	cert, err := l.TLS.Certificate()
-	if err != nil {
-		_ = ln.Close()
-		return nil, fmt.Errorf("listen.tls: %w", err)
-	}
-	// Without HTTP/2, which has no use here: WebSocket needs 1.1.
-	return tls.NewListener(transport.NewListener(ln), &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{cert},
-		NextProtos:   []string{"http/1.1"},
-		// The wires gather what they write; smaller records would only be
-		// more system calls.
-		DynamicRecordSizingDisabled: true,
-	}), nil
-}
-
 // openStore opens the file of the embedded store, whose folder need not exist.
 func openStore(path string, log *slog.Logger) (*embedded.Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -211,7 +190,7 @@ func ingestConfigs(c config.Ingest) (xmlrpc.Config, httpapi.Config) {
 	return rpc, api
 }
 
-// run serves until ctx is done or the listener fails, and then brings
+// run serves until ctx is done or a listener fails, and then brings
 // everything to an end in order. It returns when nothing of the gateway runs
 // any more.
 func (g *gateway) run(ctx context.Context) error {
@@ -219,15 +198,23 @@ func (g *gateway) run(ctx context.Context) error {
 	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
 	owned.Go(func() { g.sweepTokens(sweeping) })
 
-	failed := make(chan error, 1)
-	owned.Go(func() { failed <- g.http.Serve(g.transport.Front(g.listener, "/ws")) })
+	failed := make(chan error, 1+len(g.raw))
+	owned.Go(func() {
+		failed <- fmt.Errorf("serve %s: %w", g.listener.Addr(), g.http.Serve(g.transport.Front(g.listener, "/ws")))
+	})
+	for _, ln := range g.raw {
+		owned.Go(func() {
+			if err := g.transport.ServeRawSocket(ln); err != nil {
+				failed <- fmt.Errorf("serve RawSocket on %s: %w", ln.Addr(), err)
+			}
+		})
+	}
 
 	var err error
 	select {
 	case <-ctx.Done():
 		g.log.Info("shutting down", "cause", context.Cause(ctx))
 	case err = <-failed:
-		err = fmt.Errorf("serve %s: %w", g.listener.Addr(), err)
 	}
 	err = errors.Join(err, g.shutdown(context.WithoutCancel(ctx)))
 	stopSweeping()

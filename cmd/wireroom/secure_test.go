@@ -26,11 +26,17 @@ func startSecure(t *testing.T, write time.Duration) (p *program, trust *tls.Conf
 	text := strings.Replace(testConfig, "listen: {http: 127.0.0.1:0}",
 		fmt.Sprintf("listen: {http: \"127.0.0.1:0\", tls: {cert: %q, key: %q}}", cert, key), 1)
 	text = strings.Replace(text, "timeouts: {", fmt.Sprintf("queue: {bytes: 64MiB}\ntimeouts: {write: %v, ", write), 1)
+	return startProgram(t, writeConfig(t, text)), trusting(t, cert)
+}
+
+// trusting returns what a client that trusts the certificate has.
+func trusting(t *testing.T, cert string) *tls.Config {
+	t.Helper()
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(cert)) {
 		t.Fatal("the certificate cannot be read")
 	}
-	return startProgram(t, writeConfig(t, text)), &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
 
 // wss returns the URL of the WebSocket over TLS.

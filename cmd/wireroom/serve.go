@@ -73,7 +73,7 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return startError(err)
 	}
-	greet(cmd.OutOrStdout(), cfg, name, g.listener.Addr())
+	greet(cmd.OutOrStdout(), cfg, name, g.listener.Addr(), g.raw)
 	log.Info("serving",
 		"http", g.listener.Addr().String(), "tls", cfg.Listen.TLS != nil, "realm", string(cfg.Realm),
 		"config", name, "store", cfg.Store.Path, "classes", len(cfg.Classes), "version", readVersion().Version)
@@ -126,6 +126,8 @@ func newLogger(w io.Writer, f *serveFlags) (*slog.Logger, error) {
 func startError(err error) error {
 	e := &exitError{code: exitFailure, err: err}
 	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && strings.HasPrefix(err.Error(), "listen.rawsocket"):
+		e.hint = "another program listens there; give another address at listen.rawsocket"
 	case errors.Is(err, syscall.EADDRINUSE):
 		e.hint = "another program listens there; give another address with --listen"
 	case errors.Is(err, syscall.EACCES) && strings.HasPrefix(err.Error(), "listen"):
@@ -135,7 +137,7 @@ func startError(err error) error {
 }
 
 // greet tells a person what to do next.
-func greet(w io.Writer, cfg *config.Config, name string, addr net.Addr) {
+func greet(w io.Writer, cfg *config.Config, name string, addr net.Addr, raw []net.Listener) {
 	base := baseURL(cfg, addr)
 	fmt.Fprintf(w, "\nWireroom is serving the realm %s.\n\n", cfg.Realm)
 	if name == config.DemoName {
@@ -144,6 +146,9 @@ func greet(w io.Writer, cfg *config.Config, name string, addr net.Addr) {
 	warnWeakKeys(w, cfg, addr)
 	fmt.Fprintf(w, "  Open    %s/\n", base)
 	fmt.Fprintf(w, "  WAMP    %s/ws\n", strings.Replace(base, "http", "ws", 1))
+	for _, ln := range raw {
+		fmt.Fprintf(w, "  WAMP    %s (RawSocket)\n", rawURL(cfg, ln.Addr()))
+	}
 	fmt.Fprintf(w, "  Post    %s/RPC2 (XML-RPC), %s/events (HTTP)\n", base, base)
 	if name == config.DemoName {
 		fmt.Fprintf(w, `
@@ -156,6 +161,18 @@ Paste this into a Python prompt, and see the event appear on the page:
 		return
 	}
 	fmt.Fprintln(w)
+}
+
+// rawURL returns the URL at which the command finds a RawSocket of the gateway.
+func rawURL(cfg *config.Config, addr net.Addr) string {
+	scheme := "rs"
+	switch {
+	case addr.Network() == "unix":
+		return "unix:" + addr.String()
+	case cfg.Listen.TLS != nil:
+		scheme = "rss"
+	}
+	return scheme + "://" + addr.String()
 }
 
 // warnWeakKeys warns of keys that everybody knows, at an address that others

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"syscall"
@@ -36,7 +34,7 @@ type wampFlags struct {
 // environment, which other users of the machine can't read.
 func (f *wampFlags) addTo(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.url, "url", envOr("WIREROOM_URL", "ws://127.0.0.1:8080/ws"), "WAMP over WebSocket `URL` (or $WIREROOM_URL)")
+	flags.StringVar(&f.url, "url", envOr("WIREROOM_URL", "ws://127.0.0.1:8080/ws"), "`URL` of WAMP over WebSocket or RawSocket: ws://, wss://, rs://, rss:// or unix:FILE (or $WIREROOM_URL)")
 	flags.StringVar(&f.realm, "realm", envOr("WIREROOM_REALM", "realm1"), "`realm` to join (or $WIREROOM_REALM)")
 	flags.StringVar(&f.serializer, "serializer", "cbor", "json, msgpack or cbor")
 	flags.StringVar(&f.ticket, "ticket", "", "`JWT` or session token to authenticate with (or $WIREROOM_TICKET)")
@@ -70,37 +68,20 @@ type wampClient struct {
 
 // connect joins the realm.
 func (f *wampFlags) connect(ctx context.Context) (*wampClient, error) {
-	u, err := url.Parse(f.url)
-	if err != nil || u.Host == "" {
-		return nil, usageErrorf("--url: expected a URL such as ws://127.0.0.1:8080/ws, found %q", f.url)
-	}
-	switch u.Scheme {
-	case "http":
-		u.Scheme = "ws"
-	case "https":
-		u.Scheme = "wss"
-	case "ws", "wss":
-	default:
-		return nil, usageErrorf("--url: expected a URL that begins with ws:// or wss://, found %q", f.url)
-	}
-	if u.Path == "" || u.Path == "/" {
-		u.Path = "/ws"
+	e, err := parseEndpoint(f.url)
+	if err != nil {
+		return nil, err
 	}
 	serialization, ok := serializations[f.serializer]
 	if !ok {
 		return nil, usageErrorf("--serializer: expected json, msgpack or cbor, found %q", f.serializer)
 	}
-
 	quiet := log.New(io.Discard, "", 0)
-	var tlsConfig *tls.Config
-	if u.Scheme == "wss" {
-		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
 	dialing, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	peer, err := transport.ConnectWebsocketPeer(dialing, u.String(), serialization, tlsConfig, quiet, nil)
+	peer, err := e.dial(dialing, serialization, quiet)
 	if err != nil {
-		return nil, dialError(ctx, u.String(), err)
+		return nil, dialError(ctx, e.url, err)
 	}
 
 	cfg := client.Config{Realm: f.realm, ResponseTimeout: f.timeout, Logger: quiet, HelloDetails: wamp.Dict{}}
@@ -115,7 +96,7 @@ func (f *wampFlags) connect(ctx context.Context) (*wampClient, error) {
 	gate := newGate(peer)
 	c, err := client.NewClient(gate, cfg)
 	if err != nil {
-		return nil, gate.explain(fmt.Errorf("join realm %s at %s: %w", f.realm, u, err))
+		return nil, gate.explain(fmt.Errorf("join realm %s at %s: %w", f.realm, e.url, err))
 	}
 	return &wampClient{Client: c, gate: gate}, nil
 }

@@ -22,6 +22,11 @@ type Config struct {
 	// than given by an eighth of the shorter one, never shorter.
 	PingTimeout time.Duration
 
+	// PingRawSockets has RawSocket peers pinged, too. Without it the system
+	// looks after those on TCP, with keep-alive, by the same two times, because
+	// there are clients that take a PING for an error.
+	PingRawSockets bool
+
 	// CloseTimeout is how long a peer has to answer a close frame: at least
 	// 1ms. If the router has less patience, the router's holds.
 	CloseTimeout time.Duration

@@ -1,5 +1,12 @@
 package transport
 
+import (
+	"errors"
+	"syscall"
+
+	"github.com/wireroom/wireroom/router"
+)
+
 // WriteOnce writes bufs to the descriptor by one system call: with gathering,
 // after copying them together if they fit, or else by writev.
 func WriteOnce(fd int, bufs [][]byte, gather bool) (n int, err error) {
@@ -13,4 +20,20 @@ func WriteOnce(fd int, bufs [][]byte, gather bool) (n int, err error) {
 	o.result(nil)
 	outputs.Put(o)
 	return n, err
+}
+
+// KeepAlive returns after how many seconds of silence the system looks after
+// the peer of a TCP connection; 0 is never.
+func KeepAlive(link router.Link) (seconds int, err error) {
+	rc, err := link.(*conn).wire.(*rawWire).nc.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	controlErr := rc.Control(func(fd uintptr) {
+		var on int
+		if on, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE); err == nil && on != 0 {
+			seconds, err = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE)
+		}
+	})
+	return seconds, errors.Join(err, controlErr)
 }

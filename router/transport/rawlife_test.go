@@ -112,6 +112,7 @@ func TestRawListenerBreaks(t *testing.T) {
 func TestRawPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig() // pings after 30s, 10s to answer: a look takes 1.25s
+		cfg.PingRawSockets = true
 		const look = 10 * time.Second / 8
 		h := openRaw(t, cfg, newPipeListener())
 		p := h.connectRaw(greetMsgpack, 4)
@@ -143,6 +144,31 @@ func TestRawPings(t *testing.T) {
 		<-s.detached
 		if why, _ := s.reason(); why == nil || why.URI != wamp.URINetworkFailure {
 			t.Errorf("ended with %v, want %s", why, wamp.URINetworkFailure)
+		}
+	})
+}
+
+// Peers that are not to be pinged are not, and may be silent as long as they
+// like.
+func TestRawWithoutPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := openRaw(t, testConfig(), newPipeListener())
+		p := h.connectRaw(greetMsgpack, 4)
+		if _, err := p.take(4); err != nil {
+			t.Fatal(err)
+		}
+		s := <-h.sessions
+		p.conn.SetReadDeadline(time.Now().Add(time.Hour))
+		if f, err := p.readRaw(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%q, %v came in an hour, want nothing", f, err)
+		}
+		p.send(raw(0, "m") + raw(1, "x"))
+		p.conn.SetReadDeadline(time.Time{})
+		if f, err := p.readRaw(); err != nil || f != (frame{2, "x"}) || len(s.got()) != 1 {
+			t.Errorf("got %q, %v and %d messages; want a PONG and one", f, err, len(s.got()))
+		}
+		if n := h.srv.Stats().Pings; n != 0 {
+			t.Errorf("%d pings counted, want 0", n)
 		}
 	})
 }

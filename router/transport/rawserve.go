@@ -191,9 +191,7 @@ var _ task = (*rawArrival)(nil)
 func (a *rawArrival) work() {
 	s := a.srv
 	defer s.wg.Done()
-	if tcp, ok := socketOf(a.nc).(*net.TCPConn); ok && s.cfg.PingInterval > 0 {
-		_ = tcp.SetKeepAlive(false) // as for WebSocket
-	}
+	s.keepAlive(a.nc)
 	g, no, ok := greeting{}, rawAccepted, false
 	if b := a.in.bytes(); len(b) >= rawHeader {
 		g, no, ok = parseGreeting([rawHeader]byte(b))
@@ -230,6 +228,25 @@ func (a *rawArrival) work() {
 		MaxFrame:   rawHeader + g.takes,
 		ChannelID:  channel,
 	})
+}
+
+// keepAliveProbes is how many packets of keep-alive a peer may leave unanswered.
+const keepAliveProbes = 3
+
+// keepAlive has the system find dead peers if pings do not. Failure costs a few
+// packets, or a connection that stays open for long.
+func (s *Server) keepAlive(nc net.Conn) {
+	tcp, ok := socketOf(nc).(*net.TCPConn)
+	switch {
+	case !ok || s.cfg.PingInterval == 0:
+	case s.cfg.PingRawSockets:
+		_ = tcp.SetKeepAlive(false)
+	default:
+		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{
+			Enable: true, Idle: max(s.cfg.PingInterval, time.Second),
+			Interval: max(s.cfg.PingTimeout/keepAliveProbes, time.Second), Count: keepAliveProbes,
+		})
+	}
 }
 
 // considerRaw decides about a peer whose greeting is in order.

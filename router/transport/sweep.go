@@ -130,11 +130,15 @@ type dueConn struct {
 func (s *Server) see(d dueConn) {
 	switch d.duty {
 	case sendPing:
-		s.stats.pings.Add(1)
 		ping := pingFrame
 		if d.conn.takes > 0 {
+			if !s.cfg.PingRawSockets {
+				d.conn.slot.heard.CompareAndSwap(heardNothing, heardBytes) // silence says nothing
+				return
+			}
 			ping = rawPingFrame
 		}
+		s.stats.pings.Add(1)
 		d.conn.ping.queued(s.pace.look)
 		d.conn.sess.SendControl(ping)
 	case endIt:

@@ -76,13 +76,7 @@ type Ingest struct {
 	Timeout   time.Duration // for a request to arrive
 }
 
-// A Listen is where the gateway listens.
-type Listen struct {
-	HTTP string // host:port; port 0 draws one
-	TLS  *TLS   // nil: plain HTTP
-}
-
-// A TLS is the certificate of the HTTP listener, in PEM.
+// A TLS is the certificate of the listeners, in PEM.
 type TLS struct {
 	Cert string
 	Key  auth.Secret

@@ -3,8 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +22,7 @@ const maxTimeout = time.Hour
 // lets nobody in.
 func Default() *Config {
 	return &Config{
-		Listen:    Listen{HTTP: "127.0.0.1:8080"},
+		Listen:    Listen{HTTP: "127.0.0.1:8080", SocketMode: 0o660},
 		Realm:     "realm1",
 		Store:     Store{Path: "wireroom.db"},
 		Sessions:  auth.DefaultSessionConfig(),
@@ -58,34 +56,6 @@ func (c *Config) read(o *object) {
 		c.Classes = append(c.Classes, o.d.class(name, n, path))
 	})
 	c.check(o.d)
-}
-
-func (c *Config) readListen(o *object) {
-	o.unsupported("rawsocket")
-	o.string("http", &c.Listen.HTTP)
-	if err := checkAddress(c.Listen.HTTP); err != nil {
-		o.report("http", err)
-	}
-	tls := &TLS{}
-	if o.sub("tls", func(o *object) {
-		o.text("cert", &tls.Cert)
-		o.secret("key", &tls.Key)
-		tls.check(o)
-	}) {
-		c.Listen.TLS = tls
-	}
-}
-
-// checkAddress says what is wrong with a host:port to listen on.
-func checkAddress(addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		return fmt.Errorf("expected host:port with a port in 0 to 65535, such as 127.0.0.1:8080, found %q", addr)
-	}
-	return nil
 }
 
 func (c *Config) readRealm(o *object) {
