@@ -181,6 +181,7 @@ func openSoak(t *testing.T, length time.Duration, seed uint64) *soak {
 
 	tc := transport.DefaultConfig()
 	tc.MaxMessage, tc.PingInterval, tc.PingTimeout, tc.CloseTimeout = soakMaxMessage, pingInterval, pingTimeout, goodbyeTimeout
+	tc.PingRawSockets = true
 	tc.Deflate, tc.DeflateMin = true, 100
 	sk.srv = transport.NewServer(sk.rt, tc, sk.log)
 	sk.listen()
