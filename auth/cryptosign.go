@@ -44,7 +44,7 @@ func (a *Auth) challengeCryptosign(r *roster, hello *Hello) (*Challenge, error) 
 			case m == nil:
 				return nil, errRefused("cryptosign: nobody has the key %s", text)
 			case authID != "" && authID != m.name:
-				return nil, errRefused("cryptosign: the key of %q came with the authid %q", m.name, authID)
+				return nil, errRefused("cryptosign: the key of %q came with another authid", m.name)
 			}
 			return m.grant(MethodCryptosign), nil
 		},

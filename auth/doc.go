@@ -5,6 +5,8 @@
 //   - [Sessions] hands out client tokens at /session, recognises them at a
 //     WebSocket upgrade, renews, revokes and sweeps them. It needs a [TokenStore].
 //   - [Verifier] checks JWTs, and [MintJWT] makes them.
+//   - [Users] are those that the gateway itself knows; [NewCRA], [NewSCRAM] and
+//     [NewTicket] make their credentials.
 //   - [Auth] is the WAMP side: from a HELLO and what the upgrade found out it
 //     makes a [Grant], a [Challenge] or an error.
 //   - [Policy] holds the roles; [Keys] holds the ingest keys; [Origins] says

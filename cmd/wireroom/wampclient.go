@@ -37,7 +37,7 @@ func (f *wampFlags) addTo(cmd *cobra.Command) {
 	flags.StringVar(&f.url, "url", envOr("WIREROOM_URL", "ws://127.0.0.1:8080/ws"), "`URL` of WAMP over WebSocket or RawSocket: ws://, wss://, rs://, rss:// or unix:FILE (or $WIREROOM_URL)")
 	flags.StringVar(&f.realm, "realm", envOr("WIREROOM_REALM", "realm1"), "`realm` to join (or $WIREROOM_REALM)")
 	flags.StringVar(&f.serializer, "serializer", "cbor", "json, msgpack or cbor")
-	flags.StringVar(&f.ticket, "ticket", "", "`JWT` or session token to authenticate with (or $WIREROOM_TICKET)")
+	flags.StringVar(&f.ticket, "ticket", "", "`JWT`, session token or, with --authid, a user's ticket to authenticate with (or $WIREROOM_TICKET)")
 	flags.StringVar(&f.authid, "authid", "", "authid to ask for")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
 	_ = cmd.RegisterFlagCompletionFunc("serializer", cobra.FixedCompletions(
