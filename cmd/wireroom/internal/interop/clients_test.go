@@ -1,11 +1,14 @@
 package interop_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -28,6 +31,25 @@ func TestNode(t *testing.T) {
 					lib.name, g.url("ws", "/ws"), "realm1", serializer, roundName("node", lib.name, serializer))
 			})
 		}
+	}
+}
+
+// Python's client over RawSocket, on the port of HTTP.
+func TestPythonRawSocket(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere RawSocket has a port of its own")
+	}
+	for _, serializer := range serializers {
+		t.Run(serializer, func(t *testing.T) {
+			python := pythonWith(t, "autobahn", "msgpack", "cbor2", "twisted")
+			g := startGateway(t)
+			ctx, cancel := context.WithTimeout(t.Context(), clientTime)
+			defer cancel()
+			out, err := exec.CommandContext(ctx, python, "testdata/rawsocket.py", g.url("rs", ""), "realm1", serializer).CombinedOutput()
+			if err != nil {
+				t.Errorf("%v:\n%s", err, out)
+			}
+		})
 	}
 }
 
