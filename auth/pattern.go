@@ -131,6 +131,24 @@ func (s *PatternSet) Covers(uri wamp.URI, match wamp.Match) bool {
 	}
 }
 
+// coversReserved is Covers for what begins with wamp., by those patterns only
+// that do so, too.
+func (s *PatternSet) coversReserved(uri wamp.URI, match wamp.Match) bool {
+	if s == nil {
+		return false
+	}
+	first, rest, more := strings.Cut(string(uri), ".")
+	child := s.root.parts[first]
+	switch {
+	case child == nil:
+		return false
+	case match == wamp.Prefix:
+		return more && child.coversPrefix(rest)
+	default:
+		return child.goesOn(rest, more, match == wamp.Wildcard)
+	}
+}
+
 // covers matches uri, part by part. An empty part of a wildcard stands for
 // each of infinitely many parts, and so only * can cover it: however many
 // literal parts a set lists, there is another.

@@ -114,7 +114,19 @@ func (p *Policy) HasRole(realm wamp.URI, role string) bool {
 // allowed only if every URI that it can match is ([PatternSet.Covers]).
 // Realms, roles and actions that are not known may do nothing. It does not
 // allocate.
+//
+// What the router offers under wamp. is for those only who are given it by
+// name, such as wamp.*: with it one can end other sessions, and learn who is
+// there. A subscription that * allows and that would match some of it as well
+// is allowed; what such a subscriber gets is for the router to ask about, topic
+// by topic.
 func (p *Policy) Authorize(realm wamp.URI, role string, action Action, uri wamp.URI, match wamp.Match) bool {
 	perm := p.realms[realm][role]
-	return perm != nil && action < numActions && perm[action].Covers(uri, match)
+	if perm == nil || action >= numActions {
+		return false
+	}
+	if uri.Reserved() {
+		return perm[action].coversReserved(uri, match)
+	}
+	return perm[action].Covers(uri, match)
 }

@@ -94,3 +94,40 @@ func TestRolesValidate(t *testing.T) {
 		t.Errorf("NewPolicy: %v, want every problem", err)
 	}
 }
+
+// What the router offers under wamp. is for those who are given it by name.
+func TestReservedURIsAreNamed(t *testing.T) {
+	p := must(auth.NewPolicy(map[wamp.URI]auth.Roles{"realm1": {
+		"all":     {Subscribe: patterns("*"), Call: patterns("* *.session.kill")},
+		"monitor": {Subscribe: patterns("wamp.session.*"), Call: patterns("wamp.session.count wamp.*.list")},
+		"admin":   {Subscribe: patterns("wamp.*"), Call: patterns("wamp.*")},
+	}}))(t)
+	for _, tt := range []struct {
+		role   string
+		action auth.Action
+		uri    wamp.URI
+		match  wamp.Match
+		want   bool
+	}{
+		{"all", auth.Call, "wamp.session.kill", wamp.Exact, false},
+		{"all", auth.Call, "wamps.session.kill", wamp.Exact, true},
+		{"all", auth.Subscribe, "wamp.session.on_join", wamp.Exact, false},
+		{"all", auth.Subscribe, "wamp.session.", wamp.Prefix, false},
+		{"all", auth.Subscribe, "wamp..on_join", wamp.Wildcard, false},
+		{"all", auth.Subscribe, "", wamp.Prefix, true},
+		{"monitor", auth.Call, "wamp.session.count", wamp.Exact, true},
+		{"monitor", auth.Call, "wamp.session.list", wamp.Exact, true},
+		{"monitor", auth.Call, "wamp.session.kill", wamp.Exact, false},
+		{"monitor", auth.Subscribe, "wamp.session.", wamp.Prefix, true},
+		{"monitor", auth.Subscribe, "wamp.", wamp.Prefix, false},
+		{"monitor", auth.Subscribe, "wamp.session.", wamp.Wildcard, true},
+		{"monitor", auth.Subscribe, "wamp..on_join", wamp.Wildcard, false},
+		{"admin", auth.Call, "wamp.session.kill", wamp.Exact, true},
+		{"admin", auth.Subscribe, "wamp.", wamp.Prefix, true},
+		{"admin", auth.Subscribe, "wamp..on_join", wamp.Wildcard, true},
+	} {
+		if got := p.Authorize("realm1", tt.role, tt.action, tt.uri, tt.match); got != tt.want {
+			t.Errorf("role %s: %v %q %v: %v, want %v", tt.role, tt.action, tt.uri, tt.match, got, tt.want)
+		}
+	}
+}

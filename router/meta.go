@@ -146,7 +146,11 @@ func (c *chronicle) publish(ws *workspace, e *metaEvent) {
 		c.realm.router.log.Error("meta event cannot be encoded", "topic", metaTopics[e.topic], "err", err)
 		return
 	}
-	p := &Publication{Topic: metaTopics[e.topic], Payload: payload, From: e.session}
+	topic, realm := metaTopics[e.topic], c.realm
+	p := &Publication{Topic: topic, Payload: payload, From: e.session}
+	p.Allow = func(s *Session) bool { // a pattern may have let it in that fits other topics, too
+		return realm.rules.Authorize(realm.name, s.authrole, ActionSubscribe, topic, wamp.Exact)
+	}
 	if n := c.owed[e.topic]; n > 0 {
 		p.Fields = []wamp.Field{wamp.UintField("_missed", n)}
 		c.owed[e.topic] = 0
