@@ -61,7 +61,8 @@ type conn struct {
 	srv   *Server
 	shard *shard
 	wire  wire
-	takes int // bytes of a message that a RawSocket peer takes; 0: it is a WebSocket
+	batch bool // WebSocket messages hold several of WAMP
+	takes int  // bytes of a message that a RawSocket peer takes; 0: it is a WebSocket
 
 	// Set by begin before the sweeper gets to know the connection.
 	sess session

@@ -170,3 +170,22 @@ func Greet(b [4]byte, limit int) (answer []byte, takes int) {
 	}
 	return g.answer(rawLimit(limit)), g.takes
 }
+
+// Unbatch returns the messages of a batch, and whether it holds nothing else.
+func Unbatch(batch []byte, binary bool) (msgs []string, ok bool) {
+	data := opText
+	if binary {
+		data = opBinary
+	}
+	for {
+		msg, rest, bad := firstOfBatch(batch, data)
+		if bad != nil {
+			return msgs, false
+		}
+		msgs = append(msgs, string(msg))
+		if len(rest) == 0 {
+			return msgs, true
+		}
+		batch = rest
+	}
+}

@@ -174,7 +174,9 @@ func (c *conn) consume() (need int, err error) {
 func (c *conn) handle(f found) {
 	switch f.op {
 	case opText, opBinary:
-		if c.sess.Receive(f.payload) != nil {
+		if c.batch {
+			c.receiveBatch(f.payload)
+		} else if c.sess.Receive(f.payload) != nil {
 			c.leave()
 		}
 		c.asm.release()

@@ -105,6 +105,7 @@ func (s *Server) newConn(w wire, in inbox, t terms) *conn {
 	if t.serializer.Binary() {
 		c.asm.data = opBinary
 	}
+	c.batch = t.batched
 	if t.raw > 0 {
 		c.asm.raw, c.asm.max, c.takes = true, t.limit, t.raw
 	}

@@ -30,7 +30,8 @@ const (
 // keyGUID is what RFC 6455, 1.3 appends to the key of a handshake.
 const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// subprotocols is what the server speaks, for messages to people.
+// subprotocols is what the server speaks, for messages to people. Each has a
+// twin with batchedSuffix.
 var subprotocols = strings.Join([]string{
 	wamp.JSON.Subprotocol(), wamp.MessagePack.Subprotocol(), wamp.CBOR.Subprotocol(),
 }, ", ")
@@ -45,6 +46,7 @@ type refusal struct {
 // The terms are what was agreed upon for a connection.
 type terms struct {
 	serializer wamp.Serializer
+	batched    bool   // the subprotocol is one with batches
 	extensions string // the value of Sec-WebSocket-Extensions in the answer; may be empty
 	raw        int    // bytes of a message that a RawSocket peer takes; 0: WebSocket
 	limit      int    // raw: bytes of a message that the server takes
@@ -139,7 +141,10 @@ func (s *Server) peerOf(r *http.Request, t terms) router.Peer {
 		Identity:   t.identity,
 		ChannelID:  channelOf(r.TLS),
 	}
-	if t.extensions != "" {
+	switch {
+	case t.batched:
+		peer.Framing = WebSocketBatched
+	case t.extensions != "":
 		peer.Framing = s.deflate
 	}
 	return peer
@@ -162,7 +167,7 @@ func (s *Server) consider(r *http.Request) (t terms, no *refusal) {
 		return t, &refusal{status: http.StatusForbidden, text: text}
 	}
 	var ok bool
-	if t.serializer, ok = chooseSerializer(r); !ok {
+	if t.serializer, t.batched, ok = chooseSerializer(r); !ok {
 		return t, &refusal{
 			status: http.StatusBadRequest,
 			text: fmt.Sprintf("the Sec-WebSocket-Protocol header must offer one of %s, not %q",
@@ -176,7 +181,7 @@ func (s *Server) consider(r *http.Request) (t terms, no *refusal) {
 				strings.Join(r.Header[headerExtensions], ", ")),
 		}
 	}
-	if s.deflate == nil {
+	if s.deflate == nil || t.batched { // a framing for both would be one more for each publication
 		t.extensions = ""
 	}
 	s.mu.Lock()
@@ -279,15 +284,15 @@ func hasToken(h http.Header, name, token string) bool {
 
 // chooseSerializer returns the first subprotocol of the client's list that the
 // server speaks.
-func chooseSerializer(r *http.Request) (wamp.Serializer, bool) {
+func chooseSerializer(r *http.Request) (s wamp.Serializer, batched, ok bool) {
 	for _, value := range r.Header[headerProtocol] {
 		for name := range strings.SplitSeq(value, ",") {
-			if ser, ok := wamp.SerializerOf(strings.TrimSpace(name)); ok {
-				return ser, true
+			if s, batched, ok = subprotocolOf(strings.TrimSpace(name)); ok {
+				return s, batched, true
 			}
 		}
 	}
-	return 0, false
+	return 0, false, false
 }
 
 // answer returns the response that grants an upgrade.
@@ -299,6 +304,9 @@ func answer(r *http.Request, t terms, cookies []string) []byte {
 	b = base64.StdEncoding.AppendEncode(b, digest[:])
 	b = append(b, "\r\nSec-WebSocket-Protocol: "...)
 	b = append(b, t.serializer.Subprotocol()...)
+	if t.batched {
+		b = append(b, batchedSuffix...)
+	}
 	if t.extensions != "" {
 		b = append(b, "\r\nSec-WebSocket-Extensions: "...)
 		b = append(b, t.extensions...)
