@@ -292,11 +292,12 @@ func (c *call) forget() {
 
 // letGo takes a call that is done from its callee, and starts one that waited
 // for its place. A callee that takes only so many invocations at a time has one
-// until it has answered it, whether or not the caller still waits for that.
+// until it has answered it or was told to stop, whether or not the caller still
+// waits for that.
 func (c *call) letGo(ws *workspace, byCallee bool) {
 	c.mu.Lock()
 	e, invocation := c.endpoint, c.invocation
-	if e == nil || c.released || !byCallee && e.limit > 0 && invocation != 0 {
+	if e == nil || c.released || !byCallee && !c.interrupted && e.limit > 0 && invocation != 0 {
 		c.mu.Unlock()
 		return
 	}

@@ -107,7 +107,7 @@ func (o *outbox) pushLocked(e entry, linger time.Duration) pushed {
 	if o.most > 0 && len(e.frame) > int(o.most)-missedRoom {
 		switch {
 		case e.member != nil:
-			e.member.missed++
+			e.member.behind++
 			e.member.session.router.stats.tooLong.Add(1)
 			return dropped
 		case len(e.frame) > int(o.most):

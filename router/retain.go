@@ -258,7 +258,7 @@ func (s *Session) sendRetainedLocked(m *member, had pushed) pushed {
 			s.router.stats.untranslatable.Add(1)
 			continue
 		case s.out.bytes > 0 && s.out.bytes+len(frame) > s.out.limit:
-			m.missed++
+			m.behind++
 			s.router.stats.droppedOldest.Add(1)
 			continue
 		}
