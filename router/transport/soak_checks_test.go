@@ -85,7 +85,7 @@ func (sk *soak) checkpoint(heaps []uint64) []uint64 {
 
 // heapSlack is how much more than at the first checkpoints may be reachable,
 // besides a quarter: maps and pools are as large as they ever had to be.
-const heapSlack = 1 << 20
+const heapSlack = 2 << 20
 
 func inKiB(list []uint64) (out []uint64) {
 	for _, n := range list {
