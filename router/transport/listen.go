@@ -38,7 +38,7 @@ func ListenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listene
 		Control: func(_, _ string, rc syscall.RawConn) error {
 			// On Linux the file has these permissions from the moment that
 			// it is there. Others may ignore it.
-			return rc.Control(func(fd uintptr) { _ = syscall.Fchmod(int(fd), uint32(mode.Perm())) })
+			return rc.Control(func(fd uintptr) { restrict(fd, mode) })
 		},
 	}
 	ln, err := lc.Listen(ctx, "unix", path)
