@@ -125,6 +125,8 @@ func TestJoiner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(topics) != 10 || !topics[`[32,1,{},"topic.9"]`] {
 		t.Errorf("subscribed to %v", topics)
 	}
