@@ -114,8 +114,8 @@ func TestCallAllocs(t *testing.T) {
 				callee.s.Flush()
 				i++
 			})
-			if got > 4 {
-				t.Errorf("a call: %v allocations, want at most 4", got)
+			if got > 3 {
+				t.Errorf("a call: %v allocations, want at most 3", got)
 			}
 			if st := tr.rt.Stats(); st.StrayYields != 0 || st.Calls != uint64(i) {
 				t.Errorf("%d calls and %d stray yields, want %d and 0", st.Calls, st.StrayYields, i)
