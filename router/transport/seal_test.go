@@ -154,7 +154,7 @@ func TestSealAllocs(t *testing.T) {
 
 // An idle connection that negotiated compression, and used it, holds nothing
 // that one does not hold which did not.
-func TestIdleDeflating(t *testing.T) {
+func TestIdleDeflatingMemory(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}

@@ -105,7 +105,7 @@ func TestInAllocs(t *testing.T) {
 
 // The strings that a Decoder remembers are bounded, in number and length: what
 // a peer sends once does not stay for ever.
-func TestInternedStringsAreReplaced(t *testing.T) {
+func TestInternedStringsAllocs(t *testing.T) {
 	skipUnderRace(t)
 	var d wamp.Decoder
 	decode := func(topic string) float64 {
