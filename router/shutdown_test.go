@@ -108,3 +108,18 @@ func TestStalledCallerDelaysNobody(t *testing.T) {
 		}
 	})
 }
+
+// A router that shuts down has connections turned away before they are
+// upgraded.
+func TestNoUpgradeAfterShutdown(t *testing.T) {
+	tr := newRouter(t)
+	if _, ok := tr.rt.Admit(); !ok {
+		t.Error("an upgrade was refused before")
+	}
+	if err := tr.rt.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after, ok := tr.rt.Admit(); ok || after <= 0 {
+		t.Errorf("Admit after Shutdown = %v, %v; want a time and false", after, ok)
+	}
+}

@@ -19,9 +19,8 @@ type waiting struct {
 
 // A waitingCaller is the calls of one caller that wait, in their order.
 type waitingCaller struct {
-	session *Session
-	calls   list.List // of *call
-	bytes   int
+	calls list.List // of *call
+	bytes int
 }
 
 // add has the call wait, unless too much does. A caller may have as many calls
@@ -40,7 +39,7 @@ func (w *waiting) add(c *call, most, mostBytes int) bool {
 		return false
 	}
 	if own == nil {
-		own = &waitingCaller{session: c.caller}
+		own = new(waitingCaller)
 		if w.callers == nil {
 			w.callers = make(map[*Session]*list.Element)
 		}

@@ -26,12 +26,9 @@ const (
 	deflateGain = 8
 )
 
-// WebSocketDeflate returns a framing like [WebSocket] for peers that
-// negotiated permessage-deflate without context takeover. Messages of at least
-// so many bytes, and at most 1 MiB, are compressed if that saves an eighth of
-// them.
-func WebSocketDeflate(least int) *router.Framing { return deflateFraming(least, new(deflated)) }
-
+// deflateFraming returns a framing like [WebSocket] for peers that negotiated
+// permessage-deflate without context takeover. Messages of at least so many
+// bytes, and at most 1 MiB, are compressed if that saves an eighth of them.
 func deflateFraming(least int, count *deflated) *router.Framing {
 	return &router.Framing{
 		Index:    1,

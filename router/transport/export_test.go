@@ -189,3 +189,7 @@ func Unbatch(batch []byte, binary bool) (msgs []string, ok bool) {
 		batch = rest
 	}
 }
+
+// WebSocketDeflate returns the framing of a server that compresses messages of
+// at least so many bytes.
+func WebSocketDeflate(least int) *router.Framing { return deflateFraming(least, new(deflated)) }

@@ -26,3 +26,18 @@ func TestRawKeepAlive(t *testing.T) {
 		}
 	}
 }
+
+// So it does for WebSockets, where nobody is pinged.
+func TestKeepAlive(t *testing.T) {
+	for _, pings := range []bool{false, true} {
+		cfg := testConfig()
+		if !pings {
+			cfg.PingInterval = 0
+		}
+		h := open(t, cfg, listenTCP(t))
+		p := h.connect("wamp.2.json", "")
+		if got, err := transport.KeepAlive(p.sess.link); err != nil || got > 0 == pings {
+			t.Errorf("pings %v: keep-alive after %d seconds, %v", pings, got, err)
+		}
+	}
+}

@@ -131,10 +131,8 @@ func (w *fieldWriter) field(f *Field) {
 		w.e.str(f.str)
 	case fieldUint:
 		w.e.uint(f.num)
-	case fieldBool:
-		w.e.bool(f.num == 1)
 	default:
-		w.e.safeValue(f.any)
+		w.e.bool(f.num == 1)
 	}
 }
 

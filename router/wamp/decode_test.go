@@ -239,8 +239,7 @@ func TestAppendFields(t *testing.T) {
 		Subscription: 1, Publication: 2,
 		Details: wamp.EventDetails{Fields: []wamp.Field{
 			wamp.StringField("_s", "a\"b"), wamp.UintField("_u", 1<<53), wamp.BoolField("_t", true), wamp.BoolField("_f", false),
-			wamp.AnyField("_a", []any{nil, -1}), wamp.AnyField("_bad", make(chan int)),
-		}},
+		}, Extra: map[string]any{"_a": []any{nil, -1}, "_bad": make(chan int)}},
 		Payload: wamp.Payload{KwArgs: []byte(`{"a":1}`)}, // brings an empty list
 	}
 	const want = `[36,1,2,{"_s":"a\"b","_u":9007199254740992,"_t":true,"_f":false,"_a":[null,-1],"_bad":null},[],{"a":1}]`

@@ -1,14 +1,13 @@
 package wamp
 
 // A Field is one entry of Details that another room adds to a message, such as
-// "_class". It holds a string, an unsigned integer, a boolean, or any value
-// that a codec can write, without boxing the first three.
+// "_class". It holds a string, an unsigned integer or a boolean, without boxing
+// it.
 type Field struct {
 	Key  string
 	kind fieldKind
 	num  uint64
 	str  string
-	any  any
 }
 
 type fieldKind uint8
@@ -17,7 +16,6 @@ const (
 	fieldString fieldKind = iota
 	fieldUint
 	fieldBool
-	fieldAny
 )
 
 // StringField returns the field key: v.
@@ -34,7 +32,3 @@ func BoolField(key string, v bool) Field {
 	}
 	return f
 }
-
-// AnyField returns the field key: v, where v is nil, a bool, a number, a
-// string, []byte, []any or map[string]any of such.
-func AnyField(key string, v any) Field { return Field{Key: key, kind: fieldAny, any: v} }
