@@ -20,6 +20,7 @@ type call struct {
 	reg      *registration
 	request  wamp.ID // the caller's
 	progress bool    // the caller takes progressive results
+	discreet bool    // no callee learns who the caller is
 
 	place *list.Element // among the calls that wait for an endpoint; guarded by reg.mu
 
@@ -60,8 +61,11 @@ func (s *Session) call(m *wamp.Call) error {
 	if err == nil {
 		err = checkCallOptions(&m.Options)
 	}
+	var who Disclosure
 	if err == nil {
-		err = s.allowed(ActionCall, m.Procedure, wamp.Exact)
+		if who, err = s.allowed(ActionCall, m.Procedure, wamp.Exact, m); err == nil {
+			err = who.settle(&m.Options.DiscloseMe)
+		}
 	}
 	var reg *registration
 	if err == nil {
@@ -70,7 +74,7 @@ func (s *Session) call(m *wamp.Call) error {
 		}
 	}
 	if err == nil && reg.handler == nil {
-		err = s.pass(m, reg)
+		err = s.pass(m, reg, who)
 	} else {
 		if err == nil {
 			err = s.callGateway(m, reg)
@@ -123,8 +127,11 @@ func (s *Session) callGateway(m *wamp.Call, reg *registration) error {
 }
 
 // pass enters a call and passes it on to a callee.
-func (s *Session) pass(m *wamp.Call, reg *registration) error {
-	c := &call{caller: s, reg: reg, request: m.Request, progress: m.Options.ReceiveProgress, streaming: m.Options.Progress}
+func (s *Session) pass(m *wamp.Call, reg *registration, who Disclosure) error {
+	c := &call{
+		caller: s, reg: reg, request: m.Request, progress: m.Options.ReceiveProgress, streaming: m.Options.Progress,
+		discreet: who == DiscloseNever,
+	}
 	if err := s.enterCall(c); err != nil {
 		return err
 	}

@@ -109,18 +109,27 @@ func ownURI(uri wamp.URI) bool {
 	return uri.Reserved() || strings.HasPrefix(string(uri), "wireroom.")
 }
 
-// register handles REGISTER.
-func (s *Session) register(m *wamp.Register) {
+// register handles REGISTER. Only what ends the session is returned.
+func (s *Session) register(m *wamp.Register) error {
 	err := checkOwnPattern(m.Procedure, m.Options.Match)
 	invoke, ok := parseInvoke(m.Options.Invoke)
 	switch {
 	case err != nil:
 	case !ok:
 		err = wamp.Errorf(wamp.URIInvalidArgument, "invoke: expected one of %s, found %q", strings.Join(invokeNames[:], ", "), clip(m.Options.Invoke))
-	case m.Options.DiscloseCaller:
-		err = wamp.Errorf(wamp.URIOptionNotAllowed, "disclose_caller: callers disclose themselves here, by disclose_me")
 	default:
-		err = s.allowed(ActionRegister, m.Procedure, m.Options.Match)
+		var who Disclosure
+		who, err = s.allowed(ActionRegister, m.Procedure, m.Options.Match, m)
+		switch {
+		case err != nil:
+		case who == DiscloseAlways:
+			m.Options.DiscloseCaller = true
+		case who == DiscloseNever && m.Options.DiscloseCaller:
+			err = wamp.Errorf(wamp.URIOptionNotAllowed, "disclose_caller: the role does not allow that")
+		}
+	}
+	if err == errEnded {
+		return err
 	}
 	var kicked []*endpoint
 	var next []*call
@@ -129,12 +138,13 @@ func (s *Session) register(m *wamp.Register) {
 	}
 	if err != nil {
 		s.fault(wamp.TypeRegister, m.Request, err)
-		return
+		return nil
 	}
 	if len(kicked) > 0 {
 		kicked[0].reg.revoked(s.ws, kicked, "wireroom.revoked.reregistered")
 	}
 	s.ws.start(next...)
+	return nil
 }
 
 // addRegistration makes the session an endpoint of the registration. It returns
@@ -169,7 +179,7 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked []*en
 	}
 	e := &endpoint{
 		session: s, reg: reg, forward: m.Options.ForwardTimeout && s.features&featureCallTimeout != 0,
-		limit: int(min(m.Options.Concurrency, math.MaxInt32)),
+		limit: int(min(m.Options.Concurrency, math.MaxInt32)), disclose: m.Options.DiscloseCaller,
 	}
 	if s.regs == nil {
 		s.regs = make(map[wamp.ID]*endpoint)

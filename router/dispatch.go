@@ -185,7 +185,7 @@ func (c *call) invoke(ws *workspace, e *endpoint, m *wamp.Call) error {
 	if c.reg.match != wamp.Exact {
 		inv.Procedure = m.Procedure
 	}
-	if m.Options.DiscloseMe {
+	if m.Options.DiscloseMe || e.disclose && !c.discreet {
 		inv.Caller, inv.CallerAuthID, inv.CallerAuthRole = c.caller.id, c.caller.authid, c.caller.authrole
 	}
 	if e.forward {

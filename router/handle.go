@@ -31,7 +31,7 @@ func (s *Session) handle(m wamp.Message) error {
 	case *wamp.Cancel:
 		s.realm.dealer.cancel(s.ws, s, m)
 	case *wamp.Register:
-		s.register(m)
+		return s.register(m)
 	case *wamp.Unregister:
 		s.unregister(m)
 	case *wamp.Goodbye:
@@ -98,14 +98,6 @@ func (s *Session) errorFrame(t wamp.Type, request wamp.ID, err error) []byte {
 	return seal(s.peer.Framing, s.peer.Serializer, &wamp.ErrorMessage{
 		RequestType: t, Request: request, Error: e.URI, Payload: payload,
 	}, payload.Len())
-}
-
-// allowed returns an error if the session may not do action on uri.
-func (s *Session) allowed(action Action, uri wamp.URI, match wamp.Match) error {
-	if s.realm.rules.Authorize(s.realm.name, s.authrole, action, uri, match) {
-		return nil
-	}
-	return wamp.Errorf(wamp.URINotAuthorized, "role %q may not %v %q", s.authrole, action, uri)
 }
 
 // checkURI returns an error if uri cannot be used for action.

@@ -149,7 +149,8 @@ func (c *chronicle) publish(ws *workspace, e *metaEvent) {
 	topic, realm := metaTopics[e.topic], c.realm
 	p := &Publication{Topic: topic, Payload: payload, From: e.session}
 	p.Allow = func(s *Session) bool { // a pattern may have let it in that fits other topics, too
-		return realm.rules.Authorize(realm.name, s.authrole, ActionSubscribe, topic, wamp.Exact)
+		d := realm.rules.Authorize(s, ActionSubscribe, topic, wamp.Exact, nil)
+		return d.Allow || d.Ask != nil && s.subscribedUnder(topic)
 	}
 	if n := c.owed[e.topic]; n > 0 {
 		p.Fields = []wamp.Field{wamp.UintField("_missed", n)}
@@ -157,6 +158,20 @@ func (c *chronicle) publish(ws *workspace, e *metaEvent) {
 	}
 	c.realm.broker.publish(ws, p)
 	ws.handOver(&c.realm.router.flushers)
+}
+
+// subscribedUnder reports whether the session has a subscription that gets the
+// topic, and that nobody can have who was not asked about the router's own
+// topics: one that begins with "wamp.".
+func (s *Session) subscribedUnder(topic wamp.URI) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.subs {
+		if m.sub.topic.Reserved() && fitsURI(m.sub.topic, m.sub.match, topic) {
+			return true
+		}
+	}
+	return false
 }
 
 // watch notes that a subscription has come, or has gone with n -1.

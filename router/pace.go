@@ -78,8 +78,17 @@ func (s *Session) pause(d time.Duration) error {
 // if done is closed before. It returns errEnded then. What the workspace held
 // is gone afterwards. Reader only.
 func (s *Session) await(wait func(done <-chan struct{}) bool) error {
-	done := s.leaving()
 	s.Flush()
+	if err := s.idle(wait); err != nil {
+		return err
+	}
+	s.ws = getWorkspace()
+	return nil
+}
+
+// idle is await for a reader that keeps its workspace, and has flushed it.
+func (s *Session) idle(wait func(done <-chan struct{}) bool) error {
+	done := s.leaving()
 	s.busy.Store(true)
 	defer s.busy.Store(false)
 	if done == nil || s.ending.Load() { // fail may have looked at busy before
@@ -88,7 +97,6 @@ func (s *Session) await(wait func(done <-chan struct{}) bool) error {
 	if !wait(done) {
 		return errEnded
 	}
-	s.ws = getWorkspace()
 	return nil
 }
 

@@ -64,12 +64,44 @@ func (a Action) String() string {
 	return [...]string{"subscribe", "publish", "call", "register"}[a]
 }
 
-// An Authorizer decides what a role may do. It is asked for each message, by
+// A Disclosure says who learns who a session is (WAMP "Caller Identification",
+// "Publisher Identification").
+type Disclosure uint8
+
+// For a call and a publication it is about the session that is asked about, and
+// for a registration about the callers of it.
+const (
+	DiscloseOnRequest Disclosure = iota // whoever asks for it, by disclose_me or disclose_caller
+	DiscloseAlways
+	DiscloseNever // to ask for it is an error
+)
+
+// A Decision is the answer of an [Authorizer]. The zero value forbids.
+type Decision struct {
+	Allow    bool
+	Disclose Disclosure // of what is allowed
+
+	// Ask, unless it is nil, gets the answer from somewhere else, which may
+	// take a while; Allow and Disclose mean nothing then. What it returns has
+	// no Ask.
+	//
+	// The session's reader calls it, at once, and reads nothing from the peer
+	// meanwhile: so the peer's messages keep their order, and nobody else
+	// waits. It must end by itself in a bounded time, and soon after ctx is
+	// done, which is when the session ends. An error forbids; the peer gets it
+	// if it is, or wraps, a [wamp.Error], and otherwise learns only that there
+	// was one.
+	Ask func(ctx context.Context) (Decision, error)
+}
+
+// An Authorizer decides what a session may do. It is asked for each message, by
 // many goroutines, so it should answer from memory, without allocating.
 type Authorizer interface {
-	// Authorize reports whether a session of the role may do action on uri,
-	// which for a subscription is a pattern under match.
-	Authorize(realm wamp.URI, role string, action Action, uri wamp.URI, match wamp.Match) bool
+	// Authorize decides whether the session may do action on uri, which for
+	// a subscription and a registration is a pattern under match. m is the
+	// message by which the session wants to do it, and nil if there is none;
+	// it is valid until the call, and that of Ask, returns.
+	Authorize(s *Session, action Action, uri wamp.URI, match wamp.Match, m wamp.Message) Decision
 }
 
 // A Governor rules some topics: it admits what clients publish to them, and

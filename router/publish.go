@@ -64,7 +64,13 @@ func (p *Publication) Clone() *Publication {
 func (s *Session) publish(m *wamp.Publish) error {
 	err := checkOwnURI(m.Topic)
 	if err == nil {
-		err = s.allowed(ActionPublish, m.Topic, wamp.Exact)
+		var who Disclosure
+		if who, err = s.allowed(ActionPublish, m.Topic, wamp.Exact, m); err == nil {
+			err = who.settle(&m.Options.DiscloseMe)
+		}
+	}
+	if err == errEnded {
+		return err
 	}
 	if err != nil {
 		s.refusePublish(m.Request, m.Options.Acknowledge, err)

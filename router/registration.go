@@ -62,6 +62,8 @@ type endpoint struct {
 	limit   int  // invocations at a time; 0: any number
 	forward bool // the session times calls out by itself
 
+	disclose bool // the session learns who calls, unless that must not be known
+
 	running int // guarded by reg.mu
 }
 

@@ -49,8 +49,36 @@ func (open) Authenticate(_ context.Context, j router.Joining) (*router.Grant, *r
 	return grant, nil, nil
 }
 
-func (open) Authorize(_ wamp.URI, _ string, _ router.Action, uri wamp.URI, _ wamp.Match) bool {
-	return !strings.HasPrefix(string(uri), "forbidden.")
+// Authorize decides by the first part of the URI. Of what begins with "asked.",
+// the second part says after a second what becomes of it.
+func (open) Authorize(_ *router.Session, _ router.Action, uri wamp.URI, _ wamp.Match, _ wamp.Message) router.Decision {
+	if rest, ok := strings.CutPrefix(string(uri), "asked."); ok {
+		return router.Decision{Ask: func(ctx context.Context) (router.Decision, error) {
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return router.Decision{}, ctx.Err()
+			}
+			if strings.HasPrefix(rest, "failing.") {
+				return router.Decision{}, wamp.Errorf(wamp.URIAuthorizationFailed, "nobody knows")
+			}
+			return decide(rest), nil
+		}}
+	}
+	return decide(string(uri))
+}
+
+func decide(uri string) router.Decision {
+	switch first, _, _ := strings.Cut(uri, "."); first {
+	case "forbidden":
+		return router.Decision{}
+	case "named":
+		return router.Decision{Allow: true, Disclose: router.DiscloseAlways}
+	case "nameless":
+		return router.Decision{Allow: true, Disclose: router.DiscloseNever}
+	default:
+		return router.Decision{Allow: true}
+	}
 }
 
 type testRouter struct {

@@ -19,6 +19,7 @@ type counters struct {
 	strayYields          atomic.Uint64
 	strayCalls           atomic.Uint64
 	rerouted             atomic.Uint64
+	asked                atomic.Uint64
 	metaLost             atomic.Uint64
 	notRetained          atomic.Uint64
 	waited, turnedAway   atomic.Uint64
@@ -49,6 +50,7 @@ type Stats struct {
 	StrayYields    uint64 // answers to invocations that were over
 	StrayCalls     uint64 // further parts of progressive invocations that were over
 	Rerouted       uint64 // calls passed to another callee because one was not available
+	Asked          uint64 // times that a session was not read until its [Authorizer] knew what to answer
 	NotRetained    uint64 // publications that were refused because too much is retained already
 	MetaLost       uint64 // meta events that were not published because too many waited
 
@@ -81,6 +83,7 @@ func (c *counters) snapshot(connections int) Stats {
 		StrayYields:    c.strayYields.Load(),
 		StrayCalls:     c.strayCalls.Load(),
 		Rerouted:       c.rerouted.Load(),
+		Asked:          c.asked.Load(),
 		NotRetained:    c.notRetained.Load(),
 		MetaLost:       c.metaLost.Load(),
 

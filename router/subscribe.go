@@ -12,7 +12,10 @@ func (s *Session) subscribe(m *wamp.Subscribe) error {
 		err = wamp.Errorf(wamp.URIOptionNotAllowed, "nkey: sharded subscriptions are not offered here")
 	}
 	if err == nil {
-		err = s.allowed(ActionSubscribe, m.Topic, match)
+		_, err = s.allowed(ActionSubscribe, m.Topic, match, m)
+	}
+	if err == errEnded {
+		return err
 	}
 	if err == nil && m.Options.GetRetained {
 		err = s.checkRetained(m.Topic, m.Options.Match)

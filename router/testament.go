@@ -94,7 +94,11 @@ func (a *metaArgs) testament() (testament, error) {
 	}
 	m := decoded.(*wamp.Publish)
 	if err = checkOwnURI(m.Topic); err == nil {
-		err = s.allowed(ActionPublish, m.Topic, wamp.Exact)
+		var who Disclosure
+		if who, err = s.allowed(ActionPublish, m.Topic, wamp.Exact, m); err == nil {
+			asked := m.Options.DiscloseMe
+			err = who.settle(&asked) // and again when the time has come
+		}
 	}
 	if err == nil && checkPassthru(m) != nil {
 		err = invalidArgument(checkPassthru(m))
@@ -164,7 +168,8 @@ func (t *testaments) execute(s *Session) {
 	for _, list := range t.byScope {
 		for _, will := range list {
 			p := will.p
-			if err := s.allowed(ActionPublish, p.Topic, wamp.Exact); err != nil {
+			who, err := s.stillAllowed(ActionPublish, p.Topic, &wamp.Publish{Options: *p.Options, Topic: p.Topic})
+			if err != nil || who.settle(&p.Options.DiscloseMe) != nil {
 				s.router.stats.refused.Add(1) // the role had the right when it was added
 				continue
 			}

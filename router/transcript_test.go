@@ -26,7 +26,7 @@ import (
 //	a> [1, "realm1", {}]   peer a sends a message; a new peer connects first
 //	a< [2, "$a", {}]       peer a gets a message: $x binds at first and must
 //	                       agree after; an object may hold more than is asked;
-//	                       "*" fits anything
+//	                       "*" fits anything, and "-" an entry that is not there
 //	a< nothing             everything settles, and a has got nothing more
 //	a< closed              the router has closed a's connection
 //	a! stall               a stops reading;  a! read: it goes on
@@ -241,6 +241,12 @@ func fits(want, got any, vars map[string]any) bool {
 		}
 		for k := range w {
 			v, ok := g[k]
+			if w[k] == "-" {
+				if ok {
+					return false
+				}
+				continue
+			}
 			if !ok || !fits(w[k], v, vars) {
 				return false
 			}

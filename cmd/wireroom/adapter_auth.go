@@ -51,10 +51,14 @@ func (a authenticator) grant(g *auth.Grant) *router.Grant {
 // [auth.Policy].
 type authorizer struct{ policy *auth.Policy }
 
-// Authorize implements [router.Authorizer]. The actions of the two packages
-// have the same values.
-func (a authorizer) Authorize(realm wamp.URI, role string, action router.Action, uri wamp.URI, match wamp.Match) bool {
-	return a.policy.Authorize(realm, role, auth.Action(action), uri, match)
+// Authorize implements [router.Authorizer].
+func (a authorizer) Authorize(s *router.Session, action router.Action, uri wamp.URI, match wamp.Match, _ wamp.Message) router.Decision {
+	return a.decide(s.Realm().Name(), s.AuthRole(), action, uri, match)
+}
+
+// decide asks the roles. The actions of the two packages have the same values.
+func (a authorizer) decide(realm wamp.URI, role string, action router.Action, uri wamp.URI, match wamp.Match) router.Decision {
+	return router.Decision{Allow: a.policy.Authorize(realm, role, auth.Action(action), uri, match)}
 }
 
 // identify returns the function that finds out who asks for a WebSocket. It

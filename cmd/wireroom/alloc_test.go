@@ -46,7 +46,7 @@ func TestAdapterAllocs(t *testing.T) {
 		{"Governs a class", 0, func() { g.Governs("order.created") }},
 		{"Governs a channel", 0, func() { g.Governs("order.created.ada") }},
 		{"Governs a plain topic", 0, func() { g.Governs("com.example.topic") }},
-		{"Authorize", 0, func() { a.Authorize("realm1", "member", router.ActionPublish, "order.created", wamp.Exact) }},
+		{"Authorize", 0, func() { a.decide("realm1", "member", router.ActionPublish, "order.created", wamp.Exact) }},
 		{"publicationOf", 2, func() { publicationOf(event) }}, // the fields and the time's text
 	}
 	for _, tt := range tests {

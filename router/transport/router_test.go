@@ -30,7 +30,9 @@ func (everyone) Authenticate(context.Context, router.Joining) (*router.Grant, *r
 	return &router.Grant{AuthID: "joe", AuthRole: "member", AuthMethod: "anonymous"}, nil, nil
 }
 
-func (everyone) Authorize(wamp.URI, string, router.Action, wamp.URI, wamp.Match) bool { return true }
+func (everyone) Authorize(*router.Session, router.Action, wamp.URI, wamp.Match, wamp.Message) router.Decision {
+	return router.Decision{Allow: true}
+}
 
 // routed returns a server before a real router, and shuts both down with the
 // test.

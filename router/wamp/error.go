@@ -26,6 +26,7 @@ const (
 	URITimeout             URI = "wamp.error.timeout"
 	URIUnavailable         URI = "wamp.error.unavailable"
 	URIOptionNotAllowed    URI = "wamp.error.option_not_allowed"
+	URIDiscloseMe          URI = "wamp.error.option_disallowed.disclose_me"
 	URIPayloadSize         URI = "wamp.error.payload_size_exceeded"
 	URIFeatureNotSupported URI = "wamp.error.feature_not_supported"
 	URINoAvailableCallee   URI = "wamp.error.no_available_callee"
