@@ -14,6 +14,7 @@ import (
 type KeyConfig struct {
 	Name    string    `yaml:"name"`    // for the log: 1 to 64 characters
 	Secret  Secret    `yaml:"secret"`  // what the application sends: 16 to 1024 bytes
+	Realm   wamp.URI  `yaml:"realm"`   // whose classes it posts, and whose users get its tokens
 	Classes []Pattern `yaml:"classes"` // the event classes that it may post
 
 	// Tokens are the roles that users may have for whom the key asks for a
@@ -85,12 +86,16 @@ func (c KeysConfig) Validate(report func(field string, err error)) {
 // A Key is an ingest key. It is immutable.
 type Key struct {
 	name    string
+	realm   wamp.URI
 	classes *PatternSet
 	tokens  []string
 }
 
 // Name returns the key's name, for the log.
 func (k *Key) Name() string { return k.name }
+
+// Realm returns the realm that the key belongs to.
+func (k *Key) Realm() wamp.URI { return k.realm }
 
 // MayPost reports whether the key may post events of the class. It does not
 // allocate.
@@ -133,7 +138,7 @@ func NewKeys(cfg KeysConfig) (*Keys, error) {
 		if err != nil {
 			return nil, fmt.Errorf("keys[%d].classes: %w", i, err)
 		}
-		set.keys[i] = Key{name: c.Name, classes: classes, tokens: slices.Clone(c.Tokens)}
+		set.keys[i] = Key{name: c.Name, realm: c.Realm, classes: classes, tokens: slices.Clone(c.Tokens)}
 		set.hashes[i] = c.Secret.Hash()
 	}
 	return set, nil

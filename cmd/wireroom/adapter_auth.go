@@ -9,41 +9,42 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// An authenticator lets package auth decide who joins: [router.Authenticator]
-// by way of [auth.Auth].
-type authenticator struct {
-	auth   *auth.Auth
-	limits map[string]*router.Limits // of roles that have some of their own
-}
+// An authenticator lets package auth decide who joins a realm:
+// [router.Authenticator] by way of the [auth.Auth] of each.
+type authenticator struct{ realms *realms }
 
 // Authenticate implements [router.Authenticator].
 func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*router.Grant, *router.Challenge, error) {
+	r := a.realms.get(j.Realm)
+	if r == nil { // it is being opened or closed
+		return nil, nil, wamp.Errorf(wamp.URINoSuchRealm, "there is no realm %q here", j.Realm)
+	}
 	id, _ := j.Peer.Identity.(*auth.Identity)
 	hello := auth.Hello{
 		AuthMethods: j.Hello.AuthMethods, AuthID: j.Hello.AuthID, AuthExtra: j.Hello.AuthExtra, Session: j.Session,
 		ChannelID: j.Peer.ChannelID,
 	}
-	g, ch, err := a.auth.Begin(ctx, j.Realm, hello, id)
+	g, ch, err := r.auth.Begin(ctx, j.Realm, hello, id)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case g != nil:
-		return a.grant(g), nil, nil
+		return r.grant(g), nil, nil
 	}
 	answer := func(ctx context.Context, signature string, extra map[string]any) (*router.Grant, error) {
 		g, err := ch.Answer(ctx, signature, extra)
 		if err != nil {
 			return nil, err
 		}
-		return a.grant(g), nil
+		return r.grant(g), nil
 	}
 	return nil, &router.Challenge{Method: ch.Method, Extra: ch.Extra, Answer: answer}, nil
 }
 
-func (a authenticator) grant(g *auth.Grant) *router.Grant {
+func (r *realm) grant(g *auth.Grant) *router.Grant {
 	return &router.Grant{
 		AuthID: g.AuthID, AuthRole: g.AuthRole, AuthMethod: g.AuthMethod, Provider: g.Provider, Extra: g.Extra,
-		Limits: a.limits[g.AuthRole],
+		Limits: r.limits[g.AuthRole],
 	}
 }
 

@@ -47,7 +47,7 @@ func unavailable(err error) (text string, ok bool) {
 	case errors.Is(err, events.ErrUnavailable):
 		return "the gateway cannot keep the event at the moment; try again with the same id", true
 	case errors.Is(err, events.ErrClosed):
-		return "the gateway is shutting down", true
+		return "the gateway is shutting down, or closing the realm", true
 	}
 	return "", false
 }

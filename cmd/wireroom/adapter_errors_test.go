@@ -33,7 +33,7 @@ func TestErrorsOfTheHub(t *testing.T) {
 		{"batch", fmt.Errorf("%w: 9, and 8 are allowed", events.ErrBatchSize), wamp.URIInternal, ingest.TooLarge, "events: too many events in one batch: 9, and 8 are allowed"},
 		{"full", fmt.Errorf("%w: %w", events.ErrFull, secret), wamp.URIUnavailableHere, ingest.Unavailable, "the gateway has no room to keep the event"},
 		{"unavailable", fmt.Errorf("%w: %w", events.ErrUnavailable, secret), wamp.URIUnavailableHere, ingest.Unavailable, "the gateway cannot keep the event at the moment; try again with the same id"},
-		{"closed", events.ErrClosed, wamp.URIUnavailableHere, ingest.Unavailable, "the gateway is shutting down"},
+		{"closed", events.ErrClosed, wamp.URIUnavailableHere, ingest.Unavailable, "the gateway is shutting down, or closing the realm"},
 		{"canceled", context.Canceled, wamp.URICanceled, ingest.Unavailable, "the request ended before the event was safe"},
 		{"anything else", secret, wamp.URIInternal, ingest.Internal, "internal error"},
 	}

@@ -15,9 +15,9 @@ import (
 
 // A sink takes what web applications post: [ingest.Sink],
 // [ingest.TokenMinter] and [ingest.Authenticator] by way of [events.Hub],
-// [auth.Sessions] and [auth.Keys].
+// [auth.Sessions] and [auth.Keys]. A key posts to its realm.
 type sink struct {
-	hub      *events.Hub
+	realms   *realms
 	keys     *auth.Keys
 	sessions *auth.Sessions
 
@@ -74,6 +74,15 @@ func admit(key ingest.Key, e *ingest.Event, index int) error {
 	return nil
 }
 
+// hub returns the hub of the key's realm.
+func (s *sink) hub(key ingest.Key) (*events.Hub, error) {
+	name := key.Principal.(*auth.Key).Realm()
+	if r := s.realms.get(name); r != nil {
+		return r.hub, nil
+	}
+	return nil, &ingest.Error{Kind: ingest.Unavailable, Text: "the realm " + string(name) + " of the key " + key.Name + " is closed", Index: -1}
+}
+
 func hubEvent(e *ingest.Event) *events.Event {
 	return &events.Event{ID: e.ID, Class: e.Class, Data: e.Data}
 }
@@ -91,7 +100,11 @@ func (s *sink) Publish(ctx context.Context, key ingest.Key, e *ingest.Event) (in
 	if err := admit(key, e, -1); err != nil {
 		return ingest.Receipt{}, err
 	}
-	r, err := s.hub.Publish(ctx, hubEvent(e))
+	hub, err := s.hub(key)
+	if err != nil {
+		return ingest.Receipt{}, err
+	}
+	r, err := hub.Publish(ctx, hubEvent(e))
 	if err != nil {
 		return ingest.Receipt{}, ingest.Single(ingestError(err))
 	}
@@ -111,7 +124,11 @@ func (s *sink) PublishMany(ctx context.Context, key ingest.Key, batch []*ingest.
 		}
 		list[i] = hubEvent(e)
 	}
-	got, err := s.hub.PublishMany(ctx, list)
+	hub, err := s.hub(key)
+	if err != nil {
+		return nil, err
+	}
+	got, err := hub.PublishMany(ctx, list)
 	if err != nil {
 		return nil, ingestError(err)
 	}
@@ -124,8 +141,12 @@ func (s *sink) PublishMany(ctx context.Context, key ingest.Key, batch []*ingest.
 
 // Classes implements [ingest.Sink].
 func (s *sink) Classes(_ context.Context, key ingest.Key) ([]ingest.ClassInfo, error) {
+	hub, err := s.hub(key)
+	if err != nil {
+		return nil, err
+	}
 	var list []ingest.ClassInfo
-	for _, c := range s.hub.Catalogue().Classes() {
+	for _, c := range hub.Catalogue().Classes() {
 		if key.Principal.(*auth.Key).MayPost(c.Name()) {
 			list = append(list, classInfo(c.Describe()))
 		}

@@ -33,13 +33,26 @@ FILE is wireroom.yaml if not given. The exit code is 3 if there is a problem.`,
 			if output == outputJSON {
 				return printJSON(w, checkResult{File: file, OK: true, Problems: config.Problems{}})
 			}
-			_, err := fmt.Fprintf(w, "%s: ok: %s, %s, %s\n", file,
-				count(len(cfg.Classes), "class", "classes"), count(len(cfg.Roles), "role", "roles"), count(len(cfg.Keys), "ingest key", "ingest keys"))
+			_, err := fmt.Fprintf(w, "%s: ok: %s\n", file, summary(cfg))
 			return err
 		},
 	}
 	output.addTo(cmd)
 	return cmd
+}
+
+// summary says what a configuration has.
+func summary(cfg *config.Config) string {
+	roles := 0
+	for i := range cfg.Realms {
+		roles += len(cfg.Realms[i].Roles)
+	}
+	text := fmt.Sprintf("%s, %s, %s", count(countClasses(cfg), "class", "classes"),
+		count(roles, "role", "roles"), count(len(cfg.Keys), "ingest key", "ingest keys"))
+	if n := len(cfg.Realms); n > 1 {
+		text = fmt.Sprintf("%d realms with %s", n, text)
+	}
+	return text
 }
 
 // A checkResult is what check answers in JSON.

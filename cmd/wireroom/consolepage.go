@@ -9,7 +9,7 @@ import (
 // only where that is no secret: in the built-in demonstration, the one
 // configuration that may have a weak one.
 func consolePage(cfg *config.Config) console.Page {
-	p := console.Page{Realm: string(cfg.Realm)}
+	p := console.Page{Realm: string(cfg.Realms[0].Name)}
 	for _, key := range cfg.Keys {
 		if key.AllowWeak {
 			p.Key = string(key.Secret)

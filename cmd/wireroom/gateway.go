@@ -36,8 +36,9 @@ type gateway struct {
 	raw       []net.Listener // for RawSocket alone
 	store     *embedded.Store
 	sessions  *auth.Sessions
+	plain     wamp.URI // the realm whose logs have plain names in the store
 	sink      *sink
-	hub       *events.Hub
+	realms    realms
 	router    *router.Router
 	transport *transport.Server
 	health    *health
@@ -72,10 +73,6 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	undo = append(undo, func() { _ = g.store.Close() })
 
 	// Who.
-	policy, err := auth.NewPolicy(map[wamp.URI]auth.Roles{cfg.Realm: cfg.Roles})
-	if err != nil {
-		return nil, err
-	}
 	origins, err := auth.NewOrigins(cfg.Origins)
 	if err != nil {
 		return nil, err
@@ -91,38 +88,29 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		}
 	}
 	g.sessions = auth.NewSessions(cfg.Sessions, g.store, verifier, origins, log.With("part", "sessions"))
-	users, err := configuredUsers(ctx, cfg.Users, g.store)
-	if err != nil {
-		return nil, err
-	}
 
-	// What.
-	catalogue, err := events.NewCatalogue(cfg.Classes)
-	if err != nil {
+	// Between whom, and what.
+	g.router = router.New(cfg.Router, authenticator{&g.realms}, log.With("part", "router"))
+	undo = append(undo, func() { _ = g.router.Shutdown(ctx) })
+	if g.plain, err = plainRealm(ctx, g.store, cfg.Realms[0].Name); err != nil {
 		return nil, err
 	}
-	deliver := &delivery{anonymous: cfg.Identity.Anonymous}
-	g.hub, err = events.NewHub(ctx, catalogue, g.store, deliver, hubConfig(cfg), log.With("part", "events"))
-	if err != nil {
-		return nil, err
+	if cfg.Realm(g.plain) == nil {
+		log.Warn("the store has logs of a realm that is not configured; nobody sees them", "store", cfg.Store.Path, "realm", string(g.plain))
 	}
-	undo = append(undo, g.hub.Close)
-
-	// Between whom.
-	g.router = router.New(cfg.Router, authenticator{auth.New(cfg.Identity, policy, g.sessions, users), cfg.RoleLimits}, log.With("part", "router"))
-	govern := &governor{
-		hub: g.hub, anonymous: cfg.Identity.Anonymous, log: log.With("part", "replay"),
-		realm: func() *router.Realm { return deliver.realm },
+	undo = append(undo, g.closeRealms)
+	for i := range cfg.Realms {
+		if err := g.openRealm(ctx, &cfg.Realms[i]); err != nil {
+			return nil, err
+		}
 	}
-	deliver.realm = g.router.AddRealm(cfg.Realm, authorizer{policy}, govern)
-	provide(deliver.realm, g.hub, policy, cfg.Identity.Anonymous)
 
 	// By which wires.
 	transportConfig := cfg.Transport
 	transportConfig.Origins = []string{"*"} // identify looks at them
 	transportConfig.Identify = identify(g.sessions)
 	g.transport = transport.NewServer(g.router, transportConfig, log.With("part", "websocket"))
-	g.sink = &sink{hub: g.hub, keys: keys, sessions: g.sessions}
+	g.sink = &sink{realms: &g.realms, keys: keys, sessions: g.sessions}
 	g.health = &health{store: g.store}
 	rpc, api := ingestConfigs(cfg.Ingest)
 	s := &site{
@@ -254,9 +242,9 @@ func (g *gateway) shutdown(ctx context.Context) error {
 	return nil
 }
 
-// close delivers what the hub has accepted, and closes the store.
+// close delivers what the hubs have accepted, and closes the store.
 func (g *gateway) close() error {
-	g.hub.Close()
+	g.closeRealms()
 	if err := g.store.Close(); err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}

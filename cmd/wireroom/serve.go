@@ -75,8 +75,8 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	}
 	greet(cmd.OutOrStdout(), cfg, name, g.listener.Addr(), g.raw)
 	log.Info("serving",
-		"http", g.listener.Addr().String(), "tls", cfg.Listen.TLS != nil, "realm", string(cfg.Realm),
-		"config", name, "store", cfg.Store.Path, "classes", len(cfg.Classes), "version", readVersion().Version)
+		"http", g.listener.Addr().String(), "tls", cfg.Listen.TLS != nil, "realms", realmNames(cfg),
+		"config", name, "store", cfg.Store.Path, "classes", countClasses(cfg), "version", readVersion().Version)
 	return g.run(cmd.Context())
 }
 
@@ -139,7 +139,11 @@ func startError(err error) error {
 // greet tells a person what to do next.
 func greet(w io.Writer, cfg *config.Config, name string, addr net.Addr, raw []net.Listener) {
 	base := baseURL(cfg, addr)
-	fmt.Fprintf(w, "\nWireroom is serving the realm %s.\n\n", cfg.Realm)
+	what := "realm"
+	if len(cfg.Realms) > 1 {
+		what = "realms"
+	}
+	fmt.Fprintf(w, "\nWireroom is serving the %s %s.\n\n", what, strings.Join(realmNames(cfg), ", "))
 	if name == config.DemoName {
 		fmt.Fprintf(w, "  This is the demonstration; its store is %s\n", cfg.Store.Path)
 	}
@@ -161,6 +165,23 @@ Paste this into a Python prompt, and see the event appear on the page:
 		return
 	}
 	fmt.Fprintln(w)
+}
+
+// realmNames returns the names of the realms in the order of the file.
+func realmNames(cfg *config.Config) []string {
+	names := make([]string, len(cfg.Realms))
+	for i := range cfg.Realms {
+		names[i] = string(cfg.Realms[i].Name)
+	}
+	return names
+}
+
+// countClasses returns how many event classes all realms have.
+func countClasses(cfg *config.Config) (n int) {
+	for i := range cfg.Realms {
+		n += len(cfg.Realms[i].Classes)
+	}
+	return n
 }
 
 // rawURL returns the URL at which the command finds a RawSocket of the gateway.

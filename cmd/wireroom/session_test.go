@@ -15,7 +15,13 @@ import (
 // if it is not empty.
 func join(t *testing.T, p *program, ticket string) *wampClient {
 	t.Helper()
-	f := wampFlags{url: p.ws(), realm: "realm1", serializer: "cbor", ticket: ticket, timeout: patience}
+	return joinRealm(t, p, "realm1", ticket)
+}
+
+// joinRealm is join for a realm that is not the default one.
+func joinRealm(t *testing.T, p *program, realm, ticket string) *wampClient {
+	t.Helper()
+	f := wampFlags{url: p.ws(), realm: realm, serializer: "cbor", ticket: ticket, timeout: patience}
 	c, err := f.connect(t.Context())
 	if err != nil {
 		t.Fatalf("join %s: %v", p.ws(), err)

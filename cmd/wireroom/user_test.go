@@ -50,10 +50,10 @@ roles: {member: {}, editor: {}}
 	if len(problems) > 0 {
 		t.Fatalf("%v\n%s", problems, entries.String())
 	}
-	if len(c.Users) != 5 {
-		t.Fatalf("%d users, want 5", len(c.Users))
+	if len(c.Realms[0].Users) != 5 {
+		t.Fatalf("%d users, want 5", len(c.Realms[0].Users))
 	}
-	ada, no, quotes, robot, probe := c.Users[0], c.Users[1], c.Users[2], c.Users[3], c.Users[4]
+	ada, no, quotes, robot, probe := c.Realms[0].Users[0], c.Realms[0].Users[1], c.Realms[0].Users[2], c.Realms[0].Users[3], c.Realms[0].Users[4]
 	if ada.CRA == nil || ada.CRA.Iterations != 10_000 || ada.CRA.KeyLen != 32 || ada.SCRAM != nil {
 		t.Errorf("ada: %+v", ada)
 	}

@@ -7,9 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/wireroom/wireroom/auth"
-	"github.com/wireroom/wireroom/events"
 )
 
 // fieldPaths says under which path of the file the rooms' fields stand, where
@@ -37,48 +34,53 @@ func (c *Config) check(d *decoder) {
 		}
 		report(field, err)
 	})
-	events.CheckClasses(c.Classes, func(class, path string, err error) {
-		report(join(join("classes", class), path), err)
-	})
-	c.checkRoles(report)
+	for i := range c.Realms {
+		c.Realms[i].check(report)
+	}
+	c.checkKeys(report)
 }
 
-// checkRoles reports roles that are named and not defined.
-func (c *Config) checkRoles(report func(path string, err error)) {
-	unknown := func(path, role string) {
-		if _, ok := c.Roles[role]; !ok {
-			report(path, noRole(c.Roles, role))
-		}
+// checkKeys finds the realm of each ingest key, and reports roles that it
+// lacks.
+func (c *Config) checkKeys(report func(path string, err error)) {
+	if len(c.Realms) == 0 {
+		return // which was reported
 	}
-	for _, user := range c.Users {
-		for i, role := range user.Roles {
-			if _, ok := c.Roles[role]; !ok {
-				c.usersReport(fmt.Sprintf("%s.roles[%d]", user.Name, i), noRole(c.Roles, role))
-			}
+	for i := range c.Keys {
+		key := &c.Keys[i]
+		if key.Realm == "" {
+			key.Realm = c.Realms[0].Name
 		}
-		if len(user.Roles) == 0 && c.Identity.Default == "" {
-			c.usersReport(user.Name+".roles", errors.New("expected a role, as there is no auth.default_role, found none"))
+		realm := c.Realm(key.Realm)
+		if realm == nil {
+			report(fmt.Sprintf("ingest.keys[%d].realm", i), fmt.Errorf("expected one of the realms %q, found %q", c.realmNames(), key.Realm))
+			continue
 		}
-	}
-	if c.Identity.Default != "" {
-		unknown("auth.default_role", c.Identity.Default)
-	}
-	for _, class := range c.Classes {
-		for i, role := range class.Access.Roles {
-			unknown(fmt.Sprintf("classes.%s.access[%d]", class.Name, i), role)
-		}
-	}
-	for i, key := range c.Keys {
 		for j, role := range key.Tokens {
-			if role != "*" {
-				unknown(fmt.Sprintf("ingest.keys[%d].tokens[%d]", i, j), role)
+			if role == "*" {
+				continue
+			}
+			if err := realm.hasRole(role); err != nil {
+				report(fmt.Sprintf("ingest.keys[%d].tokens[%d]", i, j), err)
 			}
 		}
 	}
 }
 
-func noRole(roles auth.Roles, role string) error {
-	return fmt.Errorf("expected one of the roles %q, found %q", slices.Sorted(maps.Keys(roles)), role)
+func (c *Config) realmNames() []string {
+	names := make([]string, len(c.Realms))
+	for i := range c.Realms {
+		names[i] = string(c.Realms[i].Name)
+	}
+	return names
+}
+
+// hasRole returns what is wrong if the realm does not have the role.
+func (r *Realm) hasRole(role string) error {
+	if _, ok := r.Roles[role]; ok {
+		return nil
+	}
+	return fmt.Errorf("expected one of the roles %q, found %q", slices.Sorted(maps.Keys(r.Roles)), role)
 }
 
 // check reports a certificate that cannot be used. It never quotes the key.

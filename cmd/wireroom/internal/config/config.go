@@ -28,10 +28,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/wireroom/wireroom/auth"
-	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/transport"
-	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // DefaultFile is the file that is read when none is named.
@@ -43,29 +41,19 @@ const maxFile = 4 << 20
 // A Config is what a configuration file says. Every part of it is valid.
 type Config struct {
 	Listen Listen
-	Realm  wamp.URI
 	Store  Store
+	Realms []Realm // in the order of the file; at least one
 
 	Sessions auth.SessionConfig
-	JWT      *auth.JWTConfig  // nil: no JWT is accepted
-	Identity auth.RoleConfig  // which role a client without one gets
-	Users    auth.UsersConfig // in the order of their file
-	Roles    auth.Roles
-	Keys     auth.KeysConfig
-	Origins  []string // as [auth.NewOrigins] takes them
+	JWT      *auth.JWTConfig // nil: no JWT is accepted
+	Keys     auth.KeysConfig // each of one of Realms
+	Origins  []string        // as [auth.NewOrigins] takes them
 
 	Ingest    Ingest
 	Router    router.Config
 	Transport transport.Config // without Origins and Identify
 
-	// RoleLimits has the limits of the sessions of each role that has other
-	// ones than Router.
-	RoleLimits map[string]*router.Limits
-
-	Shutdown time.Duration        // for everything to come to an end
-	Classes  []events.ClassConfig // in the order of the file
-
-	usersReport func(field string, err error) // reports problems with users, wherever they stand
+	Shutdown time.Duration // for everything to come to an end
 }
 
 // An Ingest bounds what web applications post.
@@ -119,7 +107,7 @@ func parse(name string, data []byte, builtIn bool) (*Config, Problems) {
 		d.at[""] = root
 		d.object(root, "", func(o *object) { c.read(o) })
 	}
-	if problems := append(d.problems.sort(), d.others...); len(problems) > 0 {
+	if problems := d.all(); len(problems) > 0 {
 		return nil, problems
 	}
 	return c, nil

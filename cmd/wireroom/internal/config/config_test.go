@@ -99,8 +99,8 @@ func TestDemo(t *testing.T) {
 	if got, want := c.Store.Path, "/state/wireroom/demo.db"; got != want {
 		t.Errorf("store = %s, want %s", got, want)
 	}
-	if len(c.Classes) != 3 || c.Classes[0].Name != "demo.message" || c.Classes[0].Channel != "room" {
-		t.Errorf("classes = %+v, want demo.message with channels and two more", c.Classes)
+	if len(c.Realms[0].Classes) != 3 || c.Realms[0].Classes[0].Name != "demo.message" || c.Realms[0].Classes[0].Channel != "room" {
+		t.Errorf("classes = %+v, want demo.message with channels and two more", c.Realms[0].Classes)
 	}
 	if len(c.Keys) != 1 || string(c.Keys[0].Secret) != "demo" {
 		t.Errorf("keys = %+v, want one with the secret demo", c.Keys)

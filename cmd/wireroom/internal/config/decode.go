@@ -28,12 +28,13 @@ type decoder struct {
 	builtIn  bool                  // the file is our own, and may have a weak key
 	at       map[string]*yaml.Node // where each path stands
 	problems Problems
-	others   Problems        // of another file, which this one names; in order
+	files    []*decoder      // of other files, which this one names
 	skip     map[string]bool // paths that were reported already: not there, or unreadable as a whole
 	nodes    int             // visited
 
 	describe bool
 	inherits bool // what is read now has no default of its own
+	again    bool // what is described now was described before, and is only named
 	keys     []Key
 }
 
@@ -58,6 +59,20 @@ func (d *decoder) reportf(n *yaml.Node, path, format string, args ...any) {
 		p.Line, p.Column = n.Line, n.Column
 	}
 	d.problems = append(d.problems, p)
+}
+
+// all returns the problems of the file in its order, and then those of the
+// others that it names.
+func (d *decoder) all() Problems {
+	all := d.problems.sort()
+	for _, f := range d.files {
+		for _, p := range f.problems.sort() {
+			if !slices.Contains(all, p) { // several realms may name the same file
+				all = append(all, p)
+			}
+		}
+	}
+	return all
 }
 
 // reporter returns a function for the Validate methods. It reports problems of

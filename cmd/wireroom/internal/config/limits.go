@@ -63,22 +63,6 @@ func readLinger(o *object, l *router.Limits) {
 	o.duration("linger", &l.Linger, 0, events.MaxLinger)
 }
 
-// readRoleLimits reads what sessions of a role may use, where that is not what
-// all may.
-func (c *Config) readRoleLimits(role string, o *object) {
-	l := c.Router.Limits
-	readQueue(o, &l)
-	o.sub("limits", func(o *object) { readSessionLimits(o, &l) })
-	readLinger(o, &l)
-	if l == c.Router.Limits {
-		return
-	}
-	if c.RoleLimits == nil {
-		c.RoleLimits = map[string]*router.Limits{}
-	}
-	c.RoleLimits[role] = &l
-}
-
 func (c *Config) readAdmission(o *object) {
 	a := &c.Router.Admission
 	o.integer("rate", &a.Rate, 0, 100_000)

@@ -42,12 +42,12 @@ linger: 20ms
 	anonymous.MaxSubscriptions, anonymous.MessageRate, anonymous.ByteRate, anonymous.Linger = 5, 10, 8<<10, 0
 	latest.WhenFull = router.KeepLatest
 	for role, want := range map[string]router.Limits{"anonymous": anonymous, "latest": latest} {
-		if got := c.RoleLimits[role]; got == nil || *got != want {
+		if got := c.Realms[0].RoleLimits[role]; got == nil || *got != want {
 			t.Errorf("limits of the role %s: %+v, want %+v", role, got, want)
 		}
 	}
-	if len(c.RoleLimits) != 2 {
-		t.Errorf("%d roles have limits of their own, want anonymous and latest only: %v", len(c.RoleLimits), c.RoleLimits)
+	if len(c.Realms[0].RoleLimits) != 2 {
+		t.Errorf("%d roles have limits of their own, want anonymous and latest only: %v", len(c.Realms[0].RoleLimits), c.Realms[0].RoleLimits)
 	}
 }
 
@@ -70,8 +70,8 @@ classes:
 		{WhenFull: events.KeepLatest, Key: "symbol", Linger: 10 * time.Millisecond},
 		{WhenFull: events.Disconnect, Linger: -1},
 	} {
-		if got := c.Classes[i].Delivery; got != want {
-			t.Errorf("the class %s is delivered as %+v, want %+v", c.Classes[i].Name, got, want)
+		if got := c.Realms[0].Classes[i].Delivery; got != want {
+			t.Errorf("the class %s is delivered as %+v, want %+v", c.Realms[0].Classes[i].Name, got, want)
 		}
 	}
 }

@@ -20,6 +20,8 @@ type object struct {
 	order []string // keys as they stand in the file
 	known []string // keys that were asked for
 	later []string // keys that a later version may know
+
+	misplaced string // what is asked for now must not be here, because there is this key
 }
 
 // load indexes the entries of the mapping and reports duplicate keys.
@@ -78,10 +80,18 @@ func (o *object) take(key, kind, def string) (*yaml.Node, string) {
 		def = ""
 	}
 	if o.d.describe {
+		if o.d.again && kind != "mapping" {
+			kind += ", as above"
+		}
 		o.d.keys = append(o.d.keys, Key{Path: path, Kind: kind, Default: def})
 	}
 	it, ok := o.items[key]
 	if !ok {
+		return nil, path
+	}
+	if o.misplaced != "" {
+		o.d.reportf(it.key, path, "expected none besides %s, each of which has its own, found one", o.misplaced)
+		o.d.skip[path] = true
 		return nil, path
 	}
 	v, ok := o.d.visit(it.value, path)
@@ -104,7 +114,7 @@ func (o *object) required(key, expected string) {
 	if i := slices.IndexFunc(o.d.keys, func(k Key) bool { return k.Path == path }); i >= 0 {
 		o.d.keys[i].Required = true
 	}
-	if !o.has(key) {
+	if !o.has(key) && o.misplaced == "" {
 		o.d.reportf(o.node, path, "expected %s, found nothing", expected)
 		o.d.skip[path] = true
 	}
@@ -116,6 +126,26 @@ func (o *object) inherit(read func()) {
 	o.d.inherits = true
 	read()
 	o.d.inherits = false
+}
+
+// unless calls read, whose keys must not be in o if key is: they belong into
+// what stands there.
+func (o *object) unless(key string, read func()) { o.unlessIn(o, key, read) }
+
+// unlessIn is unless with a key of another object.
+func (o *object) unlessIn(of *object, key string, read func()) {
+	if of.has(key) {
+		o.misplaced = key
+	}
+	read()
+	o.misplaced = ""
+}
+
+// again calls read, whose keys are described in full elsewhere.
+func (o *object) again(read func()) {
+	o.d.again = o.d.describe
+	read()
+	o.d.again = false
 }
 
 // unsupported refuses a key that a later version may know, and says so.
@@ -132,6 +162,9 @@ func (o *object) validate(f func(report func(field string, err error))) { f(o.d.
 // list reads a sequence by calling each for every element.
 func (o *object) list(key, kind, def string, each func(n *yaml.Node, path string)) {
 	n, path := o.take(key, kind, def)
+	if o.d.again {
+		return
+	}
 	if o.d.describe {
 		each(nil, path+"[]")
 		return
@@ -155,6 +188,9 @@ func (o *object) list(key, kind, def string, each func(n *yaml.Node, path string
 // in the order of the file. what says what a name is, for the list of keys.
 func (o *object) each(key, what string, read func(name string, v *yaml.Node, path string)) {
 	n, path := o.take(key, "mapping of <"+what+">", "")
+	if o.d.again {
+		return
+	}
 	if o.d.describe {
 		read("<"+what+">", nil, path+".<"+what+">")
 		return

@@ -12,7 +12,6 @@ import (
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/transport"
-	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // maxTimeout bounds every timeout.
@@ -23,10 +22,9 @@ const maxTimeout = time.Hour
 func Default() *Config {
 	return &Config{
 		Listen:    Listen{HTTP: "127.0.0.1:8080", SocketMode: 0o660},
-		Realm:     "realm1",
 		Store:     Store{Path: "wireroom.db"},
 		Sessions:  auth.DefaultSessionConfig(),
-		Identity:  auth.DefaultRoleConfig(),
+		Realms:    []Realm{defaultRealm("realm1", "")},
 		Router:    router.DefaultConfig(),
 		Transport: transport.DefaultConfig(),
 		Ingest:    Ingest{MaxBody: 1 << 20, MaxDepth: 64, MaxEvents: 1000, Timeout: 30 * time.Second},
@@ -37,37 +35,26 @@ func Default() *Config {
 // read reads the whole file. The order of the calls is the order of the
 // reference in docs/configuration.md.
 func (c *Config) read(o *object) {
-	o.unsupported("realms")
+	here := &c.Realms[0] // in the short form
 	o.sub("listen", c.readListen)
-	c.readRealm(o)
+	o.unless("realms", func() { here.readName(o) })
 	c.readStore(o)
 	o.sub("sessions", c.readSessions)
-	o.sub("auth", c.readAuth)
+	o.sub("auth", func(auth *object) {
+		c.readJWT(auth)
+		auth.unlessIn(o, "realms", func() { here.readAuth(auth) })
+	})
 	readQueue(o, &c.Router.Limits)
 	c.readLimits(o)
 	readLinger(o, &c.Router.Limits)
-	c.readRoles(o) // after what they inherit
 	o.sub("ingest", c.readIngest)
 	o.sub("admission", c.readAdmission)
 	o.sub("compression", c.readCompression)
 	o.sub("timeouts", c.readTimeouts)
 	c.readOrigins(o)
-	o.each("classes", "class", func(name string, n *yaml.Node, path string) {
-		c.Classes = append(c.Classes, o.d.class(name, n, path))
-	})
+	o.unless("realms", func() { here.read(o, c.Router.Limits) }) // after what roles inherit
+	c.readRealms(o)
 	c.check(o.d)
-}
-
-func (c *Config) readRealm(o *object) {
-	realm := string(c.Realm)
-	o.string("realm", &realm)
-	c.Realm = wamp.URI(realm)
-	switch {
-	case !c.Realm.Valid():
-		o.report("realm", fmt.Errorf("expected a URI, that is words joined by single dots, without spaces and #, found %q", realm))
-	case c.Realm.Reserved():
-		o.report("realm", fmt.Errorf(`expected a URI that is not under "wamp.", found %q`, realm))
-	}
 }
 
 func (c *Config) readStore(o *object) {
@@ -98,7 +85,7 @@ func (c *Config) readSessions(o *object) {
 	o.validate(s.Validate)
 }
 
-func (c *Config) readAuth(o *object) {
+func (c *Config) readJWT(o *object) {
 	jwt := auth.DefaultJWTConfig()
 	if o.sub("jwt", func(o *object) {
 		o.strings("algorithms", "HS256, RS256, ES256, EdDSA", &jwt.Algorithms, "["+strings.Join(jwt.Algorithms, ", ")+"]")
@@ -113,27 +100,6 @@ func (c *Config) readAuth(o *object) {
 	}) {
 		c.JWT = &jwt
 	}
-	c.readUsers(o)
-	o.string("anonymous_role", &c.Identity.Anonymous)
-	o.string("default_role", &c.Identity.Default)
-	o.validate(c.Identity.Validate)
-}
-
-func (c *Config) readRoles(o *object) {
-	c.Roles = auth.Roles{}
-	o.each("roles", "role", func(name string, n *yaml.Node, path string) {
-		var r auth.Role
-		o.d.object(n, path, func(o *object) {
-			o.patterns("subscribe", &r.Subscribe)
-			o.patterns("publish", &r.Publish)
-			o.patterns("call", &r.Call)
-			o.patterns("register", &r.Register)
-			o.inherit(func() { c.readRoleLimits(name, o) })
-		})
-		c.Roles[name] = r
-	})
-	o.required("roles", "a mapping of roles")
-	c.Roles.Validate(o.d.reporter("roles"))
 }
 
 func (c *Config) readIngest(o *object) {
@@ -143,6 +109,7 @@ func (c *Config) readIngest(o *object) {
 			o.string("name", &k.Name)
 			o.required("name", "a name for the log")
 			o.secret("secret", &k.Secret)
+			o.uri("realm", &k.Realm)
 			o.patterns("classes", &k.Classes)
 			o.strings("tokens", "roles", &k.Tokens, "")
 		})

@@ -16,11 +16,13 @@ const maxUsersFile = 16 << 20
 
 // readUsers reads the users, who stand in the file or in one of their own. The
 // problems of that one name it, and come after those of this one.
-func (c *Config) readUsers(o *object) {
+func (r *Realm) readUsers(o *object) {
 	const kind = "file with the users, or mapping of <user>"
 	n, path := o.take("users", kind, "")
 	d := o.d
 	switch {
+	case d.again:
+		return
 	case d.describe:
 		readUser(d, "<user>", nil, path+".<user>")
 		return
@@ -44,19 +46,12 @@ func (c *Config) readUsers(o *object) {
 			v, ok := d.visit(it.value, p)
 			d.at[p] = it.key // problems with the whole entry point to its name
 			if ok {
-				c.Users = append(c.Users, readUser(d, name, v, p))
+				r.Users = append(r.Users, readUser(d, name, v, p))
 			}
 		}
 	}
-	c.Users.Validate(d.reporter(path))
-	c.usersReport = d.reporter(path)
-	if d != o.d {
-		c.usersReport = func(field string, err error) {
-			d.reporter("")(field, err)
-			o.d.others = d.problems.sort()
-		}
-		o.d.others = d.problems.sort()
-	}
+	r.Users.Validate(d.reporter(path))
+	r.usersReport = func(field string, err error) { d.reporter(path)(field, err) }
 }
 
 func readUser(d *decoder, name string, n *yaml.Node, path string) auth.UserConfig {
@@ -109,9 +104,9 @@ func (d *decoder) other(n *yaml.Node, path string) *decoder {
 		file: file, dir: filepath.Dir(d.resolve(name)), builtIn: d.builtIn,
 		at: map[string]*yaml.Node{}, skip: map[string]bool{},
 	}
+	d.files = append(d.files, o)
 	root := o.parse(data)
 	if root == nil {
-		d.others = o.problems
 		return nil
 	}
 	o.at[""] = root

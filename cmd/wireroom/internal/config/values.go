@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // scalar returns the value of a key that must be a scalar of one of the tags.
@@ -31,6 +32,13 @@ func (o *object) string(key string, v *string) {
 	if s, n, _ := o.scalar(key, "string", *v, "a text", "!!str"); n != nil {
 		*v = s
 	}
+}
+
+// uri reads a text that is a URI. It does not check it.
+func (o *object) uri(key string, v *wamp.URI) {
+	s := string(*v)
+	o.string(key, &s)
+	*v = wamp.URI(s)
 }
 
 // boolean reads true or false.

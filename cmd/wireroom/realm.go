@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A realm is everything of one realm: who may join it and do what, its event
+// classes and their logs, and its sessions. It shares the store, the listeners
+// and the router with others, and nothing else. It is not changed once open.
+type realm struct {
+	name   wamp.URI
+	auth   *auth.Auth
+	limits map[string]*router.Limits // of roles that have some of their own
+	hub    *events.Hub
+	router *router.Realm
+}
+
+// A realms is the realms that are open, by name.
+type realms struct {
+	changing sync.Mutex // held while one is opened or closed, before mu
+	closed   bool       // guarded by changing: none is opened any more
+
+	mu   sync.RWMutex // guards the following
+	open map[wamp.URI]*realm
+}
+
+// get returns the realm of that name, or nil.
+func (r *realms) get(name wamp.URI) *realm {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.open[name]
+}
+
+// put makes a realm known.
+func (r *realms) put(one *realm) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open == nil {
+		r.open = make(map[wamp.URI]*realm)
+	}
+	r.open[one.name] = one
+}
+
+// take makes a realm unknown, and returns it, or nil.
+func (r *realms) take(name wamp.URI) *realm {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	one := r.open[name]
+	delete(r.open, name)
+	return one
+}
+
+// names returns the names of the realms, sorted.
+func (r *realms) names() []wamp.URI {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Sorted(maps.Keys(r.open))
+}
+
+// errRealms says that the gateway opens no realms any more.
+var errRealms = errors.New("the gateway is shutting down")
+
+// openRealm opens a realm, which must not be open. Clients can join it, and
+// web applications post to it, when openRealm returns. With an error nothing
+// of it is left open.
+func (g *gateway) openRealm(ctx context.Context, cfg *config.Realm) error {
+	g.realms.changing.Lock()
+	defer g.realms.changing.Unlock()
+	switch {
+	case g.realms.closed:
+		return fmt.Errorf("open the realm %s: %w", cfg.Name, errRealms)
+	case g.realms.get(cfg.Name) != nil:
+		return fmt.Errorf("open the realm %s: it is open already", cfg.Name)
+	}
+	one, err := g.newRealm(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("open the realm %s: %w", cfg.Name, err)
+	}
+	// From now on the authenticator lets clients in: all is in its place.
+	g.realms.put(one)
+	return nil
+}
+
+// newRealm wires a realm that nobody knows yet.
+func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, error) {
+	log := func(part string) *slog.Logger { return g.log.With("part", part, "realm", string(cfg.Name)) }
+
+	// Who.
+	policy, err := auth.NewPolicy(map[wamp.URI]auth.Roles{cfg.Name: cfg.Roles})
+	if err != nil {
+		return nil, err
+	}
+	users, err := configuredUsers(ctx, cfg.Users, g.store)
+	if err != nil {
+		return nil, err
+	}
+
+	// What.
+	catalogue, err := events.NewCatalogue(cfg.Classes)
+	if err != nil {
+		return nil, err
+	}
+	anonymous := cfg.Identity.Anonymous
+	deliver := &delivery{anonymous: anonymous}
+	hub, err := events.NewHub(ctx, catalogue, realmLogs(g.store, cfg.Name, g.plain), deliver, hubConfig(g.cfg), log("events"))
+	if err != nil {
+		return nil, err
+	}
+
+	// Between whom.
+	govern := &governor{
+		hub: hub, anonymous: anonymous, log: log("replay"),
+		realm: func() *router.Realm { return deliver.realm },
+	}
+	deliver.realm = g.router.AddRealm(cfg.Name, authorizer{policy}, govern)
+	provide(deliver.realm, hub, policy, anonymous)
+	return &realm{
+		name: cfg.Name, auth: auth.New(cfg.Identity, policy, g.sessions, users), limits: cfg.RoleLimits,
+		hub: hub, router: deliver.realm,
+	}, nil
+}
+
+// closeRealms delivers what the hubs have accepted, and opens no realm any
+// more. Nobody may be left who posts or publishes.
+func (g *gateway) closeRealms() {
+	g.realms.changing.Lock()
+	defer g.realms.changing.Unlock()
+	g.realms.closed = true
+	for _, name := range g.realms.names() {
+		g.realms.take(name).hub.Close()
+	}
+}
