@@ -129,6 +129,10 @@ func (s *Session) greet(m wamp.Hello) error {
 	}
 	s.realm = realm
 	s.features = featuresOf(m.Features)
+	if g, ok := s.peer.Identity.(*Grant); ok {
+		s.id = realm.draw()
+		return s.welcome(g)
+	}
 	if err := s.awaitTurn(); err != nil {
 		return err
 	}
@@ -178,6 +182,7 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) bool {
 	stopTimer(s.hello)
 	s.hello = nil
 	s.authid, s.authrole, s.authmethod, s.provider = g.AuthID, g.AuthRole, g.AuthMethod, g.Provider
+	s.trusted = g.Trusted
 	if g.Limits != nil {
 		s.limits = g.Limits
 		s.out.resize(g.Limits.QueueBytes)

@@ -59,7 +59,7 @@ type Framing struct {
 }
 
 // MaxFramings is how many framings there can be.
-const MaxFramings = 4
+const MaxFramings = 6
 
 // A Peer is what a transport knows of who connects.
 type Peer struct {
@@ -78,7 +78,10 @@ type Peer struct {
 
 	// Identity is what the transport's listener found out about the peer
 	// before WAMP began, such as a client token from a cookie. The router
-	// hands it to the [Authenticator] and does not look into it.
+	// hands it to the [Authenticator] and does not look into it, unless it is
+	// a [*Grant]: then the peer is a part of the program itself, which is
+	// welcome as that says, without being asked and without waiting for its
+	// turn.
 	Identity any
 
 	// ChannelID returns what tells the peer's TLS connection from every

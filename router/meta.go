@@ -146,10 +146,10 @@ func (c *chronicle) publish(ws *workspace, e *metaEvent) {
 		c.realm.router.log.Error("meta event cannot be encoded", "topic", metaTopics[e.topic], "err", err)
 		return
 	}
-	topic, realm := metaTopics[e.topic], c.realm
+	topic := metaTopics[e.topic]
 	p := &Publication{Topic: topic, Payload: payload, From: e.session}
 	p.Allow = func(s *Session) bool { // a pattern may have let it in that fits other topics, too
-		d := realm.rules.Authorize(s, ActionSubscribe, topic, wamp.Exact, nil)
+		d := s.decide(ActionSubscribe, topic, wamp.Exact, nil)
 		return d.Allow || d.Ask != nil && s.subscribedUnder(topic)
 	}
 	if n := c.owed[e.topic]; n > 0 {

@@ -26,6 +26,10 @@ type Grant struct {
 	Provider   string         // as in WELCOME.Details.authprovider
 	Extra      map[string]any // WELCOME.Details.authextra; may be nil
 	Limits     *Limits        // what the session may use; nil: as [Config] says. Not changed after
+
+	// Trusted says that the peer is a part of the program itself: no
+	// [Authorizer] is asked what it may do.
+	Trusted bool
 }
 
 // A Challenge is a question that a joining peer must answer.

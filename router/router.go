@@ -68,6 +68,9 @@ func (r *Router) AddRealm(name wamp.URI, rules Authorizer, gov Governor) *Realm 
 // Realm returns the realm of that name, or nil.
 func (r *Router) Realm(name wamp.URI) *Realm { return (*r.realms.Load())[name] }
 
+// MaxDepth returns how deep messages may nest, as [Config] says.
+func (r *Router) MaxDepth() int { return r.cfg.MaxDepth }
+
 // Attach makes a session for a peer that has just connected. The peer has the
 // hello timeout to say HELLO. The caller is the link's reader; see [Link]. A
 // router that is shutting down closes the link at once.

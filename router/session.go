@@ -50,6 +50,7 @@ type Session struct {
 	authmethod string
 	provider   string
 	features   uint16
+	trusted    bool
 	joined     atomic.Bool
 
 	// Owned by the reader.
@@ -89,6 +90,14 @@ func (s *Session) AuthRole() string { return s.authrole }
 
 // AuthMethod returns how the peer was authenticated.
 func (s *Session) AuthMethod() string { return s.authmethod }
+
+// Trusted reports whether the peer is a part of the program itself, which may
+// do everything.
+func (s *Session) Trusted() bool { return s.trusted }
+
+// Why returns why the session is ending or has ended, or nil if it is not or
+// somebody said goodbye.
+func (s *Session) Why() *wamp.Error { return s.why.Load() }
 
 // Realm returns the realm that the peer joined.
 func (s *Session) Realm() *Realm { return s.realm }

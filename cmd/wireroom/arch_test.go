@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"router/wamp":      {},
 	"router":           {"router/wamp"},
 	"router/transport": {"router", "router/wamp"},
+	"router/local":     {"router", "router/wamp"},
 
 	"events":                 {},
 	"events/store/embedded":  {"events", "auth"},
