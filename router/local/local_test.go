@@ -98,7 +98,8 @@ func TestCall(t *testing.T) {
 		{"echo", "guest", "com.example.echo", args(`[1,{"a":null}]`), `[1,{"a":null}]`, ""},
 		{
 			"keyword arguments", "guest", "com.example.echo",
-			wamp.Payload{Serializer: wamp.JSON, Args: []byte("[]"), KwArgs: []byte(`{"a":1}`)}, `[]{"a":1}`, "",
+			wamp.Payload{Serializer: wamp.JSON, Args: []byte("[]"), KwArgs: []byte(`{"a":1}`)},
+			`[]{"a":1}`, "",
 		},
 		{"another serializer", "guest", "com.example.echo", wamp.Payload{Serializer: wamp.CBOR, Args: []byte{0x81, 0x07}}, "[7]", ""},
 		{"no payload", "guest", "com.example.echo", wamp.Payload{}, "", ""},
