@@ -108,6 +108,9 @@ func (s *Session) callGateway(m *wamp.Call, reg *registration) error {
 	if m.Options.Progress {
 		return wamp.Errorf(wamp.URIFeatureNotSupported, "%q takes no progressive invocations", m.Procedure)
 	}
+	if m.Options.Passthru.Scheme != "" {
+		return wamp.Errorf(wamp.URIFeatureNotSupported, "%q is the router's own, and reads its arguments: they cannot be passed through", m.Procedure)
+	}
 	s.ws.flush(&s.router.flushers) // others must not wait for the handler
 	args, kwargs, err := reg.handler(context.Background(), &Request{Session: s, Procedure: m.Procedure, Payload: m.Payload})
 	if err != nil {

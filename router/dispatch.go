@@ -168,6 +168,9 @@ func (c *call) invoke(ws *workspace, e *endpoint, m *wamp.Call) error {
 	if m.Options.Progress && callee.features&featureStream == 0 {
 		return wamp.Errorf(wamp.URIFeatureNotSupported, "the callee of %q takes no progressive invocations", clip(string(m.Procedure)))
 	}
+	if m.Options.Passthru.Scheme != "" && callee.features&featureCalleePassthru == 0 {
+		return errPassthruUnread("the callee")
+	}
 	payload, err := m.Payload.In(callee.peer.Serializer)
 	if err != nil {
 		return wamp.Errorf(wamp.URIInvalidArgument, "the arguments cannot be expressed in the callee's serializer, %v: %v",

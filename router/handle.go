@@ -9,7 +9,7 @@ import (
 // handle carries out a message of a joined peer. A request that fails is
 // answered with ERROR; only what ends the session is returned.
 func (s *Session) handle(m wamp.Message) error {
-	if err := checkPassthru(m); err != nil {
+	if err := s.checkPassthru(m); err != nil {
 		return err
 	}
 	switch m := m.(type) {
@@ -44,27 +44,6 @@ func (s *Session) handle(m wamp.Message) error {
 		return wamp.Errorf(wamp.URIProtocolViolation, "%v is not for a client to send once it has joined", m.Type())
 	}
 	return nil
-}
-
-// checkPassthru refuses a payload that is not for routers to look at: WAMP
-// "Payload Passthru Mode" calls it a protocol error unless the router has
-// announced that mode.
-func checkPassthru(m wamp.Message) error {
-	var p *wamp.Passthru
-	switch m := m.(type) {
-	case *wamp.Publish:
-		p = &m.Options.Passthru
-	case *wamp.Call:
-		p = &m.Options.Passthru
-	case *wamp.Yield:
-		p = &m.Passthru
-	case *wamp.ErrorMessage:
-		p = &m.Passthru
-	}
-	if p == nil || p.Scheme == "" && p.EncAlgo == "" {
-		return nil
-	}
-	return wamp.Errorf(wamp.URIProtocolViolation, "%v: payload passthru (ppt_scheme, enc_algo) is not announced here", m.Type())
 }
 
 // goodbyeSilently ends the session of a peer that said ABORT.

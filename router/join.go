@@ -13,6 +13,7 @@ var routerRoles = map[string]any{
 	"broker": map[string]any{"features": map[string]any{
 		"event_retention":               true,
 		"pattern_based_subscription":    true,
+		"payload_passthru_mode":         true,
 		"publisher_exclusion":           true,
 		"publisher_identification":      true,
 		"session_meta_api":              true,
@@ -25,6 +26,7 @@ var routerRoles = map[string]any{
 		"call_timeout":                 true,
 		"caller_identification":        true,
 		"pattern_based_registration":   true,
+		"payload_passthru_mode":        true,
 		"progressive_call_invocations": true,
 		"progressive_call_results":     true,
 		"registration_meta_api":        true,
@@ -47,6 +49,9 @@ var features = [...]struct {
 	{"callee.progressive_call_invocations", featureStream},
 	{"caller.progressive_call_invocations", featureCallerStreams},
 	{"callee.registration_revocation", featureRevokeRegistration},
+	{"callee.payload_passthru_mode", featureCalleePassthru},
+	{"caller.payload_passthru_mode", featureCallerPassthru},
+	{"publisher.payload_passthru_mode", featurePublisherPassthru},
 }
 
 // featuresOf returns which of the announced features the router acts on.

@@ -60,7 +60,7 @@ func newRetained(p *Publication) (*retained, error) {
 	r.event.Details.Retained = true
 	r.event.Payload = p.Payload
 	o := p.Options
-	r.size = 512 + len(p.Topic) + p.Payload.Len() + 8*(len(o.Exclude)+len(o.Eligible))
+	r.size = 512 + len(p.Topic) + p.Payload.Len() + p.Options.Passthru.Len() + 8*(len(o.Exclude)+len(o.Eligible))
 	for _, list := range [][]string{o.ExcludeAuthID, o.ExcludeAuthRole, o.EligibleAuthID, o.EligibleAuthRole} {
 		for _, s := range list {
 			r.size += 16 + len(s)

@@ -17,13 +17,16 @@ var errEnded = errors.New("session ended")
 
 // Features of the peer that change what the router sends it.
 const (
-	featureCancel             = 1 << iota // callee.call_canceling
-	featureProgress                       // callee.progressive_call_results
-	featureCallTimeout                    // callee.call_timeout
-	featureReroute                        // callee.call_reroute
-	featureStream                         // callee.progressive_call_invocations, and call_canceling
-	featureCallerStreams                  // caller.progressive_call_invocations
-	featureRevokeRegistration             // callee.registration_revocation
+	featureCancel             uint16 = 1 << iota // callee.call_canceling
+	featureProgress                              // callee.progressive_call_results
+	featureCallTimeout                           // callee.call_timeout
+	featureReroute                               // callee.call_reroute
+	featureStream                                // callee.progressive_call_invocations, and call_canceling
+	featureCallerStreams                         // caller.progressive_call_invocations
+	featureRevokeRegistration                    // callee.registration_revocation
+	featureCalleePassthru                        // callee.payload_passthru_mode
+	featureCallerPassthru                        // caller.payload_passthru_mode
+	featurePublisherPassthru                     // publisher.payload_passthru_mode
 )
 
 // A Session is one connection of a peer, from its first byte to its last.

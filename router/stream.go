@@ -65,8 +65,8 @@ func (s *Session) wasOver(request wamp.ID, last bool) bool {
 	return i >= 0
 }
 
-// more passes a further part of the call on. Only whether it is the last is
-// taken from its options.
+// more passes a further part of the call on. Only whether it is the last, and
+// how its payload is passed through, is taken from its options.
 func (c *call) more(ws *workspace, m *wamp.Call) {
 	c.mu.Lock()
 	e, details := c.endpoint, c.details
@@ -77,6 +77,10 @@ func (c *call) more(ws *workspace, m *wamp.Call) {
 	c.streaming = m.Options.Progress
 	c.mu.Unlock()
 	callee := e.session
+	if m.Options.Passthru.Scheme != "" && callee.features&featureCalleePassthru == 0 {
+		c.cut(ws, errPassthruUnread("the callee"), wamp.KillNoWait, wamp.URIFeatureNotSupported)
+		return
+	}
 	payload, err := m.Payload.In(callee.peer.Serializer)
 	if err != nil {
 		c.cut(ws, wamp.Errorf(wamp.URIInvalidArgument, "the arguments cannot be expressed in the callee's serializer, %v: %v",
@@ -85,7 +89,7 @@ func (c *call) more(ws *workspace, m *wamp.Call) {
 	}
 	inv := &ws.invocation
 	*inv = *details
-	inv.Progress, inv.Payload = m.Options.Progress, payload
+	inv.Progress, inv.Passthru, inv.Payload = m.Options.Progress, m.Options.Passthru, payload
 	if !callee.takesInvocation(inv) {
 		inv.Payload = wamp.Payload{}
 		c.cut(ws, wamp.Errorf(wamp.URIPayloadSize, "the arguments are longer than the callee takes"), wamp.KillNoWait, wamp.URIPayloadSize)

@@ -100,8 +100,10 @@ func (a *metaArgs) testament() (testament, error) {
 			err = who.settle(&asked) // and again when the time has come
 		}
 	}
-	if err == nil && checkPassthru(m) != nil {
-		err = invalidArgument(checkPassthru(m))
+	if err == nil {
+		if wrong := s.checkPassthru(m); wrong != nil {
+			err = invalidArgument(wrong)
+		}
 	}
 	if err != nil {
 		return testament{}, err

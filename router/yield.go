@@ -26,6 +26,10 @@ func (d *dealer) yield(ws *workspace, s *Session, m *wamp.Yield) error {
 		d.router.stats.strayYields.Add(1)
 		return nil
 	}
+	if m.Passthru.Scheme != "" && c.caller.features&featureCallerPassthru == 0 {
+		c.refuseResult(ws, s, m)
+		return nil
+	}
 	to := &c.caller.peer
 	payload, err := m.Payload.In(to.Serializer)
 	if err != nil {
@@ -81,6 +85,10 @@ func (d *dealer) fail(ws *workspace, s *Session, m *wamp.ErrorMessage) error {
 		if !c.reroute(ws, s, m.Request) {
 			c.fault(ws, wamp.Errorf(wamp.URINoAvailableCallee, "the callee is not available, and there is no other"), true)
 		}
+		return nil
+	}
+	if m.Passthru.Scheme != "" && c.caller.features&featureCallerPassthru == 0 {
+		c.fault(ws, wamp.Errorf(uri, "the callee's error has a payload that is passed through, which the caller has not announced"), true)
 		return nil
 	}
 	to := &c.caller.peer

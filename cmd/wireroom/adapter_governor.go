@@ -59,6 +59,11 @@ func (g *governor) Publish(p *router.Publication, done func(wamp.ID, error)) {
 		})
 		return
 	}
+	if p.Options != nil && p.Options.Passthru.Scheme != "" {
+		done(0, wamp.Errorf(wamp.URIOptionNotAllowed,
+			"ppt_scheme: the class %s checks the data of its events, so they cannot be passed through", class.Name()))
+		return
+	}
 	if class.Retain().Retained() && restricted(p.Options) {
 		done(0, wamp.Errorf(wamp.URIOptionNotAllowed,
 			"options exclude… and eligible…: the class %s is retained, and a replay would show the event to everybody who may see the class", class.Name()))

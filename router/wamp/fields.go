@@ -208,6 +208,3 @@ func (d *Decoder) cancelMode() CancelMode {
 	}
 	return KillNoWait
 }
-
-// given reports whether p announces an opaque payload.
-func (p *Passthru) given() bool { return p.Scheme != "" || p.EncAlgo != "" }

@@ -84,18 +84,6 @@ type Message interface {
 	Append(dst []byte, s Serializer) []byte
 }
 
-// Passthru describes an opaque payload (WAMP "Payload Passthru Mode", and
-// enc_algo of older clients). Empty strings are absent.
-type Passthru struct {
-	Scheme, Serializer, Cipher, KeyID string // ppt_scheme, ppt_serializer, ppt_cipher, ppt_keyid
-	EncAlgo, EncSerializer, EncKey    string // enc_algo, enc_serializer, enc_key
-}
-
-// Len returns the length of all values, in bytes.
-func (p *Passthru) Len() int {
-	return len(p.Scheme) + len(p.Serializer) + len(p.Cipher) + len(p.KeyID) + len(p.EncAlgo) + len(p.EncSerializer) + len(p.EncKey)
-}
-
 // Hello opens a session. Client to router.
 type Hello struct {
 	Realm   URI
