@@ -16,9 +16,12 @@ type Role struct {
 	Publish   []Pattern `yaml:"publish"`
 	Call      []Pattern `yaml:"call"`
 	Register  []Pattern `yaml:"register"`
+
+	Disclose Disclose `yaml:"disclose"`
 }
 
-// Validate reports each bad pattern, as "subscribe[0]" and so on.
+// Validate reports each bad pattern, as "subscribe[0]", "disclose.caller.a.b"
+// and so on.
 func (r Role) Validate(report func(field string, err error)) {
 	for action, patterns := range r.patterns() {
 		for i, p := range patterns {
@@ -27,6 +30,7 @@ func (r Role) Validate(report func(field string, err error)) {
 			}
 		}
 	}
+	r.Disclose.validate(func(field string, err error) { report("disclose."+field, err) })
 }
 
 func (r Role) patterns() [numActions][]Pattern {
@@ -71,7 +75,13 @@ type Policy struct {
 	realms map[wamp.URI]map[string]*permissions
 }
 
-type permissions [numActions]*PatternSet
+// Permissions are a role, made ready for use.
+type permissions struct {
+	may       [numActions]*PatternSet
+	caller    *disclosureTree
+	publisher *disclosureTree
+	toCallee  Disclosure
+}
 
 // NewPolicy returns the policy with the roles of each realm, or an error that
 // names every bad pattern.
@@ -95,7 +105,11 @@ func NewPolicy(realms map[wamp.URI]Roles) (*Policy, error) {
 				if err != nil {
 					return nil, fmt.Errorf("realm %s: roles.%s.%s: %w", realm, name, Action(action), err)
 				}
-				perm[action] = set
+				perm.may[action] = set
+			}
+			perm.caller, perm.publisher = newDisclosureTree(role.Disclose.Caller), newDisclosureTree(role.Disclose.Publisher)
+			if role.Disclose.ToCallee != nil {
+				perm.toCallee = disclosure(*role.Disclose.ToCallee)
 			}
 			compiled[name] = perm
 		}
@@ -122,11 +136,39 @@ func (p *Policy) HasRole(realm wamp.URI, role string) bool {
 // by topic.
 func (p *Policy) Authorize(realm wamp.URI, role string, action Action, uri wamp.URI, match wamp.Match) bool {
 	perm := p.realms[realm][role]
-	if perm == nil || action >= numActions {
+	return perm != nil && perm.allow(action, uri, match)
+}
+
+// Decide is Authorize, and says besides who is disclosed by what it allows: by
+// a call or publication the session itself, and by a registration its callers.
+func (p *Policy) Decide(realm wamp.URI, role string, action Action, uri wamp.URI, match wamp.Match) (allowed bool, who Disclosure) {
+	perm := p.realms[realm][role]
+	if perm == nil || !perm.allow(action, uri, match) {
+		return false, DiscloseOnRequest
+	}
+	return true, perm.discloses(action, uri)
+}
+
+func (p *permissions) allow(action Action, uri wamp.URI, match wamp.Match) bool {
+	switch {
+	case action >= numActions:
 		return false
+	case uri.Reserved():
+		return p.may[action].coversReserved(uri, match)
+	default:
+		return p.may[action].Covers(uri, match)
 	}
-	if uri.Reserved() {
-		return perm[action].coversReserved(uri, match)
+}
+
+func (p *permissions) discloses(action Action, uri wamp.URI) Disclosure {
+	switch action {
+	case Call:
+		return p.caller.find(string(uri))
+	case Publish:
+		return p.publisher.find(string(uri))
+	case Register:
+		return p.toCallee
+	default:
+		return DiscloseOnRequest
 	}
-	return perm[action].Covers(uri, match)
 }

@@ -57,9 +57,11 @@ func (a authorizer) Authorize(s *router.Session, action router.Action, uri wamp.
 	return a.decide(s.Realm().Name(), s.AuthRole(), action, uri, match)
 }
 
-// decide asks the roles. The actions of the two packages have the same values.
+// decide asks the roles. Actions and disclosures have the same values in
+// both packages.
 func (a authorizer) decide(realm wamp.URI, role string, action router.Action, uri wamp.URI, match wamp.Match) router.Decision {
-	return router.Decision{Allow: a.policy.Authorize(realm, role, auth.Action(action), uri, match)}
+	allowed, who := a.policy.Decide(realm, role, auth.Action(action), uri, match)
+	return router.Decision{Allow: allowed, Disclose: router.Disclosure(who)}
 }
 
 // identify returns the function that finds out who asks for a WebSocket. It

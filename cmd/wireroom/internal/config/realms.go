@@ -122,6 +122,7 @@ func (r *Realm) readRoles(o *object, limits router.Limits) {
 			o.patterns("publish", &role.Publish)
 			o.patterns("call", &role.Call)
 			o.patterns("register", &role.Register)
+			o.disclose("disclose", &role.Disclose)
 			o.inherit(func() { r.readRoleLimits(name, o, limits) })
 		})
 		r.Roles[name] = role

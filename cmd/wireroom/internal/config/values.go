@@ -43,10 +43,13 @@ func (o *object) uri(key string, v *wamp.URI) {
 
 // boolean reads true or false.
 func (o *object) boolean(key string, v *bool) {
-	if s, n, _ := o.scalar(key, "bool", strconv.FormatBool(*v), "true or false", "!!bool"); n != nil {
-		*v = s == "true" || s == "True" || s == "TRUE"
+	if _, n, _ := o.scalar(key, "bool", strconv.FormatBool(*v), "true or false", "!!bool"); n != nil {
+		*v = isTrue(n)
 	}
 }
+
+// isTrue reports whether a node that is a bool is true.
+func isTrue(n *yaml.Node) bool { return strings.EqualFold(n.Value, "true") }
 
 // integer reads an integer in low to high.
 func (o *object) integer(key string, v *int, low, high int) {
