@@ -12,7 +12,7 @@ func (r *Realm) FloodMeta(s *Session, more int) {
 	for range maxMetaEvents + more {
 		c.note(metaEvent{topic: sessionJoined, session: s})
 	}
-	r.router.wg.Go(c.tell)
+	r.run(c.tell)
 }
 
 // NoteJoin notes a join of the session.

@@ -22,7 +22,7 @@ func (s *Session) replay(m *member, fn Replay) {
 	}
 	s.out.forgive(m) // the replay knows better
 	s.out.mu.Unlock()
-	s.router.wg.Go(func() {
+	s.realm.run(func() {
 		defer cancel()
 		fn(f)
 	})

@@ -132,7 +132,9 @@ func (s *Session) greet(m wamp.Hello) error {
 	if realm == nil {
 		return wamp.Errorf(wamp.URINoSuchRealm, "there is no realm %q here", clip(string(m.Realm)))
 	}
+	s.mu.Lock() // for RemoveRealm, which looks for those who join
 	s.realm = realm
+	s.mu.Unlock()
 	s.features = featuresOf(m.Features)
 	if g, ok := s.peer.Identity.(*Grant); ok {
 		s.id = realm.draw()
@@ -169,20 +171,20 @@ func (s *Session) refuse(err error) error {
 }
 
 func (s *Session) welcome(g *Grant) error {
-	if !s.enter(g, s.realm.welcomes.details(s.peer.Serializer, s.realm.name, g)) {
-		return errEnded
+	if err := s.enter(g, s.realm.welcomes.details(s.peer.Serializer, s.realm.name, g)); err != nil {
+		return err
 	}
 	s.router.stats.joined.Add(1)
 	return nil
 }
 
 // enter makes the session a member of its realm and queues WELCOME, unless the
-// session is ending already.
-func (s *Session) enter(g *Grant, details wamp.Encoded) bool {
+// session or the realm is ending already.
+func (s *Session) enter(g *Grant, details wamp.Encoded) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left || s.ending.Load() {
-		return false
+		return errEnded
 	}
 	stopTimer(s.hello)
 	s.hello = nil
@@ -194,12 +196,14 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) bool {
 	}
 	s.meter = newMeter(s.limits)
 	s.peer.ChannelID = nil // and with it what TLS remembers of its handshake
-	s.realm.admit(s)
+	if !s.realm.admit(s) {
+		return s.realm.errClosed()
+	}
 	welcome := &wamp.Welcome{Session: s.id, Ready: details}
 	s.ws.send(s, seal(s.peer.Framing, s.peer.Serializer, welcome, len(details)))
 	s.joined.Store(true)
 	s.realm.meta.note(metaEvent{topic: sessionJoined, session: s})
-	return true
+	return nil
 }
 
 // closeQuietly ends the session without a word of WAMP.

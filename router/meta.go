@@ -107,7 +107,7 @@ func (c *chronicle) note(e metaEvent) {
 	c.events = append(c.events, e)
 	if !c.telling {
 		c.telling = true
-		c.realm.router.wg.Go(c.tell)
+		c.realm.run(c.tell)
 	}
 }
 

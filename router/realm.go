@@ -2,6 +2,7 @@ package router
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -21,12 +22,21 @@ type Realm struct {
 
 	welcomes welcomes
 
-	mu       sync.Mutex // guards the following
+	busy atomic.Int64  // sessions that have not left, goroutines, and one until the realm is closed
+	over chan struct{} // closed when nothing of that is left
+	once sync.Once     // closes over
+
+	mu       sync.Mutex // guards the following; taken after any other lock
 	sessions map[wamp.ID]*Session
+	closed   bool // nobody can join any more
 }
 
 func newRealm(r *Router, name wamp.URI, rules Authorizer, gov Governor) *Realm {
-	realm := &Realm{router: r, name: name, rules: rules, gov: gov, sessions: make(map[wamp.ID]*Session)}
+	realm := &Realm{
+		router: r, name: name, rules: rules, gov: gov,
+		over: make(chan struct{}), sessions: make(map[wamp.ID]*Session),
+	}
+	realm.busy.Store(1)
 	realm.meta.realm = realm
 	realm.broker.init(&r.stats, &realm.meta)
 	realm.dealer.init(r, &realm.meta)
@@ -69,14 +79,20 @@ func (r *Realm) drawLocked() wamp.ID {
 
 // admit makes s a session of the realm, with the ID that was drawn for it. In
 // the one case in 2^53 that another one joined with the same ID meanwhile, it
-// gets another.
-func (r *Realm) admit(s *Session) {
+// gets another. It reports false if the realm is closed. Otherwise the session
+// calls done when it has left.
+func (r *Realm) admit(s *Session) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
 	if r.sessions[s.id] != nil {
 		s.id = r.drawLocked()
 	}
 	r.sessions[s.id] = s
+	r.busy.Add(1)
+	return true
 }
 
 // forget takes the session off the realm's list. It may be called again.

@@ -47,7 +47,7 @@ type Session struct {
 
 	// Written once by the reader while it joins, before joined is set.
 	id         wamp.ID
-	realm      *Realm
+	realm      *Realm // under mu, too
 	authid     string
 	authrole   string
 	authmethod string
@@ -335,9 +335,10 @@ func (s *Session) leave() {
 	s.realm.forget(s)
 	if !s.silent.Load() {
 		if wills != nil {
-			s.router.wg.Go(func() { wills.execute(s) }) // it may have to wait
+			s.realm.run(func() { wills.execute(s) }) // it may have to wait
 		}
 		s.realm.meta.note(metaEvent{topic: sessionLeft, session: s})
 	}
 	s.router.stats.left.Add(1)
+	s.realm.done()
 }

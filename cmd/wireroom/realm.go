@@ -90,6 +90,7 @@ func (g *gateway) openRealm(ctx context.Context, cfg *config.Realm) error {
 	}
 	// From now on the authenticator lets clients in: all is in its place.
 	g.realms.put(one)
+	g.log.Info("realm open", "realm", string(cfg.Name), "classes", len(cfg.Classes))
 	return nil
 }
 
@@ -130,6 +131,27 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 		name: cfg.Name, auth: auth.New(cfg.Identity, policy, g.sessions, users), limits: cfg.RoleLimits,
 		hub: hub, router: deliver.realm,
 	}, nil
+}
+
+// closeRealm closes a realm, whatever is under way in it, and leaves the others
+// alone: its clients get GOODBYE, web applications are refused, and what the
+// hub has accepted is in its logs, from where it can be opened again. It does
+// not wait for clients that are slow to leave. With ctx done before all has
+// ended in order it returns ctx's error; the realm is closed then, too.
+func (g *gateway) closeRealm(ctx context.Context, name wamp.URI) error {
+	g.realms.changing.Lock()
+	defer g.realms.changing.Unlock()
+	one := g.realms.take(name) // nobody posts to it or joins it any more
+	if one == nil {
+		return fmt.Errorf("close the realm %s: it is not open", name)
+	}
+	err := g.router.RemoveRealm(ctx, name)
+	one.hub.Close()
+	if err != nil {
+		return fmt.Errorf("close the realm %s: %w", name, err)
+	}
+	g.log.Info("realm closed", "realm", string(name))
+	return nil
 }
 
 // closeRealms delivers what the hubs have accepted, and opens no realm any
