@@ -47,7 +47,7 @@ func (s *Sessions) setCookie(w http.ResponseWriter, r *http.Request, secret Secr
 		Path:     "/",
 		MaxAge:   max(1, int(remaining/time.Second)),
 		Expires:  expires,
-		Secure:   s.cfg.Secure || r.TLS != nil,
+		Secure:   s.cfg.Secure || overTLS(r),
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
 	})
@@ -59,7 +59,7 @@ func (s *Sessions) clearCookie(w http.ResponseWriter, r *http.Request) {
 		Name:     s.cfg.Cookie,
 		Path:     "/",
 		MaxAge:   -1,
-		Secure:   s.cfg.Secure || r.TLS != nil,
+		Secure:   s.cfg.Secure || overTLS(r),
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
 	})

@@ -110,10 +110,23 @@ func (o *Origins) trusts(r *http.Request, secure bool) bool {
 
 func sameOrigin(r *http.Request, origin string, secure bool) bool {
 	scheme, host, err := splitOrigin(origin)
-	if err != nil || (secure || r.TLS != nil) && scheme != "https" {
+	if err != nil || (secure || overTLS(r)) && scheme != "https" {
 		return false
 	}
 	return host == trimPort(scheme, strings.ToLower(r.Host))
+}
+
+// overTLS reports whether the client has sent the request by TLS: by the scheme
+// of its URL, if somebody who knows what is in front of the gateway has put one
+// there, and otherwise by its connection.
+func overTLS(r *http.Request) bool {
+	switch r.URL.Scheme {
+	case "https":
+		return true
+	case "http":
+		return false
+	}
+	return r.TLS != nil
 }
 
 func (o *Origins) listed(origin string) bool {

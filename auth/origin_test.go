@@ -86,3 +86,30 @@ func TestOrigins(t *testing.T) {
 		}
 	}
 }
+
+// What is in front of the gateway may have put the scheme into the URL; then
+// that counts, and not the connection.
+func TestOriginsScheme(t *testing.T) {
+	var own *auth.Origins
+	for _, tt := range []struct {
+		scheme string
+		tls    bool
+		origin string
+		want   bool
+	}{
+		{"https", false, "https://gw.example.net", true},
+		{"https", false, "http://gw.example.net", false},
+		{"http", true, "http://gw.example.net", true},
+		{"", true, "http://gw.example.net", false},
+	} {
+		r := httptest.NewRequest("GET", "/ws", nil)
+		r.Host, r.URL.Scheme = "gw.example.net", tt.scheme
+		if tt.tls {
+			r.TLS = new(tls.ConnectionState)
+		}
+		r.Header.Set("Origin", tt.origin)
+		if got := own.Trusts(r); got != tt.want {
+			t.Errorf("scheme %q, TLS %v: Trusts %s: %v, want %v", tt.scheme, tt.tls, tt.origin, got, tt.want)
+		}
+	}
+}

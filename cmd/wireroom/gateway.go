@@ -122,7 +122,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		health:  g.health,
 	}
 	g.http = &http.Server{
-		Handler:           s.handler(),
+		Handler:           g.transport.Handler(s.handler()),
 		ReadHeaderTimeout: cfg.Transport.UpgradeTimeout,
 		ReadTimeout:       cfg.Transport.UpgradeTimeout + cfg.Ingest.Timeout, // bodies that nobody asked for are read, too
 		// Whatever a handler waits for has a limit of its own; this is for

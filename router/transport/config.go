@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -53,6 +54,22 @@ type Config struct {
 	// Origin header are not browsers and may always connect.
 	Origins []string
 
+	// Proxies are the addresses of the proxies in front of the server, whose
+	// word for who a client is is taken: as far as the next field says. At
+	// most 256.
+	Proxies []netip.Prefix
+
+	// ProxyProtocol has every TCP connection from Proxies begin with a PROXY
+	// header, version 1 or 2, below TLS. One that does not is closed. Other
+	// connections are what they seem, and must not have one.
+	ProxyProtocol bool
+
+	// Forwarded is the header in which requests from Proxies tell who sent
+	// them. It is believed as far back as proxies have written it: up to the
+	// first address, from the end, that is not in Proxies. Others may send
+	// the header; it means nothing then, and neither do those of other kinds.
+	Forwarded ForwardedHeader
+
 	// Identify, if not nil, finds out who sent an upgrade request, for
 	// [router.Peer.Identity]. An error refuses the upgrade: with status 403
 	// and its text if it is or wraps a [wamp.Error], with 500 otherwise.
@@ -77,6 +94,7 @@ const (
 	maxMaxMessage = 256 << 20
 	minPing       = 10 * time.Millisecond
 	maxDeflateMin = 1 << 20
+	maxProxies    = 256
 )
 
 // Validate reports each field that is out of its range, by the name that it
@@ -99,6 +117,9 @@ func (c Config) Validate(report func(field string, err error)) {
 	}
 	if c.DeflateMin < 0 || c.DeflateMin > maxDeflateMin {
 		report("deflate_min", fmt.Errorf("must be in 0 to %d bytes, not %d", maxDeflateMin, c.DeflateMin))
+	}
+	if len(c.Proxies) > maxProxies {
+		report("proxies", fmt.Errorf("must be at most %d, not %d", maxProxies, len(c.Proxies)))
 	}
 	for i, o := range c.Origins {
 		if _, err := parseOrigin(o); err != nil {

@@ -20,7 +20,8 @@
 // package router. Closing handshakes are timed by [time.AfterFunc].
 //
 // [Server.Front] has a goroutine that accepts connections, and one for each
-// connection until its first bytes have come; so does
+// connection until its first bytes have come, the PROXY header and the TLS
+// handshake before them; so does
 // [Server.ServeRawSocket], whose accepting goroutine is the caller's.
 //
 // A [Server] has one more goroutine, the sweeper, which looks at all
@@ -45,4 +46,9 @@
 // the HTTP server, before this package sees it: set
 // [net/http.Server.ReadHeaderTimeout]. Of requests, [Server.Front] parses only
 // what nobody could read in another way.
+//
+// Who a client is may be a proxy's word: a PROXY header before the first byte
+// ([Config.ProxyProtocol]) or a header of the request ([Config.Forwarded]), from
+// addresses that are trusted ([Config.Proxies]). It becomes
+// [router.Peer.RemoteAddr] and, for pages, [net/http.Request.RemoteAddr].
 package transport

@@ -37,3 +37,15 @@ func KeepAlive(link router.Link) (seconds int, err error) {
 	})
 	return seconds, errors.Join(err, controlErr)
 }
+
+// Lean says how a connection is read and written: "raw", "tls", or "" if it
+// holds a buffer or a goroutine while it is idle.
+func Lean(link router.Link) string {
+	switch link.(*conn).wire.(type) {
+	case *rawWire:
+		return "raw"
+	case *tlsWire:
+		return "tls"
+	}
+	return ""
+}

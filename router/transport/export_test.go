@@ -18,6 +18,9 @@ func NewTestServer(attach func(router.Link, router.Peer) Session, cfg Config, lo
 // ParsePlain opens the parser of plain requests to tests.
 var ParsePlain = parsePlain
 
+// ReadProxyHeader opens the reader of PROXY headers to tests.
+var ReadProxyHeader = readProxyHeader
+
 // CheckOrigin and ParseOrigin open the origin rules to tests.
 var CheckOrigin = checkOrigin
 

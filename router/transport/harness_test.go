@@ -237,13 +237,18 @@ func open(t testing.TB, cfg transport.Config, l net.Listener) *house {
 
 // serve runs an HTTP server with the handler on l until the end of the test.
 func (h *house) serve(handler http.Handler, l net.Listener) {
+	f, fronted := l.(frontListener)
+	if fronted {
+		l = f.Listener
+	}
 	if d, ok := l.(interface{ dial() (net.Conn, error) }); ok {
 		h.dial = d.dial
 	} else {
-		h.dial = func() (net.Conn, error) { return net.Dial(l.Addr().Network(), l.Addr().String()) }
+		addr := l.Addr()
+		h.dial = func() (net.Conn, error) { return net.Dial(addr.Network(), addr.String()) }
 	}
-	if f, ok := l.(frontListener); ok {
-		l = h.srv.Front(f.Listener, "/ws")
+	if fronted {
+		l = h.srv.Front(l, "/ws")
 	}
 	hs := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	var wg sync.WaitGroup
@@ -275,12 +280,13 @@ func listenTCP(t testing.TB) net.Listener {
 // A frontListener is one that house.serve puts a front before.
 type frontListener struct{ net.Listener }
 
-// both runs f over real TCP, without and with a front, with TLS, and over pipes
+// both runs f over real TCP, with and without a front and TLS, and over pipes
 // in fake time.
 func both(t *testing.T, f func(t *testing.T, l net.Listener)) {
 	t.Run("tcp", func(t *testing.T) { f(t, listenTCP(t)) })
 	t.Run("front", func(t *testing.T) { f(t, frontListener{listenTCP(t)}) })
 	t.Run("tls", func(t *testing.T) { f(t, listenTLS(t)) })
+	t.Run("tls front", func(t *testing.T) { f(t, frontListener{listenTLS(t)}) })
 	t.Run("pipe", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { f(t, newPipeListener()) })
 	})

@@ -118,3 +118,6 @@ func (w *rawWire) finish() bool { return w.nc.CloseWrite() == nil }
 func (w *rawWire) hangUp() { w.nc.Close() }
 
 func (w *rawWire) close() { w.nc.Close() }
+
+// fillNow reads what is there, if w can do that without waiting.
+func fillNow(w wire, in *inbox) (int, error) { return w.fill(in, pollOnly) }

@@ -123,7 +123,7 @@ func (l *rawListener) greet(nc net.Conn) {
 		a.in.drop()
 		l.srv.stats.refused.Add(1)
 		l.srv.log.LogAttrs(context.Background(), slog.LevelDebug, "no RawSocket greeting",
-			slog.String("peer", remoteAddr(nc)), slog.Any("err", err))
+			slog.String("peer", a.name()), slog.Any("err", err))
 		socketOf(nc).Close()
 		l.srv.wg.Done()
 		return
@@ -141,11 +141,15 @@ func (l *rawListener) read(a *rawArrival) error {
 	if err := socket.SetDeadline(time.Now().Add(l.srv.cfg.UpgradeTimeout)); err != nil {
 		return err
 	}
+	var err error
+	if a.client, err = l.srv.introduce(a.nc); err != nil {
+		return err
+	}
 	if t, ok := a.nc.(*tls.Conn); ok {
 		if err := t.HandshakeContext(context.Background()); err != nil {
 			return err
 		}
-		a.secure = true
+		a.state = new(t.ConnectionState())
 	}
 	a.wire = newWire(a.nc)
 	if err := readGreeting(a.wire, &a.in); err != nil {
@@ -168,22 +172,35 @@ func readGreeting(w wire, in *inbox) error {
 func remoteAddr(nc net.Conn) string {
 	addr := nc.RemoteAddr()
 	if addr == nil || addr.String() == "" || addr.String() == "@" {
-		return "unix"
+		return unixPeer
 	}
 	return addr.String()
+}
+
+// peerName names the peer of nc: client, if a proxy told it.
+func peerName(nc net.Conn, client string) string {
+	if client != "" {
+		return client
+	}
+	return remoteAddr(nc)
 }
 
 // A rawArrival is a connection that has greeted as a RawSocket peer does, or
 // has not. It is counted in the server's wait group.
 type rawArrival struct {
 	// Fixed at construction.
-	srv    *Server
-	nc     net.Conn
-	wire   wire
-	secure bool
+	srv *Server
+	nc  net.Conn
 
-	in inbox // owned by who reads, then by work
+	// Owned by who reads, then by work.
+	wire   wire
+	client string               // who a proxy says that it is; may be empty
+	state  *tls.ConnectionState // nil without TLS
+	in     inbox
 }
+
+// name names the peer.
+func (a *rawArrival) name() string { return peerName(a.nc, a.client) }
 
 var _ task = (*rawArrival)(nil)
 
@@ -214,19 +231,14 @@ func (a *rawArrival) work() {
 		a.fail(errors.New("the server is shutting down"))
 		return
 	}
-	var channel func(kind string) []byte
-	if t, ok := a.nc.(*tls.Conn); ok {
-		state := t.ConnectionState()
-		channel = channelOf(&state)
-	}
 	c.begin(&router.Peer{
 		Serializer: g.serializer,
 		Framing:    RawSocket,
 		Transport:  "rawsocket",
-		RemoteAddr: remoteAddr(a.nc),
-		Secure:     a.secure,
+		RemoteAddr: a.name(),
+		Secure:     a.state != nil,
 		MaxFrame:   rawHeader + g.takes,
-		ChannelID:  channel,
+		ChannelID:  channelOf(a.state),
 	})
 }
 
@@ -275,11 +287,11 @@ func (a *rawArrival) refuse(no rawRefusal, answer bool) {
 		why = no.String()
 	}
 	s.log.LogAttrs(context.Background(), slog.LevelDebug, "RawSocket refused",
-		slog.String("peer", remoteAddr(a.nc)), slog.String("why", why))
+		slog.String("peer", a.name()), slog.String("why", why))
 	a.in.drop()
 	if answer {
 		if err := writeFirst(a.wire, no.answer(), s.cfg.UpgradeTimeout); err != nil {
-			s.log.Debug("refusal not written", slog.String("peer", remoteAddr(a.nc)), slog.Any("err", err))
+			s.log.Debug("refusal not written", slog.String("peer", a.name()), slog.Any("err", err))
 		}
 	}
 	a.wire.hangUp()
@@ -290,6 +302,6 @@ func (a *rawArrival) fail(err error) {
 	a.in.drop()
 	a.srv.stats.refused.Add(1)
 	a.srv.log.LogAttrs(context.Background(), slog.LevelDebug, "RawSocket not accepted",
-		slog.String("peer", remoteAddr(a.nc)), slog.Any("err", err))
+		slog.String("peer", a.name()), slog.Any("err", err))
 	a.wire.close()
 }

@@ -94,10 +94,8 @@ func (s *Server) acceptHijacked(nc net.Conn, brw *bufio.ReadWriter, cookies []st
 	}
 	var in inbox
 	in.put(head)
-	if replayed, ok := nc.(*replayedConn); ok {
-		nc = replayed.TCPConn
-		in.put(replayed.head)
-	}
+	nc, head = unreplayed(nc)
+	in.put(head)
 	return s.accept(nc, newWire(nc), in, cookies, r, t)
 }
 
@@ -137,7 +135,7 @@ func (s *Server) peerOf(r *http.Request, t terms) router.Peer {
 		Framing:    WebSocket,
 		Transport:  "websocket",
 		RemoteAddr: r.RemoteAddr,
-		Secure:     r.TLS != nil,
+		Secure:     r.URL.Scheme == "https" || r.URL.Scheme == "" && r.TLS != nil,
 		Identity:   t.identity,
 		ChannelID:  channelOf(r.TLS),
 	}

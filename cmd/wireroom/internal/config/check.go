@@ -18,6 +18,7 @@ var fieldPaths = map[string]string{
 	"close_timeout":   "timeouts.goodbye",
 	"upgrade_timeout": "timeouts.upgrade",
 	"deflate_min":     "compression.min_size",
+	"proxies":         "listen.proxy.from",
 }
 
 // check looks at what concerns several parts of the file, and has the rooms

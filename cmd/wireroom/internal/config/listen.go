@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/wireroom/wireroom/router/transport"
 )
 
 // A Listen is where the gateway listens.
@@ -53,6 +56,7 @@ func (c *Config) readListen(o *object) {
 	})
 	o.boolean("rawsocket_pings", &c.Transport.PingRawSockets)
 	c.readSocketMode(o)
+	o.sub("proxy", c.readProxy)
 	tls := &TLS{}
 	if o.sub("tls", func(o *object) {
 		o.text("cert", &tls.Cert)
@@ -60,6 +64,43 @@ func (c *Config) readListen(o *object) {
 		tls.check(o)
 	}) {
 		c.Listen.TLS = tls
+	}
+}
+
+// forwardedHeaders are the kinds of headers by the names that they have in a
+// file.
+var forwardedHeaders = map[string]transport.ForwardedHeader{
+	"none":        transport.NoForwarded,
+	"x-forwarded": transport.XForwarded,
+	"forwarded":   transport.Forwarded,
+}
+
+// readProxy reads whose word for who a client is is taken.
+func (c *Config) readProxy(o *object) {
+	t := &c.Transport
+	o.oneOrMore("from", "address or network", func(text string) error {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			var a netip.Addr
+			if a, err = netip.ParseAddr(text); err == nil && a.Zone() == "" {
+				p = netip.PrefixFrom(a, a.BitLen())
+			}
+		}
+		if err != nil || !p.IsValid() || p.Addr().Is4In6() {
+			return fmt.Errorf("expected an address or a network, such as 192.0.2.7, 10.0.0.0/8 or fd00::/8, found %q", text)
+		}
+		t.Proxies = append(t.Proxies, p.Masked())
+		return nil
+	})
+	o.boolean("protocol", &t.ProxyProtocol)
+	headers := "none"
+	o.oneOf("headers", &headers, "none", "x-forwarded", "forwarded")
+	t.Forwarded = forwardedHeaders[headers]
+	if !o.has("from") {
+		o.report("from", errors.New("expected the addresses of the proxies, found none"))
+	}
+	if !t.ProxyProtocol && t.Forwarded == transport.NoForwarded && !o.d.describe {
+		o.report("", errors.New("expected protocol: true, or headers that are believed, found neither"))
 	}
 }
 

@@ -27,6 +27,10 @@ type fronted struct {
 }
 
 func openFronted(t *testing.T, cfg transport.Config) *fronted {
+	return openFrontedOn(t, cfg, frontListener{listenTCP(t)})
+}
+
+func openFrontedOn(t *testing.T, cfg transport.Config, l net.Listener) *fronted {
 	f := &fronted{house: &house{t: t, sessions: make(chan *fakeSession, 100)}}
 	f.srv = transport.NewTestServer(func(link router.Link, peer router.Peer) transport.Session {
 		s := newFakeSession(link, peer)
@@ -39,10 +43,10 @@ func openFronted(t *testing.T, cfg transport.Config) *fronted {
 		body, _ := io.ReadAll(r.Body)
 		_, _ = w.Write(body)
 	})
-	f.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f.serve(f.srv.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.requests.Add(1)
 		mux.ServeHTTP(w, r)
-	}), frontListener{listenTCP(t)})
+	})), l)
 	return f
 }
 

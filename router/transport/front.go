@@ -1,11 +1,14 @@
 package transport
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -13,16 +16,19 @@ import (
 )
 
 // Front returns a listener for an [http.Server] whose handler serves s on
-// path. It accepts connections from ln and looks at the first bytes of each: a
+// path. It accepts connections from ln, bare TCP or TLS over TCP, and looks at
+// the first bytes of each, those inside of TLS: a
 // plain request to open a WebSocket on path is answered by s itself, at a
 // fraction of the cost; so is a RawSocket, as [Server.ServeRawSocket] would do
 // it. Every other connection is accepted by the HTTP server, which reads the
 // same bytes as if nobody had before. What s answers itself has
 // no way through the HTTP server: no handler in front of s, no limit on headers
-// below 8 KiB, no hook. Connections that are no bare TCP, such as those with
-// TLS, all go to the HTTP server.
+// below 8 KiB, no hook. Connections that are neither TCP nor TLS over TCP all
+// go to the HTTP server, and so do those whose TLS handshake has failed, since
+// that has an answer for clients that speak HTTP instead.
 //
-// A connection from which nothing comes, or part of a RawSocket greeting, is
+// A connection from which nothing comes, or part of a PROXY header, of a TLS
+// handshake or of a RawSocket greeting, is
 // closed after [Config.UpgradeTimeout]; from its first byte on any other is
 // timed by the HTTP server. Closing the listener closes ln. [Server.Shutdown] closes it, too.
 func (s *Server) Front(ln net.Listener, path string) net.Listener {
@@ -103,9 +109,15 @@ func (f *front) shut() error {
 	f.closed = true
 	close(f.done)
 	for a := range f.waiting {
-		a.nc.Close()
+		socketOf(a.nc).Close()
 	}
 	return f.ln.Close()
+}
+
+// isTCP reports whether nc is a TCP connection, with or without TLS.
+func isTCP(nc net.Conn) bool {
+	_, ok := socketOf(nc).(*net.TCPConn)
+	return ok
 }
 
 // run accepts connections until the listener is closed. Errors go to the HTTP
@@ -114,9 +126,9 @@ func (f *front) shut() error {
 func (f *front) run() {
 	for {
 		nc, err := f.ln.Accept()
-		if tcp, ok := nc.(*net.TCPConn); ok && err == nil {
+		if err == nil && isTCP(nc) {
 			f.srv.wg.Add(1)
-			go f.arrive(tcp)
+			go f.arrive(nc)
 			continue
 		}
 		if !f.pass(nc, err) || errors.Is(err, net.ErrClosed) {
@@ -162,52 +174,106 @@ func (f *front) awaited(a *arrival) {
 type arrival struct {
 	// Fixed at construction.
 	front *front
-	nc    *net.TCPConn
-	wire  *rawWire
+	nc    net.Conn
 
-	in inbox // owned by arrive, then by work
+	// Owned by arrive, then by work.
+	wire   wire                 // nil with TLS, until it is known that nobody else reads it
+	client string               // who a proxy says that it is; may be empty
+	state  *tls.ConnectionState // nil without TLS
+	in     inbox
 }
 
 // arrive reads the first bytes, in a goroutine of its own, and has the crew do
 // the rest.
-func (f *front) arrive(nc *net.TCPConn) {
-	rc, err := nc.SyscallConn()
-	if err == nil {
-		a := &arrival{front: f, nc: nc, wire: newRawWire(nc, rc)}
-		if err = a.read(); err == nil {
-			f.srv.crew.do(a)
-			return
-		}
+func (f *front) arrive(nc net.Conn) {
+	a := &arrival{front: f, nc: nc}
+	err := a.read()
+	switch {
+	case err == nil:
+		f.srv.crew.do(a)
+		return
+	case errors.Is(err, errHandshake):
+		f.pass(nc, nil)
+	default:
 		a.in.drop()
+		socketOf(nc).Close()
 	}
-	nc.Close()
 	f.srv.wg.Done()
 }
+
+// errHandshake is that TLS found no proper handshake. It says so again when it
+// is asked again.
+var errHandshake = errors.New("TLS handshake failed")
 
 // read reads the first bytes: those that are there, as a rule, and otherwise
 // those that come in time.
 func (a *arrival) read() error {
-	if n, err := a.wire.fill(&a.in, pollOnly); err != nil || n > 0 && (!a.isRaw() || n >= rawHeader) {
-		return err
+	s := a.front.srv
+	t, secure := a.nc.(*tls.Conn)
+	if !secure {
+		a.wire = newWire(a.nc)
+	}
+	if !secure && !s.introduced(a.nc) {
+		if n, err := fillNow(a.wire, &a.in); err != nil || n > 0 && (!a.isRaw() || n >= rawHeader) {
+			return err
+		}
 	}
 	if !a.front.await(a) {
 		return net.ErrClosed
 	}
 	defer a.front.awaited(a)
-	if err := a.nc.SetReadDeadline(time.Now().Add(a.front.srv.cfg.UpgradeTimeout)); err != nil {
+	socket := socketOf(a.nc)
+	if err := socket.SetDeadline(time.Now().Add(s.cfg.UpgradeTimeout)); err != nil {
 		return err
 	}
+	var err error
 	if len(a.in.bytes()) == 0 {
-		if _, err := a.wire.fill(&a.in, 1); err != nil {
+		if a.client, err = s.introduce(a.nc); err != nil {
+			return err
+		}
+		if secure {
+			err = a.decrypt(t)
+		} else {
+			_, err = a.wire.fill(&a.in, 1)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	if a.isRaw() {
+		a.own()
 		if err := readGreeting(a.wire, &a.in); err != nil {
 			return err
 		}
 	}
-	return a.nc.SetReadDeadline(time.Time{})
+	return socket.SetDeadline(time.Time{})
+}
+
+// decrypt reads the first bytes inside of TLS.
+func (a *arrival) decrypt(t *tls.Conn) error {
+	if err := t.HandshakeContext(context.Background()); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		if err := socketOf(t).SetDeadline(time.Time{}); err != nil {
+			return err
+		}
+		return errHandshake
+	}
+	a.state = new(t.ConnectionState())
+	n, err := t.Read(a.in.room(1))
+	a.in.added(n)
+	if n > 0 {
+		return nil // the error comes again
+	}
+	return err
+}
+
+// own takes the connection for the server: no HTTP server will read it.
+func (a *arrival) own() {
+	if a.wire == nil {
+		a.wire = newWire(a.nc)
+	}
 }
 
 // isRaw reports whether what came is the beginning of a RawSocket greeting.
@@ -220,22 +286,23 @@ func (a *arrival) isRaw() bool {
 func (a *arrival) work() {
 	s := a.front.srv
 	if a.isRaw() {
-		(&rawArrival{srv: s, nc: a.nc, wire: a.wire, in: a.in}).work()
+		(&rawArrival{srv: s, nc: a.nc, wire: a.wire, client: a.client, state: a.state, in: a.in}).work()
 		return
 	}
 	defer s.wg.Done()
 	r, size := parsePlain(a.in.bytes(), a.front.path)
 	if r == nil || checkHandshake(r) != nil {
-		head := append([]byte(nil), a.in.bytes()...)
-		a.in.drop()
-		a.front.pass(&replayedConn{TCPConn: a.nc, head: head}, nil)
+		a.leave()
 		return
 	}
 	a.in.take(size)
-	r.RemoteAddr = a.nc.RemoteAddr().String()
+	a.own()
+	r.RemoteAddr = peerName(a.nc, a.client)
+	r.TLS = a.state
+	s.resolve(r)
 	t, no, ok := a.consider(r)
 	if !ok {
-		a.nc.Close()
+		socketOf(a.nc).Close()
 		return
 	}
 	if no != nil {
@@ -249,6 +316,18 @@ func (a *arrival) work() {
 	}
 	peer := s.peerOf(r, t)
 	c.begin(&peer)
+}
+
+// leave gives the connection to the HTTP server.
+func (a *arrival) leave() {
+	again := replay{head: append([]byte(nil), a.in.bytes()...), client: a.client}
+	a.in.drop()
+	switch nc := a.nc.(type) {
+	case *net.TCPConn:
+		a.front.pass(&replayedTCP{nc, again}, nil)
+	case *tls.Conn:
+		a.front.pass(&replayedTLS{nc, again}, nil)
+	}
 }
 
 // consider is that of the server. It reports false if that panicked, which an
@@ -272,7 +351,7 @@ func (a *arrival) refuse(r *http.Request, no *refusal) {
 	if err := writeFirst(a.wire, no.response(), s.cfg.UpgradeTimeout); err != nil {
 		s.log.Debug("refusal not written", slog.String("peer", r.RemoteAddr), slog.Any("err", err))
 	}
-	a.nc.Close()
+	a.wire.hangUp()
 }
 
 // response returns the whole answer, as [http.Error] would write it, after
