@@ -48,6 +48,7 @@ func (b *broker) publish(ws *workspace, p *Publication) {
 		p.ID = NewID()
 	}
 	b.stats.publications.Add(1)
+	p.book = p.receiptBook()
 	ws.matches = b.match(ws.matches[:0], p.Topic, p.Channel)
 	if len(ws.matches) == 0 {
 		return
@@ -57,6 +58,9 @@ func (b *broker) publish(ws *workspace, p *Publication) {
 	n := 0
 	for i, sub := range ws.matches {
 		ws.enc.begin(sub)
+		if p.book != nil {
+			p.book.enc.begin(sub)
+		}
 		n += b.fanOut(ws, sub)
 		ws.matches[i] = nil
 	}
@@ -72,9 +76,16 @@ func (b *broker) fanOut(ws *workspace, sub *subscription) (n int) {
 		if !ws.to.has(s) {
 			continue
 		}
-		frame := ws.enc.frame(&s.peer)
+		enc, asked := &ws.enc, false
+		if p.book != nil && p.book.ask(s) {
+			enc, asked = &p.book.enc, true
+		}
+		frame := enc.frame(&s.peer)
 		if frame == nil {
 			b.stats.untranslatable.Add(1)
+			if asked {
+				p.book.unask(s)
+			}
 			continue
 		}
 		w, linger := p.WhenFull, p.Linger
@@ -84,8 +95,12 @@ func (b *broker) fanOut(ws *workspace, sub *subscription) (n int) {
 		if linger == 0 {
 			linger = s.limits.Linger
 		}
-		if ws.delivered(s, m.push(frame, w.key(p.Key), linger), linger) {
+		result := m.push(frame, w.key(p.Key), linger)
+		if ws.delivered(s, result, linger) {
 			n++
+		}
+		if p.book != nil {
+			p.book.queued(s, asked, result)
 		}
 	}
 	ws.rest()

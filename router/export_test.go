@@ -23,6 +23,9 @@ func (r *Realm) Leftovers() string {
 		len(b.patterns.wild.children) != 0 || b.patterns.wild.any != nil {
 		return "patterns"
 	}
+	if r.owed.Load() != 0 {
+		return "receipts that are owed"
+	}
 	if len(b.ids.all()) != 0 {
 		return "IDs of subscriptions"
 	}

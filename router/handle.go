@@ -19,6 +19,8 @@ func (s *Session) handle(m wamp.Message) error {
 		return s.subscribe(m)
 	case *wamp.Unsubscribe:
 		s.unsubscribe(m)
+	case *wamp.EventReceived:
+		return s.eventReceived(m)
 	case *wamp.Call:
 		return s.call(m)
 	case *wamp.Yield:

@@ -40,6 +40,8 @@ type Publication struct {
 	// Allow reports whether a subscriber may receive the event; nil: all
 	// may. It is called under no lock, and must be fast.
 	Allow func(*Session) bool
+
+	book *receiptBook // nil: the publisher wants no receipts; set as it is routed
 }
 
 // Clone returns a copy of p that shares no memory with the message that it
@@ -76,6 +78,10 @@ func (s *Session) publish(m *wamp.Publish) error {
 		s.refusePublish(m.Request, m.Options.Acknowledge, err)
 		return nil
 	}
+	if err := s.checkReceipts(&m.Options); err != nil {
+		s.refusePublish(m.Request, m.Options.Acknowledge, err)
+		return nil
+	}
 	p := &s.ws.publication
 	*p = Publication{Topic: m.Topic, Payload: m.Payload, From: s, Options: &m.Options}
 	if gov := s.realm.gov; gov != nil && gov.Governs(m.Topic) {
@@ -95,6 +101,8 @@ func (s *Session) publish(m *wamp.Publish) error {
 	if m.Options.Acknowledge {
 		s.reply(&wamp.Published{Request: m.Request, Publication: p.ID})
 	}
+	p.book.seal() // now, so that its report comes after PUBLISHED
+	p.book = nil
 	return nil
 }
 

@@ -19,6 +19,7 @@ type Realm struct {
 	meta   chronicle
 
 	retention retention
+	owed      atomic.Int64 // receipts that sessions owe
 
 	welcomes welcomes
 
@@ -112,5 +113,6 @@ func (r *Realm) Publish(p *Publication) wamp.ID {
 	r.broker.publish(ws, p)
 	ws.handOver(&r.router.flushers)
 	putWorkspace(ws)
+	p.book.seal()
 	return p.ID
 }

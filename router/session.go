@@ -26,6 +26,7 @@ const (
 	featureRevokeRegistration                    // callee.registration_revocation
 	featureCalleePassthru                        // callee.payload_passthru_mode
 	featureCallerPassthru                        // caller.payload_passthru_mode
+	featureReceipts                              // subscriber.x_acknowledged_event_delivery
 	featurePublisherPassthru                     // publisher.payload_passthru_mode
 )
 
@@ -78,6 +79,7 @@ type Session struct {
 	invocations map[wamp.ID]*call // as callee, by invocation
 	lastInvoked wamp.ID
 	testaments  *testaments // nil: there was none yet
+	receipts    *receipts   // nil: there was none yet
 	over        []wamp.ID   // progressive invocations of which parts may still come that are to be ignored
 	keptBytes   int         // of calls that wait or may have to go to another callee
 }
@@ -319,7 +321,8 @@ func (s *Session) leave() {
 	subs, regs, calls, invocations := s.subs, s.regs, s.calls, s.invocations
 	s.subs, s.regs, s.calls, s.invocations = nil, nil, nil, nil
 	wills := s.testaments
-	s.testaments = nil
+	receipts := s.receipts
+	s.testaments, s.receipts = nil, nil
 	s.mu.Unlock()
 	if !s.joined.Load() {
 		return
@@ -332,6 +335,7 @@ func (s *Session) leave() {
 	s.realm.dealer.leave(ws, s, regs, calls, invocations)
 	ws.handOver(&s.router.flushers)
 	putWorkspace(ws)
+	receipts.leave(s)
 	s.realm.forget(s)
 	if !s.silent.Load() {
 		if wills != nil {

@@ -21,6 +21,9 @@ type counters struct {
 	rerouted             atomic.Uint64
 	asked                atomic.Uint64
 	metaLost             atomic.Uint64
+	receiptsAsked        atomic.Uint64
+	receiptsMissing      atomic.Uint64
+	receiptsLate         atomic.Uint64
 	notRetained          atomic.Uint64
 	waited, turnedAway   atomic.Uint64
 	upgradesRefused      atomic.Uint64
@@ -54,6 +57,10 @@ type Stats struct {
 	NotRetained    uint64 // publications that were refused because too much is retained already
 	MetaLost       uint64 // meta events that were not published because too many waited
 
+	ReceiptsAsked   uint64 // events for which a subscriber was asked for a receipt
+	ReceiptsMissing uint64 // of which none came in time, because the subscriber was silent, left or had no room
+	ReceiptsLate    uint64 // that came after that
+
 	// Counted where [Admission] bounds how fast sessions join.
 	Waited          uint64 // sessions whose HELLO had to wait for its turn
 	TurnedAway      uint64 // sessions that were told at HELLO to come later
@@ -86,6 +93,10 @@ func (c *counters) snapshot(connections int) Stats {
 		Asked:          c.asked.Load(),
 		NotRetained:    c.notRetained.Load(),
 		MetaLost:       c.metaLost.Load(),
+
+		ReceiptsAsked:   c.receiptsAsked.Load(),
+		ReceiptsMissing: c.receiptsMissing.Load(),
+		ReceiptsLate:    c.receiptsLate.Load(),
 
 		Waited:          c.waited.Load(),
 		TurnedAway:      c.turnedAway.Load(),
