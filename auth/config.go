@@ -76,7 +76,7 @@ func isToken(s string) bool {
 type JWTConfig struct {
 	// Algorithms are the accepted ones, of HS256, RS256, ES256 and EdDSA. A
 	// token's own header chooses only among them. HS256 needs Secret, the
-	// others PublicKey.
+	// others PublicKey or JWKS.
 	Algorithms []string `yaml:"algorithms"`
 
 	// Secret is the key of HS256, at least 32 bytes (RFC 7518 section 3.2).
@@ -86,6 +86,19 @@ type JWTConfig struct {
 	// several, a token may be signed by any of them, so that keys can be
 	// exchanged without a gap.
 	PublicKey string `yaml:"public_key"`
+
+	// JWKS is the URL of a JWK Set (RFC 7517) with the public keys, in place
+	// of PublicKey: of https, or of http to this machine. [Verifier.Run]
+	// fetches it.
+	JWKS string `yaml:"jwks"`
+
+	// JWKSRefresh is how often it is fetched: 10s to 24h. It is fetched
+	// sooner for a token whose key is not in it.
+	JWKSRefresh time.Duration `yaml:"jwks_refresh"`
+
+	// JWKSStale is how long after the last fetch that went well the keys are
+	// used: JWKSRefresh to 720h.
+	JWKSStale time.Duration `yaml:"jwks_stale"`
 
 	// Issuer, unless empty, is what iss must be.
 	Issuer string `yaml:"issuer"`
@@ -107,12 +120,19 @@ type JWTConfig struct {
 
 // DefaultJWTConfig returns the defaults, which lack a key.
 func DefaultJWTConfig() JWTConfig {
-	return JWTConfig{Algorithms: []string{"HS256"}, RoleClaim: "role", Leeway: 30 * time.Second}
+	return JWTConfig{
+		Algorithms: []string{"HS256"}, RoleClaim: "role", Leeway: 30 * time.Second,
+		JWKSRefresh: 15 * time.Minute, JWKSStale: 24 * time.Hour,
+	}
 }
 
 const (
 	minJWTSecret = 32
 	maxLeeway    = 5 * time.Minute
+
+	minJWKSRefresh = 10 * time.Second
+	maxJWKSRefresh = 24 * time.Hour
+	maxJWKSStale   = 720 * time.Hour
 )
 
 // Validate reports each field that is missing, out of its range, or of no use
@@ -156,8 +176,14 @@ func (c JWTConfig) validateKeys(report func(field string, err error), symmetric,
 		}
 	}
 	switch {
+	case c.JWKS != "" && c.PublicKey != "":
+		report("jwks", errors.New("expected public_key or jwks, found both"))
+	case c.JWKS != "" && !asymmetric:
+		report("jwks", errors.New("expected none, as only HS256 is among the algorithms, found one"))
+	case c.JWKS != "":
+		c.validateJWKS(report)
 	case c.PublicKey == "" && asymmetric:
-		report("public_key", fmt.Errorf("expected a public key in PEM for %s, found none", strings.Join(algorithmNames[1:], ", ")))
+		report("public_key", fmt.Errorf("expected a public key in PEM for %s, or jwks, found neither", strings.Join(algorithmNames[1:], ", ")))
 	case c.PublicKey != "" && !asymmetric:
 		report("public_key", errors.New("expected none, as only HS256 is among the algorithms, found one"))
 	case c.PublicKey != "":
@@ -168,6 +194,18 @@ func (c JWTConfig) validateKeys(report func(field string, err error), symmetric,
 		if err != nil {
 			report("public_key", err)
 		}
+	}
+}
+
+func (c JWTConfig) validateJWKS(report func(field string, err error)) {
+	if _, err := parseKeysURL(c.JWKS); err != nil {
+		report("jwks", err)
+	}
+	if c.JWKSRefresh < minJWKSRefresh || c.JWKSRefresh > maxJWKSRefresh {
+		report("jwks_refresh", fmt.Errorf("must be in 10s to 24h, not %v", c.JWKSRefresh))
+	}
+	if c.JWKSStale < c.JWKSRefresh || c.JWKSStale > maxJWKSStale {
+		report("jwks_stale", fmt.Errorf("must be in jwks_refresh (%v) to 720h, not %v", c.JWKSRefresh, c.JWKSStale))
 	}
 }
 

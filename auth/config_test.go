@@ -55,7 +55,7 @@ func TestJWTConfigValidate(t *testing.T) {
 		{"ES256", jwtConfig("ES256", ecKey().public), nil},
 		{"EdDSA", jwtConfig("EdDSA", edKey().public), nil},
 		{"no key", auth.DefaultJWTConfig(), []string{"secret: expected at least 32 bytes for HS256 (such as: openssl rand -base64 48), found none"}},
-		{"no public key", jwtConfig("RS256", ""), []string{"public_key: expected a public key in PEM for RS256, ES256, EdDSA, found none"}},
+		{"no public key", jwtConfig("RS256", ""), []string{"public_key: expected a public key in PEM for RS256, ES256, EdDSA, or jwks, found neither"}},
 		{"no algorithm", hs(func(c *auth.JWTConfig) { c.Algorithms = nil }), []string{"algorithms: expected at least one of HS256, RS256, ES256, EdDSA, found none", "secret: expected none, as"}},
 		{"alg none", hs(func(c *auth.JWTConfig) { c.Algorithms = []string{"HS256", "none"} }), []string{`algorithms[1]: must be one of HS256, RS256, ES256, EdDSA, not "none"`}},
 		{"twice", hs(func(c *auth.JWTConfig) { c.Algorithms = []string{"HS256", "HS256"} }), []string{"algorithms[1]: expected each algorithm once, found HS256 again"}},

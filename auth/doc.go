@@ -4,7 +4,8 @@
 //
 //   - [Sessions] hands out client tokens at /session, recognises them at a
 //     WebSocket upgrade, renews, revokes and sweeps them. It needs a [TokenStore].
-//   - [Verifier] checks JWTs, and [MintJWT] makes them.
+//   - [Verifier] checks JWTs, with keys that it is given or fetches from a URL
+//     ([Verifier.Run]), and [MintJWT] makes them.
 //   - [Users] are those that the gateway itself knows; [NewCRA], [NewSCRAM] and
 //     [NewTicket] make their credentials.
 //   - [Auth] is the WAMP side: from a HELLO and what the upgrade found out it
@@ -12,8 +13,9 @@
 //   - [Policy] holds the roles; [Keys] holds the ingest keys; [Origins] says
 //     which web pages may talk to the gateway.
 //
-// The package starts no goroutine and knows no file and no transport. Every
-// type is safe for concurrent use, and all but Sessions are immutable. What
+// The package starts no goroutine and knows no file and no transport of WAMP.
+// Every type is safe for concurrent use, and all but Sessions and Verifier are
+// immutable. What
 // has to be read from a configuration file is a struct of its own with a
 // Validate method that reports each bad field by the name it has in the file.
 //

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -43,7 +44,7 @@ func ExampleMintJWT() {
 		fmt.Println(err)
 		return
 	}
-	who, err := verifier.Verify(token)
+	who, err := verifier.Verify(context.Background(), token)
 	fmt.Println(who.User, who.Roles, err)
 	fmt.Println(token) // secrets do not print
 	// Output:

@@ -1,6 +1,10 @@
 package auth
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"net/http"
+	"time"
+)
 
 // What the external tests look at.
 var Candidates = candidates
@@ -63,4 +67,17 @@ func KeysOf(password Secret, cfg SCRAMConfig) (*SCRAMConfig, error) {
 	cfg.StoredKey = Secret(base64.StdEncoding.EncodeToString(stored[:]))
 	cfg.ServerKey = Secret(base64.StdEncoding.EncodeToString(server[:]))
 	return &cfg, nil
+}
+
+// ParseJWKs returns how many keys of a JWK Set can be used, and why others
+// cannot.
+func ParseJWKs(text []byte, algorithms []string) (usable int, skipped []error, err error) {
+	keys, skipped, err := parseJWKs(text, algorithms)
+	return len(keys), skipped, err
+}
+
+// FetchBy has the keys fetched by rt, and again for an unknown key after gap.
+func (v *Verifier) FetchBy(rt http.RoundTripper, gap time.Duration) {
+	v.remote.client.Transport = rt
+	v.remote.gap = gap
 }

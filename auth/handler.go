@@ -138,13 +138,13 @@ func (s *Sessions) reply(w http.ResponseWriter, t *Token) {
 	w.Write(append(body, '\n'))
 }
 
-// unavailable answers that the store failed, and logs why, unless it is only
-// that the client went away.
+// unavailable answers that the store failed, or that the issuer's keys are not
+// known, and logs why, unless it is only that the client went away.
 func (s *Sessions) unavailable(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return
 	}
-	s.log.LogAttrs(r.Context(), slog.LevelError, "session store failed", slog.Any("err", err))
+	s.log.LogAttrs(r.Context(), slog.LevelError, "request to /session failed", slog.Any("err", err))
 	w.Header().Set("Retry-After", "1")
 	problem(w, http.StatusServiceUnavailable, "sessions cannot be read or written at the moment")
 }

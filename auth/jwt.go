@@ -1,9 +1,11 @@
 package auth
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -23,11 +25,13 @@ var (
 // maxTicket is the size of the largest credential that is looked into, in bytes.
 const maxTicket = 16 << 10
 
-// A Verifier checks JWTs. It is immutable.
+// A Verifier checks JWTs. It is immutable, but for the keys that [Verifier.Run]
+// fetches.
 type Verifier struct {
 	parser  *jwt.Parser
 	secret  []byte                 // of HS256; nil if that is not accepted
-	public  jwt.VerificationKeySet // of the others
+	public  jwt.VerificationKeySet // of the others, unless they have remote
+	remote  *keySet                // nil: keys come from nowhere else
 	issuer  string
 	aud     string
 	claim   string
@@ -65,13 +69,26 @@ func NewVerifier(cfg JWTConfig) (*Verifier, error) {
 			v.public.Keys = append(v.public.Keys, key)
 		}
 	}
+	if cfg.JWKS != "" {
+		v.remote = newKeySet(&cfg)
+	}
 	return v, nil
+}
+
+// Run keeps the keys of [JWTConfig.JWKS] up to date until ctx is done. Without
+// it there are none. If the configuration names none, Run returns at once. It
+// is to be called once.
+func (v *Verifier) Run(ctx context.Context, log *slog.Logger) {
+	if v.remote != nil {
+		v.remote.run(ctx, log)
+	}
 }
 
 // Verify returns whom the JWT speaks of: User is its sub, Roles are in its
 // role claim, Expires is its exp with the leeway. The error wraps [ErrExpired]
-// or [ErrInvalid].
-func (v *Verifier) Verify(text Secret) (*Identity, error) {
+// or [ErrInvalid], or else says that the issuer's keys are not known at the
+// moment. Until ctx is done it may wait for them, at most 10 seconds.
+func (v *Verifier) Verify(ctx context.Context, text Secret) (*Identity, error) {
 	if len(text) > maxTicket {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrInvalid, len(text), maxTicket)
 	}
@@ -79,8 +96,11 @@ func (v *Verifier) Verify(text Secret) (*Identity, error) {
 		return nil, fmt.Errorf("%w: it has characters that no JWT has", ErrInvalid)
 	}
 	claims := jwt.MapClaims{}
-	token, err := v.parser.ParseWithClaims(string(text), claims, v.key)
-	if err != nil {
+	token, err := v.parser.ParseWithClaims(string(text), claims, func(t *jwt.Token) (any, error) { return v.key(ctx, t) })
+	switch {
+	case errors.Is(err, errNoKeys):
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("%w: %v", ErrInvalid, err)
 	}
 	if _, ok := token.Header["crit"]; ok {
@@ -92,11 +112,22 @@ func (v *Verifier) Verify(text Secret) (*Identity, error) {
 // key returns what the token's signature is checked with. The parser has
 // already made sure that the algorithm is an accepted one. Keys are kept apart
 // by kind, so that a public key is never taken for a secret.
-func (v *Verifier) key(t *jwt.Token) (any, error) {
+func (v *Verifier) key(ctx context.Context, t *jwt.Token) (any, error) {
 	if _, ok := t.Method.(*jwt.SigningMethodHMAC); ok {
 		return v.secret, nil
 	}
-	return v.public, nil
+	if v.remote == nil {
+		return v.public, nil
+	}
+	id, err := keyID(t)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := v.remote.candidates(ctx, id, t.Method.Alg())
+	if err != nil {
+		return nil, err
+	}
+	return jwt.VerificationKeySet{Keys: keys}, nil
 }
 
 // check judges the claims of a token whose signature is right.

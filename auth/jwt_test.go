@@ -104,7 +104,7 @@ func TestVerifyEachAlgorithm(t *testing.T) {
 			text := must(auth.MintJWT(tt.algorithm, tt.private, auth.Claims{
 				Subject: "joe", Roles: []string{"member", "editor"}, Expires: time.Now().Add(time.Hour),
 			}))(t)
-			id, err := v.Verify(text)
+			id, err := v.Verify(t.Context(), text)
 			if err != nil || id.User != "joe" || !slices.Equal(id.Roles, []string{"member", "editor"}) || id.Client != "" {
 				t.Fatalf("Verify = %+v, %v", id, err)
 			}
@@ -114,7 +114,7 @@ func TestVerifyEachAlgorithm(t *testing.T) {
 				if bad[i] ^= 1; bad[i] == text[i] {
 					t.Fatal("nothing changed")
 				}
-				if _, err := v.Verify(auth.Secret(bad)); !errors.Is(err, auth.ErrInvalid) {
+				if _, err := v.Verify(t.Context(), auth.Secret(bad)); !errors.Is(err, auth.ErrInvalid) {
 					t.Fatalf("Verify with byte %d changed: %v, want ErrInvalid", i, err)
 				}
 			}
@@ -132,13 +132,13 @@ func TestVerifySeveralKeys(t *testing.T) {
 		private   auth.Secret
 	}{{"RS256", rsaKey().private}, {"RS256", rsaKey2().private}, {"EdDSA", edKey().private}, {"HS256", hsSecret}} {
 		text := must(auth.MintJWT(key.algorithm, key.private, auth.Claims{Subject: "joe", Expires: time.Now().Add(time.Hour)}))(t)
-		if _, err := v.Verify(text); err != nil {
+		if _, err := v.Verify(t.Context(), text); err != nil {
 			t.Errorf("Verify of a token by %s: %v", key.algorithm, err)
 		}
 	}
 	// The public keys are known to everybody, so none of them may serve as a secret.
 	for _, public := range []string{rsaKey().public, rsaKey2().public, edKey().public, cfg.PublicKey} {
-		if _, err := v.Verify(forge(`{"alg":"HS256"}`, `{"sub":"eve","exp":99999999999}`, public)); !errors.Is(err, auth.ErrInvalid) {
+		if _, err := v.Verify(t.Context(), forge(`{"alg":"HS256"}`, `{"sub":"eve","exp":99999999999}`, public)); !errors.Is(err, auth.ErrInvalid) {
 			t.Errorf("a public key was taken for a secret: %v", err)
 		}
 	}
@@ -222,7 +222,7 @@ func TestVerifyClaims(t *testing.T) {
 		}
 		for _, tt := range tests {
 			v := must(auth.NewVerifier(tt.cfg))(t)
-			id, err := v.Verify(forge(tt.header, tt.claims, string(hsSecret)))
+			id, err := v.Verify(t.Context(), forge(tt.header, tt.claims, string(hsSecret)))
 			if tt.wantErr != nil {
 				if !errors.Is(err, tt.wantErr) || errors.Is(err, auth.ErrExpired) != (tt.wantErr == auth.ErrExpired) {
 					t.Errorf("%s: Verify = %+v, %v; want %v", tt.name, id, err, tt.wantErr)
@@ -245,7 +245,7 @@ func TestVerifyMalformed(t *testing.T) {
 	unsigned := string(forge(`{"alg":"none"}`, `{"sub":"joe","exp":99999999999}`, ""))
 
 	for i := range good {
-		if _, err := v.Verify(auth.Secret(good[:i])); !errors.Is(err, auth.ErrInvalid) {
+		if _, err := v.Verify(t.Context(), auth.Secret(good[:i])); !errors.Is(err, auth.ErrInvalid) {
 			t.Fatalf("Verify of the first %d bytes: %v, want ErrInvalid", i, err)
 		}
 	}
@@ -264,7 +264,7 @@ func TestVerifyMalformed(t *testing.T) {
 		"binary":            "\x00\xff.\xfe.\xfd",
 		"client token":      string(auth.NewSecret()),
 	} {
-		if _, err := v.Verify(auth.Secret(text)); !errors.Is(err, auth.ErrInvalid) {
+		if _, err := v.Verify(t.Context(), auth.Secret(text)); !errors.Is(err, auth.ErrInvalid) {
 			t.Errorf("%s: Verify: %v, want ErrInvalid", name, err)
 		}
 	}
@@ -279,7 +279,7 @@ func TestVerifyAlgorithmConfusion(t *testing.T) {
 		for _, secret := range []string{key.public, strings.TrimSpace(key.public), string(block.Bytes), ""} {
 			for _, alg := range []string{"HS256", algorithm, "none"} {
 				text := forge(`{"alg":"`+alg+`"}`, `{"sub":"eve","exp":99999999999}`, secret)
-				if id, err := v.Verify(text); !errors.Is(err, auth.ErrInvalid) {
+				if id, err := v.Verify(t.Context(), text); !errors.Is(err, auth.ErrInvalid) {
 					t.Errorf("%s verifier took a token with alg %s signed with its public key: %+v, %v", algorithm, alg, id, err)
 				}
 			}
@@ -350,7 +350,7 @@ func TestKeyForms(t *testing.T) {
 			continue
 		}
 		token := must(auth.MintJWT(tt.algorithm, auth.Secret(tt.private), auth.Claims{Subject: "joe", Expires: time.Now().Add(time.Hour)}))(t)
-		if _, err := v.Verify(token); err != nil {
+		if _, err := v.Verify(t.Context(), token); err != nil {
 			t.Errorf("%s: Verify: %v", tt.name, err)
 		}
 	}
@@ -378,14 +378,14 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, claims string) {
 		// What is taken was signed with the key: by this run, or by an earlier
 		// one whose token the fuzzing engine has kept.
-		if id, err := v.Verify(auth.Secret(text)); err == nil && !signedHS256(text, string(hsSecret)) {
+		if id, err := v.Verify(t.Context(), auth.Secret(text)); err == nil && !signedHS256(text, string(hsSecret)) {
 			t.Fatalf("Verify(%q) = %+v", text, id)
 		} else if err != nil && !errors.Is(err, auth.ErrInvalid) && !errors.Is(err, auth.ErrExpired) {
 			t.Fatalf("Verify(%q): %v, which is neither ErrInvalid nor ErrExpired", text, err)
 		}
 		// Whatever an issuer signs, the outcome is an error that can be told
 		// or a user within the limits.
-		id, err := v.Verify(forge(`{"alg":"HS256"}`, claims, string(hsSecret)))
+		id, err := v.Verify(t.Context(), forge(`{"alg":"HS256"}`, claims, string(hsSecret)))
 		if err != nil {
 			if !errors.Is(err, auth.ErrInvalid) && !errors.Is(err, auth.ErrExpired) {
 				t.Fatalf("Verify of claims %q: %v", claims, err)

@@ -58,13 +58,14 @@ func (s *Sessions) Identify(r *http.Request) (*Identity, error) {
 func (s *Sessions) Allows(r *http.Request) bool { return s.origins.allows(r, s.cfg.Secure) }
 
 // Ticket says who holds the credential text, a JWT or a client token. The
-// error wraps [ErrExpired] or [ErrInvalid], or else is a failure of the store.
+// error wraps [ErrExpired] or [ErrInvalid], or else is a failure of the store or
+// of the issuer whose keys are to be fetched.
 func (s *Sessions) Ticket(ctx context.Context, text Secret) (*Identity, error) {
 	if !strings.HasPrefix(string(text), SecretPrefix) {
 		if s.jwt == nil {
 			return nil, fmt.Errorf("%w: no JWT is accepted here", ErrInvalid)
 		}
-		return s.jwt.Verify(text)
+		return s.jwt.Verify(ctx, text)
 	}
 	if !text.WellFormed() {
 		return nil, fmt.Errorf("%w: malformed client token", ErrInvalid)

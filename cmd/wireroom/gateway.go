@@ -35,6 +35,7 @@ type gateway struct {
 	listener  net.Listener
 	raw       []net.Listener // for RawSocket alone
 	store     *embedded.Store
+	verifier  *auth.Verifier // nil: no JWT is accepted
 	sessions  *auth.Sessions
 	plain     wamp.URI // the realm whose logs have plain names in the store
 	sink      *sink
@@ -81,13 +82,12 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	if err != nil {
 		return nil, err
 	}
-	var verifier *auth.Verifier
 	if cfg.JWT != nil {
-		if verifier, err = auth.NewVerifier(*cfg.JWT); err != nil {
+		if g.verifier, err = auth.NewVerifier(*cfg.JWT); err != nil {
 			return nil, err
 		}
 	}
-	g.sessions = auth.NewSessions(cfg.Sessions, g.store, verifier, origins, log.With("part", "sessions"))
+	g.sessions = auth.NewSessions(cfg.Sessions, g.store, g.verifier, origins, log.With("part", "sessions"))
 
 	// Between whom, and what.
 	g.router = router.New(cfg.Router, authenticator{&g.realms}, log.With("part", "router"))
@@ -183,8 +183,11 @@ func ingestConfigs(c config.Ingest) (xmlrpc.Config, httpapi.Config) {
 // any more.
 func (g *gateway) run(ctx context.Context) error {
 	var owned sync.WaitGroup
-	sweeping, stopSweeping := context.WithCancel(context.WithoutCancel(ctx))
-	owned.Go(func() { g.sweepTokens(sweeping) })
+	chores, stopChores := context.WithCancel(context.WithoutCancel(ctx))
+	owned.Go(func() { g.sweepTokens(chores) })
+	if g.verifier != nil {
+		owned.Go(func() { g.verifier.Run(chores, g.log.With("part", "jwt")) })
+	}
 
 	failed := make(chan error, 1+len(g.raw))
 	owned.Go(func() {
@@ -205,7 +208,7 @@ func (g *gateway) run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	err = errors.Join(err, g.shutdown(context.WithoutCancel(ctx)))
-	stopSweeping()
+	stopChores()
 	owned.Wait()
 	return errors.Join(err, g.close())
 }
