@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 
 	"ingest":            {},
 	"ingest/ingesttest": {"ingest"},
+	"ingest/bridge":     {"ingest"},
 	"ingest/httpapi":    {"ingest"},
 	"ingest/xmlrpc":     {"ingest"},
 

@@ -39,6 +39,7 @@ type gateway struct {
 	sessions  *auth.Sessions
 	plain     wamp.URI // the realm whose logs have plain names in the store
 	sink      *sink
+	bridge    *bridged // nil: none
 	realms    realms
 	router    *router.Router
 	transport *transport.Server
@@ -120,6 +121,10 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		session: g.sessions,
 		console: console.Handler(consolePage(cfg)),
 		health:  g.health,
+	}
+	if cfg.Bridge != nil {
+		g.bridge = newBridged(g.router, &g.realms, g.sink)
+		s.more = g.bridge.routes(cfg.Bridge, log.With("part", "bridge"))
 	}
 	g.http = &http.Server{
 		Handler:           g.transport.Handler(s.handler()),
@@ -247,6 +252,9 @@ func (g *gateway) shutdown(ctx context.Context) error {
 
 // close delivers what the hubs have accepted, and closes the store.
 func (g *gateway) close() error {
+	if g.bridge != nil {
+		g.bridge.close()
+	}
 	g.closeRealms()
 	if err := g.store.Close(); err != nil {
 		return fmt.Errorf("close the store: %w", err)

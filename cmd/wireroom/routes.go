@@ -13,6 +13,8 @@ type site struct {
 	session http.Handler
 	console http.Handler
 	health  *health
+
+	more map[string]http.Handler // by path, where the configuration wants them
 }
 
 // handler returns the mux of the HTTP listener.
@@ -22,6 +24,9 @@ func (s *site) handler() http.Handler {
 	mux.Handle("/RPC2", s.xmlrpc)
 	mux.Handle("/events", s.events)
 	mux.Handle("/session", s.session)
+	for path, h := range s.more {
+		mux.Handle(path, h)
+	}
 	mux.HandleFunc("GET /healthz", s.health.serveLive)
 	mux.HandleFunc("GET /readyz", s.health.serveReady)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

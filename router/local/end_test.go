@@ -211,3 +211,32 @@ func TestCancelRaces(t *testing.T) {
 		t.Errorf("Call after all that = %s, %v", text(got), err)
 	}
 }
+
+// A seat has a client whenever somebody asks, until it is closed.
+func TestSeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rt := newRouter(t)
+		seat := local.NewSeat(rt, realm, router.Grant{AuthRole: "guest"})
+		if n := rt.Realm(realm).SessionCount(); n != 0 {
+			t.Errorf("%d sessions before anybody needs one", n)
+		}
+		first, err := seat.Client()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := seat.Client(); again != first || err != nil {
+			t.Errorf("Client once more = %p, %v; want %p", again, err, first)
+		}
+		rt.Realm(realm).Session(first.ID()).End(&wamp.Error{URI: wamp.URICloseKilled})
+		<-first.Done()
+		second, err := seat.Client()
+		if err != nil || second == first || second.Err() != nil {
+			t.Errorf("Client after the first was killed = %p, %v", second, err)
+		}
+		seat.Close()
+		<-second.Done()
+		if c, err := seat.Client(); c != nil || err == nil {
+			t.Errorf("Client after Close = %v, %v; want an error", c, err)
+		}
+	})
+}

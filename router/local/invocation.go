@@ -50,7 +50,7 @@ func (c *Client) interrupted(m *wamp.Interrupt) {
 // yield answers an invocation with its result. If the client has ended, the
 // caller has been told.
 func (c *Client) yield(request wamp.ID, result wamp.Payload) {
-	result, err := inJSON(result)
+	result, err := sendable(result, new(wamp.Passthru))
 	if err == nil {
 		err = c.send(context.Background(), &wamp.Yield{Request: request, Payload: result})
 	}
@@ -64,7 +64,7 @@ func (c *Client) fail(request wamp.ID, err error) {
 	m := &wamp.ErrorMessage{RequestType: wamp.TypeInvocation, Request: request}
 	if e, ok := errors.AsType[*Error](err); ok {
 		m.Error, m.Payload = e.URI, e.Payload
-		if m.Payload, err = inJSON(m.Payload); err == nil {
+		if m.Payload, err = sendable(m.Payload, new(wamp.Passthru)); err == nil {
 			err = c.send(context.Background(), m)
 		}
 		if err == nil || errors.Is(err, ErrEnded) {

@@ -35,7 +35,7 @@ func (c *Client) Call(ctx context.Context, procedure wamp.URI, options wamp.Call
 	if options.Progress || options.ReceiveProgress {
 		return wamp.Payload{}, wamp.Errorf(wamp.URIOptionNotAllowed, "progress, receive_progress: not offered to parts of the program")
 	}
-	payload, err := inJSON(payload)
+	payload, err := sendable(payload, &options.Passthru)
 	if err != nil {
 		return wamp.Payload{}, err
 	}
@@ -56,7 +56,7 @@ func (c *Client) Call(ctx context.Context, procedure wamp.URI, options wamp.Call
 // for event classes, when it is safe. Errors are those of [Client.Call]; if ctx
 // is done before the answer, the event may or may not have been published.
 func (c *Client) Publish(ctx context.Context, topic wamp.URI, options wamp.PublishOptions, payload wamp.Payload) (wamp.ID, error) {
-	payload, err := inJSON(payload)
+	payload, err := sendable(payload, &options.Passthru)
 	if err != nil {
 		return 0, err
 	}
@@ -71,10 +71,10 @@ func (c *Client) Publish(ctx context.Context, topic wamp.URI, options wamp.Publi
 	return got.id, err
 }
 
-// inJSON returns the payload in JSON.
-func inJSON(p wamp.Payload) (wamp.Payload, error) {
-	if p.Opaque != nil {
-		return p, wamp.Errorf(wamp.URIOptionNotAllowed, "payload passthru is not offered to parts of the program")
+// sendable returns the payload in JSON.
+func sendable(p wamp.Payload, pass *wamp.Passthru) (wamp.Payload, error) {
+	if p.Opaque != nil || *pass != (wamp.Passthru{}) {
+		return p, wamp.Errorf(wamp.URIOptionNotAllowed, "payload passthru (ppt_scheme, enc_algo) is not offered to parts of the program")
 	}
 	return p.In(wamp.JSON)
 }

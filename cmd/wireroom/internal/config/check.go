@@ -39,6 +39,9 @@ func (c *Config) check(d *decoder) {
 		c.Realms[i].check(report)
 	}
 	c.checkKeys(report)
+	if c.Bridge != nil {
+		c.Bridge.check(c, report)
+	}
 }
 
 // checkKeys finds the realm of each ingest key, and reports roles that it

@@ -50,6 +50,7 @@ type Config struct {
 	Origins  []string        // as [auth.NewOrigins] takes them
 
 	Ingest    Ingest
+	Bridge    *Bridge // nil: none
 	Router    router.Config
 	Transport transport.Config // without Origins and Identify
 

@@ -48,6 +48,7 @@ func (c *Config) read(o *object) {
 	c.readLimits(o)
 	readLinger(o, &c.Router.Limits)
 	o.sub("ingest", c.readIngest)
+	c.readBridge(o)
 	o.sub("admission", c.readAdmission)
 	o.sub("compression", c.readCompression)
 	o.sub("timeouts", c.readTimeouts)
