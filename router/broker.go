@@ -201,11 +201,11 @@ func (b *broker) enter(sub *subscription, m *member) {
 // exit takes a member out and reports whether it was the last.
 func (b *broker) exit(sub *subscription, m *member) (last bool) {
 	last = sub.removeLocked(m)
-	b.meta.note(metaEvent{topic: subscriberWent, session: m.session, sub: sub})
+	b.meta.note(metaEvent{topic: subscriberWent, session: m.session, sub: sub, untold: m.revoked})
 	if last {
 		b.ids.delete(sub)
 		b.meta.watch(sub, -1)
-		b.meta.note(metaEvent{topic: subscriptionDeleted, session: m.session, sub: sub})
+		b.meta.note(metaEvent{topic: subscriptionDeleted, session: m.session, sub: sub, untold: m.revoked})
 	}
 	return last
 }

@@ -232,13 +232,15 @@ func (s *Session) unregister(m *wamp.Unregister) {
 			wamp.Errorf(wamp.URINoSuchRegistration, "the session has no registration %d", m.Registration))
 		return
 	}
-	s.realm.dealer.remove(s.ws, e)
+	s.realm.dealer.remove(s.ws, e, false)
 	s.reply(&wamp.Unregistered{Request: m.Request})
 }
 
 // remove takes an endpoint out of its registration, and forgets a registration
-// that has none. Calls that wait for one are answered then.
-func (d *dealer) remove(ws *workspace, e *endpoint) {
+// that has none. Calls that wait for one are answered then. byOthers says that
+// its session did not ask for that. remove reports whether the endpoint was
+// there still.
+func (d *dealer) remove(ws *workspace, e *endpoint, byOthers bool) bool {
 	reg := e.reg
 	d.mu.Lock()
 	reg.mu.Lock()
@@ -248,8 +250,9 @@ func (d *dealer) remove(ws *workspace, e *endpoint) {
 			left = append(left, other)
 		}
 	}
-	if len(left) < len(reg.endpoints) { // or it was revoked meanwhile
-		d.noteGoneLocked(e, len(left) == 0)
+	was := len(left) < len(reg.endpoints) // or it was revoked meanwhile
+	if was {
+		d.noteGoneLocked(e, len(left) == 0, byOthers)
 	}
 	reg.endpoints = left
 	if len(left) == 0 {
@@ -258,6 +261,7 @@ func (d *dealer) remove(ws *workspace, e *endpoint) {
 	reg.mu.Unlock()
 	d.mu.Unlock()
 	reg.giveUp(ws)
+	return was
 }
 
 // giveUp answers the calls that wait for endpoints that are no more.
@@ -271,11 +275,13 @@ func (r *registration) giveUp(ws *workspace) {
 }
 
 // noteGoneLocked tells that the endpoint is in its registration no more, and
-// with last that nobody is.
-func (d *dealer) noteGoneLocked(e *endpoint, last bool) {
-	d.meta.note(metaEvent{topic: calleeWent, session: e.session, reg: e.reg})
+// with last that nobody is. A session from which others took it learns that so
+// if it has not announced that it can be told otherwise.
+func (d *dealer) noteGoneLocked(e *endpoint, last, byOthers bool) {
+	untold := byOthers && e.session.features&featureRevokeRegistration == 0
+	d.meta.note(metaEvent{topic: calleeWent, session: e.session, reg: e.reg, untold: untold})
 	if last {
-		d.meta.note(metaEvent{topic: registrationDeleted, session: e.session, reg: e.reg})
+		d.meta.note(metaEvent{topic: registrationDeleted, session: e.session, reg: e.reg, untold: untold})
 	}
 }
 
@@ -288,24 +294,15 @@ func (d *dealer) withdrawLocked(reg *registration) []*endpoint {
 	endpoints := reg.endpoints
 	reg.endpoints = nil
 	for i, e := range endpoints {
-		d.noteGoneLocked(e, i == len(endpoints)-1)
+		d.noteGoneLocked(e, i == len(endpoints)-1, true)
 	}
 	return endpoints
 }
 
-// revoked tells the callees that a registration was taken from, if they
-// understand, why that is (WAMP "Registration Revocation"). What they were asked
-// to run goes on.
+// revoked tells the callees that a registration was taken from.
 func (r *registration) revoked(ws *workspace, endpoints []*endpoint, reason wamp.URI) {
 	for _, e := range endpoints {
-		s := e.session
-		s.mu.Lock()
-		had := s.regs[r.id] == e
-		delete(s.regs, r.id)
-		s.mu.Unlock()
-		if had && s.features&featureRevokeRegistration != 0 {
-			ws.send(s, s.frame(&wamp.Unregistered{Registration: r.id, Reason: reason}))
-		}
+		e.revoked(ws, reason)
 	}
 	r.giveUp(ws)
 }
@@ -314,7 +311,7 @@ func (r *registration) revoked(ws *workspace, endpoints []*endpoint, reason wamp
 // that it was asked to run, and gives up those that it made.
 func (d *dealer) leave(ws *workspace, s *Session, regs map[wamp.ID]*endpoint, calls, invocations map[wamp.ID]*call) {
 	for _, e := range regs {
-		d.remove(ws, e)
+		d.remove(ws, e, false)
 	}
 	for _, c := range invocations {
 		c.calleeLeft(ws, s)

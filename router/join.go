@@ -19,6 +19,7 @@ var routerRoles = map[string]any{
 		"session_meta_api":              true,
 		"subscriber_blackwhite_listing": true,
 		"subscription_meta_api":         true,
+		"subscription_revocation":       true,
 		"x_acknowledged_event_delivery": true,
 	}},
 	"dealer": map[string]any{"features": map[string]any{
@@ -51,6 +52,7 @@ var features = [...]struct {
 	{"caller.progressive_call_invocations", featureCallerStreams},
 	{"callee.registration_revocation", featureRevokeRegistration},
 	{"callee.payload_passthru_mode", featureCalleePassthru},
+	{"subscriber.subscription_revocation", featureRevokeSubscription},
 	{"subscriber.x_acknowledged_event_delivery", featureReceipts},
 	{"publisher.x_acknowledged_event_delivery", featureReceipts},
 	{"caller.payload_passthru_mode", featureCallerPassthru},

@@ -49,6 +49,7 @@ const maxMetaEvents = 1 << 16
 // or registration. It is encoded only when it is published.
 type metaEvent struct {
 	topic   metaTopic
+	untold  bool // the session does not know: it is told, too
 	session *Session
 	sub     *subscription
 	reg     *registration
@@ -139,7 +140,7 @@ func (c *chronicle) tell() {
 }
 
 // publish tells of one event everybody but the session that it is about, which
-// knows, and may not have been told that it is subscribed yet.
+// knows as a rule, and may not have been told that it is subscribed yet.
 func (c *chronicle) publish(ws *workspace, e *metaEvent) {
 	payload, err := wamp.NewPayload(wamp.JSON, e.args(), nil)
 	if err != nil {
@@ -148,6 +149,9 @@ func (c *chronicle) publish(ws *workspace, e *metaEvent) {
 	}
 	topic := metaTopics[e.topic]
 	p := &Publication{Topic: topic, Payload: payload, From: e.session}
+	if e.untold {
+		p.From = nil
+	}
 	p.Allow = func(s *Session) bool { // a pattern may have let it in that fits other topics, too
 		d := s.decide(ActionSubscribe, topic, wamp.Exact, nil)
 		return d.Allow || d.Ask != nil && s.subscribedUnder(topic)

@@ -25,6 +25,7 @@ func (r *Realm) registrationProcedures() map[wamp.URI]metaProcedure {
 		"wamp.registration.get":           d.getRegistration,
 		"wamp.registration.list_callees":  d.listCallees,
 		"wamp.registration.count_callees": d.countCallees,
+		"wamp.registration.remove_callee": r.removeCallee,
 	}
 }
 

@@ -95,6 +95,7 @@ func (r *Realm) subscriptionProcedures() map[wamp.URI]metaProcedure {
 		"wamp.subscription.get":               b.getSubscription,
 		"wamp.subscription.list_subscribers":  b.listSubscribers,
 		"wamp.subscription.count_subscribers": b.countSubscribers,
+		"wamp.subscription.remove_subscriber": r.removeSubscriber,
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 	featureCalleePassthru                        // callee.payload_passthru_mode
 	featureCallerPassthru                        // caller.payload_passthru_mode
 	featureReceipts                              // subscriber.x_acknowledged_event_delivery
+	featureRevokeSubscription                    // subscriber.subscription_revocation
 	featurePublisherPassthru                     // publisher.payload_passthru_mode
 )
 

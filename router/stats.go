@@ -21,6 +21,7 @@ type counters struct {
 	rerouted             atomic.Uint64
 	asked                atomic.Uint64
 	metaLost             atomic.Uint64
+	revoked              atomic.Uint64
 	receiptsAsked        atomic.Uint64
 	receiptsMissing      atomic.Uint64
 	receiptsLate         atomic.Uint64
@@ -56,6 +57,8 @@ type Stats struct {
 	Asked          uint64 // times that a session was not read until its [Authorizer] knew what to answer
 	NotRetained    uint64 // publications that were refused because too much is retained already
 	MetaLost       uint64 // meta events that were not published because too many waited
+
+	Revoked uint64 // subscriptions and registrations that others took from a session
 
 	ReceiptsAsked   uint64 // events for which a subscriber was asked for a receipt
 	ReceiptsMissing uint64 // of which none came in time, because the subscriber was silent, left or had no room
@@ -93,6 +96,8 @@ func (c *counters) snapshot(connections int) Stats {
 		Asked:          c.asked.Load(),
 		NotRetained:    c.notRetained.Load(),
 		MetaLost:       c.metaLost.Load(),
+
+		Revoked: c.revoked.Load(),
 
 		ReceiptsAsked:   c.receiptsAsked.Load(),
 		ReceiptsMissing: c.receiptsMissing.Load(),

@@ -83,6 +83,7 @@ type member struct {
 	sub     *subscription
 
 	removed bool   // guarded by the lock of the topic's shard
+	revoked bool   // by others, and its session is not told; owned by who removes it
 	phase   phase  // guarded by session.out.mu
 	missed  uint64 // likewise: events that were dropped after the last one that was taken to be written
 	behind  uint64 // likewise: events that were dropped after the last one that is queued
