@@ -111,6 +111,12 @@ type JWTConfig struct {
 	// nested objects: "realm_access.roles".
 	RoleClaim string `yaml:"role_claim"`
 
+	// RealmClaim, unless empty, names the claim with the one realm in which
+	// the token counts, found as RoleClaim is. A token without it counts in
+	// none. If it is empty, tokens count in every realm that has one of
+	// their roles.
+	RealmClaim string `yaml:"realm_claim"`
+
 	// Leeway is how far the issuer's clock may be off for exp and nbf: 0 to 5m.
 	Leeway time.Duration `yaml:"leeway"`
 
@@ -158,6 +164,9 @@ func (c JWTConfig) Validate(report func(field string, err error)) {
 	c.validateKeys(report, symmetric, asymmetric)
 	if c.RoleClaim == "" {
 		report("role_claim", errors.New("expected the name of a claim, found none"))
+	}
+	if c.RealmClaim == c.RoleClaim && c.RoleClaim != "" {
+		report("realm_claim", fmt.Errorf("expected another claim than that of the roles, found %q", c.RealmClaim))
 	}
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		report("leeway", fmt.Errorf("must be in 0 to 5m, not %v", c.Leeway))

@@ -79,6 +79,7 @@ func TestJWTConfigValidate(t *testing.T) {
 		}(), []string{"public_key: holds no key for ES256"}},
 		{"leeway", hs(func(c *auth.JWTConfig) { c.Leeway = time.Hour }), []string{"leeway: must be in 0 to 5m, not 1h0m0s"}},
 		{"negative leeway", hs(func(c *auth.JWTConfig) { c.Leeway = -1 }), []string{"leeway: must be in 0 to 5m, not -1ns"}},
+		{"the role claim once more", hs(func(c *auth.JWTConfig) { c.RealmClaim = c.RoleClaim }), []string{`realm_claim: expected another claim than that of the roles, found "role"`}},
 		{"no role claim", hs(func(c *auth.JWTConfig) { c.RoleClaim = "" }), []string{"role_claim: expected the name of a claim, found none"}},
 	}
 	for _, tt := range tests {

@@ -16,6 +16,7 @@ type sessionReply struct {
 	Expires time.Time `json:"expires"`
 	User    string    `json:"user,omitempty"`
 	Roles   []string  `json:"roles,omitempty"`
+	Realm   string    `json:"realm,omitempty"`
 }
 
 // ServeHTTP answers requests to /session.
@@ -129,7 +130,7 @@ func (s *Sessions) bearer(r *http.Request) (*Identity, error) {
 
 func (s *Sessions) reply(w http.ResponseWriter, t *Token) {
 	body, err := json.Marshal(sessionReply{
-		Client: t.Client, Expires: s.end(t).UTC().Truncate(time.Second), User: t.User, Roles: t.Roles,
+		Client: t.Client, Expires: s.end(t).UTC().Truncate(time.Second), User: t.User, Roles: t.Roles, Realm: t.Realm,
 	})
 	if err != nil {
 		panic("auth: a session reply cannot be written as JSON: " + err.Error()) // a time beyond year 9999: limits exclude it

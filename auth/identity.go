@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // An Identity is what is known about a client before WAMP begins. The zero
@@ -16,6 +18,7 @@ type Identity struct {
 	Client  string    // the client's identity, from its token; "" if there is none
 	User    string    // who the web application says it is; "" if nobody
 	Roles   []string  // the user's roles, in order of preference
+	Realm   wamp.URI  // the only one in which the user and the roles mean anything; "": every one
 	Expires time.Time // the identity is worth nothing from then on; zero if it never ends
 
 	proven time.Time // when the credential was given, which bounds what is made from it
@@ -29,6 +32,16 @@ func (id *Identity) Live(now time.Time) bool {
 	return !id.Anonymous() && (id.Expires.IsZero() || now.Before(id.Expires))
 }
 
+// in returns what the identity is worth in a realm. A user of another realm is
+// nobody there: names and roles of different realms have nothing to do with
+// each other. What stays is the client.
+func (id *Identity) in(realm wamp.URI) *Identity {
+	if id == nil || id.Realm == "" || id.Realm == realm {
+		return id
+	}
+	return &Identity{Client: id.Client, Expires: id.Expires, proven: id.proven}
+}
+
 // authID returns the name that the identity goes by in WAMP.
 func (id *Identity) authID() string {
 	if id.User != "" {
@@ -40,9 +53,10 @@ func (id *Identity) authID() string {
 // Limits on names that come from outside. They are far above what anybody
 // needs, and keep a credential from growing a store or a log.
 const (
-	maxUser  = 256 // bytes
-	maxRole  = 128 // bytes
-	maxRoles = 64  // of one user
+	maxUser  = 256  // bytes
+	maxRole  = 128  // bytes
+	maxRealm = 1024 // bytes
+	maxRoles = 64   // of one user
 )
 
 func checkUser(s string) error {

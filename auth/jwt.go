@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // ErrExpired and ErrInvalid are what a holder of a bad credential may be told.
@@ -34,7 +36,8 @@ type Verifier struct {
 	remote  *keySet                // nil: keys come from nowhere else
 	issuer  string
 	aud     string
-	claim   string
+	claim   string // with the roles
+	realm   string // likewise, with the realm; "" if tokens name none
 	leeway  time.Duration
 	forever bool // exp may be missing
 }
@@ -48,7 +51,7 @@ func NewVerifier(cfg JWTConfig) (*Verifier, error) {
 		return nil, errors.Join(errs...)
 	}
 	v := &Verifier{
-		issuer: cfg.Issuer, aud: cfg.Audience, claim: cfg.RoleClaim,
+		issuer: cfg.Issuer, aud: cfg.Audience, claim: cfg.RoleClaim, realm: cfg.RealmClaim,
 		leeway: cfg.Leeway, forever: cfg.AllowNoExpiry,
 		parser: jwt.NewParser(
 			jwt.WithValidMethods(slices.Clone(cfg.Algorithms)),
@@ -85,9 +88,10 @@ func (v *Verifier) Run(ctx context.Context, log *slog.Logger) {
 }
 
 // Verify returns whom the JWT speaks of: User is its sub, Roles are in its
-// role claim, Expires is its exp with the leeway. The error wraps [ErrExpired]
-// or [ErrInvalid], or else says that the issuer's keys are not known at the
-// moment. Until ctx is done it may wait for them, at most 10 seconds.
+// role claim, Realm is in its realm claim, Expires is its exp with the leeway.
+// The error wraps [ErrExpired] or [ErrInvalid], or else says that the issuer's
+// keys are not known at the moment. Until ctx is done it may wait for them, at
+// most 10 seconds.
 func (v *Verifier) Verify(ctx context.Context, text Secret) (*Identity, error) {
 	if len(text) > maxTicket {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrInvalid, len(text), maxTicket)
@@ -149,6 +153,10 @@ func (v *Verifier) check(claims jwt.MapClaims, now time.Time) (*Identity, error)
 	if err != nil {
 		return invalid("%s: %v", v.claim, err)
 	}
+	realm, err := v.realmIn(claims)
+	if err != nil {
+		return invalid("%s: %v", v.realm, err)
+	}
 	begin, err := date(claims, "nbf")
 	if err != nil {
 		return invalid("%v", err)
@@ -163,13 +171,13 @@ func (v *Verifier) check(claims jwt.MapClaims, now time.Time) (*Identity, error)
 	case end.IsZero() && !v.forever:
 		return invalid("exp is missing")
 	case end.IsZero():
-		return &Identity{User: user, Roles: roles, proven: now}, nil
+		return &Identity{User: user, Roles: roles, Realm: realm, proven: now}, nil
 	}
 	end = end.Add(v.leeway)
 	if !now.Before(end) {
 		return nil, fmt.Errorf("%w: %v ago", ErrExpired, now.Sub(end))
 	}
-	return &Identity{User: user, Roles: roles, Expires: end, proven: now}, nil
+	return &Identity{User: user, Roles: roles, Realm: realm, Expires: end, proven: now}, nil
 }
 
 // audience reports whether aud, a string or a list of them, names want.
@@ -217,6 +225,18 @@ func lookupClaim(claims map[string]any, path string) any {
 		return nil
 	}
 	return lookupClaim(nested, rest)
+}
+
+// realmIn returns the realm in the realm claim, if tokens must have one.
+func (v *Verifier) realmIn(claims jwt.MapClaims) (wamp.URI, error) {
+	if v.realm == "" {
+		return "", nil
+	}
+	name, _ := lookupClaim(claims, v.realm).(string)
+	if realm := wamp.URI(name); realm.Valid() && len(name) <= maxRealm {
+		return realm, nil
+	}
+	return "", fmt.Errorf("expected the name of a realm, found %.200q", name)
 }
 
 // rolesIn returns the roles in a role claim: a string, a list of strings, or

@@ -7,17 +7,21 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // Claims are what [MintJWT] writes into a token. Empty fields are left out.
 type Claims struct {
-	Subject   string // required: the user
-	Roles     []string
-	RoleClaim string // "role" if empty; taken as one name, dots and all
-	Issuer    string
-	Audience  string
-	NotBefore time.Time
-	Expires   time.Time // zero: the token has no exp
+	Subject    string // required: the user
+	Roles      []string
+	RoleClaim  string   // "role" if empty; taken as one name, dots and all
+	Realm      wamp.URI // where the token counts
+	RealmClaim string   // for Realm; taken as one name, dots and all
+	Issuer     string
+	Audience   string
+	NotBefore  time.Time
+	Expires    time.Time // zero: the token has no exp
 }
 
 // MintJWT returns a JWT that says claims, issued now. algorithm is HS256, and
@@ -45,6 +49,12 @@ func MintJWT(algorithm string, key Secret, claims Claims) (Secret, error) {
 		body[name] = claims.Roles[0]
 	default:
 		body[name] = claims.Roles
+	}
+	if claims.Realm != "" {
+		if claims.RealmClaim == "" || claims.RealmClaim == name {
+			return "", fmt.Errorf("realm %q: expected the name of a claim for it, found %q", claims.Realm, claims.RealmClaim)
+		}
+		body[claims.RealmClaim] = claims.Realm
 	}
 	if claims.Issuer != "" {
 		body["iss"] = claims.Issuer

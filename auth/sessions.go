@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // Sessions hands out client tokens, and knows whom it gave them to. It is the
@@ -82,13 +84,15 @@ func (s *Sessions) Ticket(ctx context.Context, text Secret) (*Identity, error) {
 	return s.identity(t), nil
 }
 
-// Issue makes a token for a user that the caller vouches for, as a new client.
+// Issue makes a token for a user of a realm that the caller vouches for, as a
+// new client. In other realms the client is nobody; with no realm, it is the
+// user in each.
 // The user trades it at /session for a cookie, or joins with it as a WAMP
 // ticket. ttl is at least a second and at most the configured maximum, which
 // shortens a longer one; 0 means the configured ttl. roles may be empty. An
 // error about the arguments wraps nothing and may be told to the caller; a
 // failure of the store is wrapped.
-func (s *Sessions) Issue(ctx context.Context, user string, roles []string, ttl time.Duration) (Secret, *Token, error) {
+func (s *Sessions) Issue(ctx context.Context, realm wamp.URI, user string, roles []string, ttl time.Duration) (Secret, *Token, error) {
 	if err := checkUser(user); err != nil {
 		return "", nil, err
 	}
@@ -102,7 +106,7 @@ func (s *Sessions) Issue(ctx context.Context, user string, roles []string, ttl t
 		return "", nil, fmt.Errorf("ttl must be at least 1s, not %v", ttl)
 	}
 	now := time.Now()
-	secret, t := s.mint(newClient(), user, roles, now, now.Add(min(ttl, s.cfg.Max)))
+	secret, t := s.mint(newClient(), &Identity{Realm: realm, User: user, Roles: roles}, now, now.Add(min(ttl, s.cfg.Max)))
 	if err := s.store.PutToken(ctx, t); err != nil {
 		return "", nil, fmt.Errorf("store client token: %w", err)
 	}
@@ -150,7 +154,7 @@ func (s *Sessions) give(ctx context.Context, t *Token, secret Secret, now time.T
 		}
 		// It was revoked a moment ago, so this is somebody new.
 	}
-	secret, t = s.mint(newClient(), "", nil, now, now.Add(s.cfg.TTL))
+	secret, t = s.mint(newClient(), new(Identity), now, now.Add(s.cfg.TTL))
 	if err := s.store.PutToken(ctx, t); err != nil {
 		return nil, "", fmt.Errorf("store client token: %w", err)
 	}
@@ -166,7 +170,8 @@ func (s *Sessions) give(ctx context.Context, t *Token, secret Secret, now time.T
 // user is a different client.
 func (s *Sessions) bind(ctx context.Context, t *Token, secret Secret, who *Identity, now time.Time) (*Token, Secret, error) {
 	client := newClient()
-	if t != nil && t.User == who.User && slices.Equal(t.Roles, who.Roles) {
+	same := t != nil && t.User == who.User && t.Realm == string(who.Realm)
+	if same && slices.Equal(t.Roles, who.Roles) {
 		renewed, err := s.renew(ctx, secret, who.proven, now)
 		if err == nil {
 			return renewed, secret, nil
@@ -176,11 +181,11 @@ func (s *Sessions) bind(ctx context.Context, t *Token, secret Secret, who *Ident
 		}
 		t = nil
 	}
-	if t != nil && (t.User == "" || t.User == who.User) {
+	if t != nil && (t.User == "" || same) {
 		client = t.Client
 	}
 	expires := s.expiry(now, who.proven)
-	fresh, bound := s.mint(client, who.User, who.Roles, who.proven, expires)
+	fresh, bound := s.mint(client, who, who.proven, expires)
 	bound.LastSeen = now
 	if err := s.store.PutToken(ctx, bound); err != nil {
 		return nil, "", fmt.Errorf("store client token: %w", err)
@@ -240,11 +245,12 @@ func (s *Sessions) revoke(ctx context.Context, secret Secret) error {
 // lock returns the lock of the token with the hash.
 func (s *Sessions) lock(hash [32]byte) *sync.Mutex { return &s.locks[hash[0]%byte(len(s.locks))] }
 
-// mint makes a token that no store knows yet.
-func (s *Sessions) mint(client, user string, roles []string, created, expires time.Time) (Secret, *Token) {
+// mint makes a token that no store knows yet, for a client who is the user that
+// who names, if it does.
+func (s *Sessions) mint(client string, who *Identity, created, expires time.Time) (Secret, *Token) {
 	secret := NewSecret()
 	return secret, &Token{
-		Hash: secret.Hash(), Client: client, User: user, Roles: slices.Clone(roles),
+		Hash: secret.Hash(), Client: client, User: who.User, Roles: slices.Clone(who.Roles), Realm: string(who.Realm),
 		Created: created, Expires: expires, LastSeen: created,
 	}
 }
@@ -270,5 +276,5 @@ func (s *Sessions) end(t *Token) time.Time {
 func (s *Sessions) live(t *Token, now time.Time) bool { return now.Before(s.end(t)) }
 
 func (s *Sessions) identity(t *Token) *Identity {
-	return &Identity{Client: t.Client, User: t.User, Roles: t.Roles, Expires: s.end(t), proven: t.Created}
+	return &Identity{Client: t.Client, User: t.User, Roles: t.Roles, Realm: wamp.URI(t.Realm), Expires: s.end(t), proven: t.Created}
 }

@@ -327,7 +327,7 @@ func TestSessionBindRefused(t *testing.T) {
 		b.do("POST", "")
 		own := auth.Secret(b.cookie.Value)
 		expired := ticket(t, "joe")
-		short, _, err := s.Issue(t.Context(), "joe", nil, time.Minute)
+		short, _, err := s.Issue(t.Context(), "", "joe", nil, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -374,7 +374,7 @@ func TestIssue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemStore()
 		s := newSessions(t, store)
-		secret, token, err := s.Issue(t.Context(), "joe", []string{"member"}, 10*time.Minute)
+		secret, token, err := s.Issue(t.Context(), "", "joe", []string{"member"}, 10*time.Minute)
 		if err != nil || token.User != "joe" || !token.Expires.Equal(time.Now().Add(10*time.Minute)) || token.Hash != secret.Hash() {
 			t.Fatalf("Issue = %+v, %v", token, err)
 		}
@@ -408,7 +408,7 @@ func TestIssue(t *testing.T) {
 			{"joe", nil, -1, 0, "ttl must be at least 1s, not -1ns"},
 			{"joe", nil, time.Millisecond, 0, "ttl must be at least 1s, not 1ms"},
 		} {
-			_, token, err := s.Issue(t.Context(), tt.user, tt.roles, tt.ttl)
+			_, token, err := s.Issue(t.Context(), "", tt.user, tt.roles, tt.ttl)
 			if !errorContains(err, tt.want) || err == nil && time.Until(token.Expires) != tt.left || err != nil && errors.Unwrap(err) != nil {
 				t.Errorf("Issue(%q, %q, %v) = %+v, %v; want %v left or error %q", tt.user, tt.roles, tt.ttl, token, err, tt.left, tt.want)
 			}
@@ -421,7 +421,7 @@ func TestIssue(t *testing.T) {
 func TestTokenForTokenIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSessions(t, newMemStore())
-		secret, _, err := s.Issue(t.Context(), "joe", nil, 0)
+		secret, _, err := s.Issue(t.Context(), "", "joe", nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -595,7 +595,7 @@ func TestSessionStoreFails(t *testing.T) {
 	if id, err := s.Identify(r); !errors.Is(err, store.fail) {
 		t.Errorf("Identify = %+v, %v; want the store's error", id, err)
 	}
-	if _, _, err := s.Issue(t.Context(), "joe", nil, 0); !errors.Is(err, store.fail) {
+	if _, _, err := s.Issue(t.Context(), "", "joe", nil, 0); !errors.Is(err, store.fail) {
 		t.Errorf("Issue: %v; want the store's error", err)
 	}
 	if _, err := s.Sweep(t.Context()); !errors.Is(err, store.fail) {

@@ -22,6 +22,7 @@ type Token struct {
 	Client string   // identity of the client; outlives every session
 	User   string   // who the web application says the client is; "" if nobody
 	Roles  []string // the user's roles; nil if there is no user
+	Realm  string   // where there is such a user with such roles; "": in every realm
 
 	Created  time.Time // when the client was first seen; bounds every renewal
 	Expires  time.Time // the token is worth nothing from this moment on

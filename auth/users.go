@@ -85,13 +85,15 @@ type scramSecret struct {
 	stored, server     [32]byte
 }
 
-// in returns the users that have a role in a realm, by role.
-func (u *Users) in(role func(c *UserConfig) (string, bool)) *roster {
+// in returns the users that have a role in the realm, by role.
+func (u *Users) in(realm wamp.URI, role func(c *UserConfig) (string, bool)) *roster {
 	r := &roster{members: make(map[string]*member), keys: make(map[[32]byte]*member)}
 	if u == nil {
 		return r
 	}
-	r.decoy = u.decoy
+	// Each realm has its own: who asks for the same name in two realms must not
+	// learn from equal answers that neither knows it.
+	r.decoy = (&roster{decoy: u.decoy}).secret("realm\x00"+string(realm), 32)
 	looks := make(map[string]bool)
 	for i := range u.configs {
 		c := &u.configs[i]

@@ -68,7 +68,7 @@ type Auth struct {
 func New(cfg RoleConfig, policy *Policy, sessions *Sessions, users *Users) *Auth {
 	a := &Auth{cfg: cfg, policy: policy, sessions: sessions, rosters: make(map[wamp.URI]*roster)}
 	for realm := range policy.realms {
-		a.rosters[realm] = users.in(func(c *UserConfig) (string, bool) {
+		a.rosters[realm] = users.in(realm, func(c *UserConfig) (string, bool) {
 			return a.namedRole(realm, &Identity{User: c.Name, Roles: c.Roles})
 		})
 	}
@@ -95,6 +95,7 @@ func (a *Auth) roster(realm wamp.URI) *roster {
 // made up for a name that nobody has, has a credential for it. A client that
 // lists none gets cookie if that fits, and else anonymous.
 func (a *Auth) Begin(_ context.Context, realm wamp.URI, hello Hello, id *Identity) (*Grant, *Challenge, error) {
+	id = id.in(realm)
 	methods := hello.AuthMethods
 	if len(methods) == 0 {
 		methods = []string{MethodCookie, MethodAnonymous}
@@ -192,6 +193,9 @@ func (a *Auth) ticket(realm wamp.URI, authid string) *Challenge {
 				return nil, &wamp.Error{
 					URI: wamp.URIAuthenticationFail, Text: "ticket not valid for the authid in HELLO",
 				}
+			}
+			if id.User != "" && id.in(realm) != id {
+				return nil, wamp.Errorf(wamp.URIAuthenticationFail, "ticket not valid in realm %s", realm)
 			}
 			role, err := a.ticketRole(realm, id)
 			if err != nil {

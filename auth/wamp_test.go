@@ -141,12 +141,12 @@ func TestTicket(t *testing.T) {
 		badDefault, _ := newAuth(t, store, func(cfg *auth.RoleConfig) { cfg.Default = "gone" })
 
 		expired := ticket(t, "joe", "member")
-		expiredToken, _, err := s.Issue(t.Context(), "joe", nil, time.Minute)
+		expiredToken, _, err := s.Issue(t.Context(), "", "joe", nil, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		issued, issuedToken, err := s.Issue(t.Context(), "joe", []string{"editor"}, time.Hour)
+		issued, issuedToken, err := s.Issue(t.Context(), "", "joe", []string{"editor"}, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}

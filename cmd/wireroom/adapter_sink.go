@@ -179,7 +179,10 @@ func (s *sink) Token(ctx context.Context, key ingest.Key, user string, roles []s
 		return "", time.Time{}, ingest.Errorf(ingest.Forbidden, "the key %s may not ask for a token with the roles %s",
 			key.Name, cmp.Or(strings.Join(roles, ", "), "(none)"))
 	}
-	secret, token, err := s.sessions.Issue(ctx, user, roles, ttl)
+	if _, err := s.hub(key); err != nil {
+		return "", time.Time{}, err
+	}
+	secret, token, err := s.sessions.Issue(ctx, key.Principal.(*auth.Key).Realm(), user, roles, ttl)
 	if err != nil {
 		return "", time.Time{}, tokenError(err)
 	}

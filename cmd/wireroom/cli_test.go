@@ -73,6 +73,8 @@ func TestCommandLine(t *testing.T) {
 		{"JWT", "", []string{"token", "jwt", "ada", "--config", good, "--role", "member"}, exitOK, "eyJ", "token for ada, roles: member"},
 		{"JWT without a key", "", []string{"token", "jwt", "ada", "--config", noJWT}, exitConfig, "", "the gateway accepts no JWT"},
 		{"JWT of another algorithm", "", []string{"token", "jwt", "ada", "--config", good, "--algorithm", "none"}, exitUsage, "", "--algorithm: expected one of"},
+		{"JWT for a realm that is not there", "", []string{"token", "jwt", "ada", "--config", good, "--realm", "none"}, exitUsage, "", `--realm: expected one of the realms ["realm1"], found "none"`},
+		{"JWT for a realm, where JWTs name none", "", []string{"token", "jwt", "ada", "--config", good, "--realm", "realm1"}, exitUsage, "", "there is no auth.jwt.realm_claim"},
 		{"JWT with a bad ttl", "", []string{"token", "jwt", "ada", "--config", good, "--ttl", "soon"}, exitUsage, "", "such as 10m, 24h or 7d"},
 		{"session token without a key", "", []string{"token", "session", "ada"}, exitUsage, "", "--key: an ingest key is needed"},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"compress/gzip"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -186,6 +187,52 @@ func TestStoreOfOneRealm(t *testing.T) {
 	}
 	if e := next(t, inShop); offset(e) != 4 {
 		t.Errorf("the log goes on at %d, want 4", offset(e))
+	}
+}
+
+// Tokens and JWTs of one realm are nobody's in another, by ticket, by cookie and
+// for the command line.
+func TestCredentialsOfARealm(t *testing.T) {
+	file := writeConfig(t, strings.Replace(realmsConfig, "tests}", "tests, realm_claim: realm}", 1))
+	p := startProgram(t, file)
+	whoIs := func(realm, ticket string) string {
+		f := wampFlags{url: p.ws(), realm: realm, serializer: "json", ticket: ticket, timeout: patience}
+		c, err := f.connect(t.Context())
+		if err != nil {
+			return err.Error()
+		}
+		defer func() { _ = c.Close() }()
+		details := c.RealmDetails()
+		return fmt.Sprint(details["authid"], " ", details["authrole"])
+	}
+	mint := func(args ...string) string {
+		code, out, errs := runCommand(t, "", append([]string{"token"}, args...)...)
+		if code != exitOK {
+			t.Fatalf("wireroom token %q: exit code %d, %s", args, code, errs)
+		}
+		return strings.TrimSpace(out)
+	}
+	for name, token := range map[string]string{
+		"a token of the first realm's key": mint("session", "ada", "--role", "member", "--key", testKey, "--xmlrpc", p.base+"/RPC2"),
+		"a JWT for the first realm":        mint("jwt", "ada", "--role", "member", "--config", file),
+	} {
+		if got := whoIs("shop.example", token); got != "ada member" {
+			t.Errorf("%s: in the shop it is %s", name, got)
+		}
+		if got := whoIs("school.example", token); !strings.Contains(got, "ticket not valid in realm school.example") {
+			t.Errorf("%s: in the school it is %s", name, got)
+		}
+	}
+	for name, token := range map[string]string{
+		"a token of the second realm's key": mint("session", "ada", "--role", "member", "--key", schoolKey, "--xmlrpc", p.base+"/RPC2"),
+		"a JWT for the second realm":        mint("jwt", "ada", "--role", "member", "--config", file, "--realm", "school.example"),
+	} {
+		if got := whoIs("school.example", token); got != "ada member" {
+			t.Errorf("%s: in the school it is %s", name, got)
+		}
+		if got := whoIs("shop.example", token); !strings.Contains(got, "ticket not valid in realm shop.example") {
+			t.Errorf("%s: in the shop it is %s", name, got)
+		}
 	}
 }
 

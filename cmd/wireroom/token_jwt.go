@@ -10,6 +10,7 @@ import (
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+	"github.com/wireroom/wireroom/router/wamp"
 )
 
 func newTokenJWT() *cobra.Command {
@@ -19,13 +20,14 @@ func newTokenJWT() *cobra.Command {
 		algorithm string
 		keyFile   string
 		roles     []string
+		realm     string
 		ttl       = durationFlag(time.Hour)
 	)
 	cmd := &cobra.Command{
 		Use:   "jwt USER",
 		Short: "Make a JWT that the configured gateway accepts",
-		Long: `Make a JWT that the configured gateway accepts: with the issuer, audience and
-role claim of its auth.jwt, signed with its secret, or with the private key in
+		Long: `Make a JWT that the configured gateway accepts: with the issuer, audience,
+role claim and realm claim of its auth.jwt, signed with its secret, or with the private key in
 --key-file for RS256, ES256 and EdDSA.`,
 		Example: `  wireroom token jwt ada --role member --ttl 8h
   WIREROOM_TICKET=$(wireroom token jwt ada --role member) wireroom subscribe order.created`,
@@ -58,13 +60,19 @@ role claim of its auth.jwt, signed with its secret, or with the private key in
 				}
 				key = auth.Secret(pem)
 			}
+			of, err := realmOfJWT(cfg, realm)
+			if err != nil {
+				return err
+			}
 			token, err := auth.MintJWT(algorithm, key, auth.Claims{
-				Subject:   argv[0],
-				Roles:     roles,
-				RoleClaim: cfg.JWT.RoleClaim,
-				Issuer:    cfg.JWT.Issuer,
-				Audience:  cfg.JWT.Audience,
-				Expires:   time.Now().Add(time.Duration(ttl)),
+				Subject:    argv[0],
+				Roles:      roles,
+				RoleClaim:  cfg.JWT.RoleClaim,
+				Realm:      of,
+				RealmClaim: cfg.JWT.RealmClaim,
+				Issuer:     cfg.JWT.Issuer,
+				Audience:   cfg.JWT.Audience,
+				Expires:    time.Now().Add(time.Duration(ttl)),
 			})
 			if err != nil {
 				return fmt.Errorf("make the JWT: %w", err)
@@ -78,6 +86,25 @@ role claim of its auth.jwt, signed with its secret, or with the private key in
 	flags.StringVar(&algorithm, "algorithm", "", "HS256, RS256, ES256 or EdDSA; the first configured one if not given")
 	flags.StringVar(&keyFile, "key-file", "", "`file` with the private key in PEM")
 	flags.StringSliceVar(&roles, "role", nil, "`role` of the user; more than once, or a,b")
+	flags.StringVar(&realm, "realm", "", "`realm` in which the token counts, where auth.jwt.realm_claim asks for one; the first configured one if not given")
 	flags.Var(&ttl, "ttl", "how long the token is good for")
 	return cmd
+}
+
+// realmOfJWT returns the realm that a JWT must name to count in the realm of
+// that name, or if name is empty, in the first; "" if JWTs name none.
+func realmOfJWT(cfg *config.Config, name string) (wamp.URI, error) {
+	realm := &cfg.Realms[0]
+	if name != "" {
+		realm = cfg.Realm(wamp.URI(name))
+	}
+	switch {
+	case realm == nil:
+		return "", usageErrorf("--realm: expected one of the realms %q, found %q", realmNames(cfg), name)
+	case cfg.JWT.RealmClaim != "":
+		return realm.Name, nil
+	case name != "":
+		return "", usageErrorf("--realm: expected none, as there is no auth.jwt.realm_claim and a JWT counts in every realm, found %q", name)
+	}
+	return "", nil
 }

@@ -157,7 +157,8 @@ const yearOne = 62135596800
 // appendToken appends the encoding of a token, without its hash: the times
 // Created, Expires and LastSeen, each in seconds since the year 1 (varint) and
 // nanoseconds (uvarint), then Client, User and the roles, each with its length
-// before it (uvarint), the roles with their number first.
+// before it (uvarint), the roles with their number first. The realm follows only
+// if the token has one; in files of before there were several realms none has.
 func appendToken(b []byte, t *auth.Token) []byte {
 	for _, at := range []time.Time{t.Created, t.Expires, t.LastSeen} {
 		b = binary.AppendVarint(b, at.Unix()+yearOne)
@@ -168,6 +169,9 @@ func appendToken(b []byte, t *auth.Token) []byte {
 	b = binary.AppendUvarint(b, uint64(len(t.Roles)))
 	for _, role := range t.Roles {
 		b = appendText(b, role)
+	}
+	if t.Realm != "" {
+		b = appendText(b, t.Realm)
 	}
 	return b
 }
@@ -184,6 +188,11 @@ func parseToken(hash [32]byte, b []byte) (*auth.Token, error) {
 	t.Client, t.User = d.text(), d.text()
 	for range d.count() {
 		t.Roles = append(t.Roles, d.text())
+	}
+	if len(d.rest) > 0 {
+		if t.Realm = d.text(); t.Realm == "" {
+			d.fail()
+		}
 	}
 	if d.failed || len(d.rest) > 0 {
 		return nil, errDamaged

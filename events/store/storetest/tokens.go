@@ -61,6 +61,7 @@ func token(n int, ttl time.Duration) *auth.Token {
 		Client:   fmt.Sprint("client-", n),
 		User:     "Ada Lovelace é",
 		Roles:    []string{"member", "admin"},
+		Realm:    "com.example.realm",
 		Created:  start.Add(123456789),
 		Expires:  start.Add(ttl),
 		LastSeen: start.Add(time.Minute),
@@ -122,7 +123,7 @@ func tokenAbsent(t *testing.T, s *tokenSuite) {
 
 func tokenReplaced(_ *testing.T, s *tokenSuite) {
 	first, second := token(1, time.Hour), token(1, 2*time.Hour)
-	second.User, second.Roles = "", nil
+	second.User, second.Roles, second.Realm = "", nil, ""
 	s.put(first)
 	s.put(second)
 	s.want(second)

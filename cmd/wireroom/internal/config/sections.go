@@ -98,6 +98,7 @@ func (c *Config) readJWT(o *object) {
 		o.string("issuer", &jwt.Issuer)
 		o.string("audience", &jwt.Audience)
 		o.string("role_claim", &jwt.RoleClaim)
+		o.string("realm_claim", &jwt.RealmClaim)
 		o.anyDuration("leeway", &jwt.Leeway)
 		o.boolean("allow_no_expiry", &jwt.AllowNoExpiry)
 		o.validate(jwt.Validate)
