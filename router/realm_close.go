@@ -77,9 +77,11 @@ func (r *Realm) close() {
 		s.End(r.errClosed())
 	}
 	ws := getWorkspace()
-	for _, s := range members {
+	for _, s := range members { // before any callee goes
 		s.cancelCalls(ws, wamp.Errorf(wamp.URICanceled, "the realm %s is being closed", r.name))
 		ws.handOver(&r.router.flushers)
+	}
+	for _, s := range members {
 		s.End(wamp.Errorf(wamp.URICloseRealm, "the realm %s is being closed", r.name))
 	}
 	putWorkspace(ws)
