@@ -31,6 +31,7 @@ type stack struct {
 	t     testing.TB
 	rt    *testRouter
 	srv   *transport.Server
+	lp    *transport.LongPoll
 	conns chan net.Conn // to Accept; never closed
 	done  chan struct{} // closed by Close
 	once  sync.Once
@@ -48,7 +49,13 @@ func newStack(t testing.TB, change func(*router.Config), over func(*transport.Co
 	s := &stack{t: t, rt: newRouter(t, change), conns: make(chan net.Conn), done: make(chan struct{})}
 	log := slog.New(slog.DiscardHandler)
 	s.srv = transport.NewServer(s.rt.rt, cfg, log)
-	hs := &http.Server{Handler: s.srv, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	polls := transport.DefaultLongPollConfig()
+	polls.Away = router.DefaultConfig().WriteTimeout // a client that fetches nothing is a peer that reads nothing
+	s.lp = transport.NewLongPoll(s.rt.rt, polls, log)
+	mux := http.NewServeMux()
+	mux.Handle("/ws", s.srv)
+	mux.Handle("/lp/", http.StripPrefix("/lp", s.lp))
+	hs := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = hs.Serve(s) })
 	t.Cleanup(func() {
@@ -57,6 +64,9 @@ func newStack(t testing.TB, change func(*router.Config), over func(*transport.Co
 		defer cancel()
 		if err := s.srv.Shutdown(ctx); err != nil {
 			t.Errorf("Server.Shutdown: %v", err)
+		}
+		if err := s.lp.Shutdown(ctx); err != nil {
+			t.Errorf("LongPoll.Shutdown: %v", err)
 		}
 		wg.Wait()
 	})

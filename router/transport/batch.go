@@ -45,6 +45,14 @@ func subprotocolOf(name string) (s wamp.Serializer, batched, ok bool) {
 	return s, batched, ok
 }
 
+// appendToBatch appends one more message to a batch.
+func appendToBatch(batch, msg []byte, s wamp.Serializer) []byte {
+	if !s.Binary() {
+		return append(append(batch, msg...), batchEnd)
+	}
+	return append(binary.BigEndian.AppendUint32(batch, uint32(len(msg))), msg...)
+}
+
 // firstOfBatch takes the first message out of a batch.
 func firstOfBatch(batch []byte, data opcode) (msg, rest []byte, bad *violation) {
 	switch {

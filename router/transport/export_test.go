@@ -196,3 +196,8 @@ func Unbatch(batch []byte, binary bool) (msgs []string, ok bool) {
 // WebSocketDeflate returns the framing of a server that compresses messages of
 // at least so many bytes.
 func WebSocketDeflate(least int) *router.Framing { return deflateFraming(least, new(deflated)) }
+
+// NewTestLongPoll returns a handler with sessions of the test's own.
+func NewTestLongPoll(attach func(router.Link, router.Peer) Session, cfg LongPollConfig, log *slog.Logger) *LongPoll {
+	return newLongPoll(attach, door{identify: cfg.Identify, log: log}, cfg, log)
+}
