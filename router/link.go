@@ -16,12 +16,13 @@ type Link interface {
 	// TryWrite writes as many bytes of bufs, in order, as the peer takes
 	// without waiting, and returns how many. n less than the total with a
 	// nil error means that the rest must wait. A link that cannot write
-	// without waiting returns 0, nil. bufs and the bytes are not changed,
-	// and not kept.
+	// without waiting returns 0, nil. Each of bufs is one framed message, or
+	// the rest of one that it took in part. bufs is not changed, and not
+	// kept; the bytes, which nobody changes any more, may be.
 	TryWrite(bufs [][]byte) (n int, err error)
 
 	// Write writes all of bufs, waiting until the deadline. It may change
-	// the slice headers in bufs, never the bytes, and keeps neither.
+	// the slice headers in bufs, never the bytes, and does not keep bufs.
 	Write(bufs [][]byte, deadline time.Time) error
 
 	// CloseFrame returns the framed bytes that end the connection in the

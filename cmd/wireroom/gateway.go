@@ -43,6 +43,7 @@ type gateway struct {
 	realms    realms
 	router    *router.Router
 	transport *transport.Server
+	longpoll  *transport.LongPoll
 	health    *health
 	http      *http.Server
 }
@@ -111,11 +112,13 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	transportConfig.Origins = []string{"*"} // identify looks at them
 	transportConfig.Identify = identify(g.sessions)
 	g.transport = transport.NewServer(g.router, transportConfig, log.With("part", "websocket"))
+	g.longpoll = newLongPoll(g.router, cfg, g.sessions, log.With("part", "longpoll"))
 	g.sink = &sink{realms: &g.realms, keys: keys, sessions: g.sessions}
 	g.health = &health{store: g.store}
 	rpc, api := ingestConfigs(cfg.Ingest)
 	s := &site{
 		ws:      g.transport,
+		lp:      g.sessions.Guard(pollCORS, http.StripPrefix("/lp", g.longpoll)),
 		xmlrpc:  xmlrpc.New(g.sink, g.sink, log.With("part", "xmlrpc"), rpc),
 		events:  httpapi.New(g.sink, g.sink, log.With("part", "httpapi"), api),
 		session: g.sessions,
@@ -131,7 +134,8 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		ReadHeaderTimeout: cfg.Transport.UpgradeTimeout,
 		ReadTimeout:       cfg.Transport.UpgradeTimeout + cfg.Ingest.Timeout, // bodies that nobody asked for are read, too
 		// Whatever a handler waits for has a limit of its own; this is for
-		// peers that do not read the answer. A WebSocket is none of it.
+		// peers that do not read the answer. A WebSocket is none of it, and
+		// long polls set their own.
 		WriteTimeout:   cfg.Ingest.Timeout + cfg.Router.WriteTimeout + time.Minute,
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 32 << 10,
@@ -235,7 +239,7 @@ func (g *gateway) shutdown(ctx context.Context) error {
 	var httpErr error
 	requests.Go(func() { httpErr = g.http.Shutdown(ctx) })
 	routerErr := g.router.Shutdown(ctx)
-	wireErr := g.transport.Shutdown(ctx)
+	wireErr := errors.Join(g.transport.Shutdown(ctx), g.longpoll.Shutdown(ctx))
 	requests.Wait()
 
 	err := errors.Join(httpErr, routerErr, wireErr)

@@ -8,6 +8,7 @@ import (
 // A site is what the HTTP listener serves.
 type site struct {
 	ws      http.Handler // WAMP over WebSocket
+	lp      http.Handler // WAMP by HTTP requests
 	xmlrpc  http.Handler
 	events  http.Handler
 	session http.Handler
@@ -21,6 +22,7 @@ type site struct {
 func (s *site) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/ws", s.ws)
+	mux.Handle("/lp/", s.lp)
 	mux.Handle("/RPC2", s.xmlrpc)
 	mux.Handle("/events", s.events)
 	mux.Handle("/session", s.session)

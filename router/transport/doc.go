@@ -1,8 +1,9 @@
 // Package transport carries WAMP over WebSocket (RFC 6455) and over RawSocket
 // (WAMP, "RawSocket Transport"): the upgrade or greeting, the frames, the
-// closing handshake and the pings. It knows no WAMP message and
-// takes no routing decision; it hands whole messages to a session of package
-// router and writes the bytes that the session queues.
+// closing handshake and the pings; and, for whom neither gets through, over
+// plain HTTP requests (WAMP, "HTTP Longpoll Transport"). It knows no WAMP
+// message and takes no routing decision; it hands whole messages to a session
+// of package router and writes the bytes that the session queues.
 //
 // # Goroutines
 //
@@ -23,6 +24,11 @@
 // connection until its first bytes have come, the PROXY header and the TLS
 // handshake before them; so does
 // [Server.ServeRawSocket], whose accepting goroutine is the caller's.
+//
+// A [LongPoll] works in the goroutines of the HTTP server. Whoever sends is the
+// reader of the session, one request at a time; what the session writes waits in
+// a mailbox for a request that fetches it. When a client ends, a goroutine
+// detaches its session.
 //
 // A [Server] has one more goroutine, the sweeper, which looks at all
 // connections in turn, pings those that were silent and ends those that did

@@ -52,7 +52,8 @@ type Config struct {
 	Ingest    Ingest
 	Bridge    *Bridge // nil: none
 	Router    router.Config
-	Transport transport.Config // without Origins and Identify
+	Transport transport.Config         // without Origins and Identify
+	LongPoll  transport.LongPollConfig // without what others decide, and Identify
 
 	Shutdown time.Duration // for everything to come to an end
 }

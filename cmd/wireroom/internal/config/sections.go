@@ -27,6 +27,7 @@ func Default() *Config {
 		Realms:    []Realm{defaultRealm("realm1", "")},
 		Router:    router.DefaultConfig(),
 		Transport: transport.DefaultConfig(),
+		LongPoll:  transport.DefaultLongPollConfig(),
 		Ingest:    Ingest{MaxBody: 1 << 20, MaxDepth: 64, MaxEvents: 1000, Timeout: 30 * time.Second},
 		Shutdown:  10 * time.Second,
 	}
@@ -51,6 +52,7 @@ func (c *Config) read(o *object) {
 	c.readBridge(o)
 	o.sub("admission", c.readAdmission)
 	o.sub("compression", c.readCompression)
+	o.sub("longpoll", c.readLongPoll)
 	o.sub("timeouts", c.readTimeouts)
 	c.readOrigins(o)
 	o.unless("realms", func() { here.read(o, c.Router.Limits) }) // after what roles inherit
@@ -126,6 +128,14 @@ func (c *Config) readIngest(o *object) {
 	o.integer("max_depth", &c.Ingest.MaxDepth, 4, events.MaxDepth)
 	o.integer("max_events", &c.Ingest.MaxEvents, 1, 100_000)
 	o.duration("timeout", &c.Ingest.Timeout, 10*time.Millisecond, maxTimeout)
+}
+
+func (c *Config) readLongPoll(o *object) {
+	lp := &c.LongPoll
+	o.integer("clients", &lp.MaxOpen, 1, 1_000_000)
+	o.duration("wait", &lp.Wait, 10*time.Millisecond, maxTimeout)
+	o.duration("away", &lp.Away, 10*time.Millisecond, maxTimeout)
+	o.duration("keep_alive", &lp.KeepAlive, 10*time.Millisecond, maxTimeout)
 }
 
 func (c *Config) readTimeouts(o *object) {
