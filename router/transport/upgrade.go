@@ -135,7 +135,7 @@ func (s *Server) peerOf(r *http.Request, t terms) router.Peer {
 		Framing:    WebSocket,
 		Transport:  "websocket",
 		RemoteAddr: r.RemoteAddr,
-		Secure:     r.URL.Scheme == "https" || r.URL.Scheme == "" && r.TLS != nil,
+		Secure:     isSecure(r),
 		Identity:   t.identity,
 		ChannelID:  channelOf(r.TLS),
 	}
@@ -146,6 +146,11 @@ func (s *Server) peerOf(r *http.Request, t terms) router.Peer {
 		peer.Framing = s.deflate
 	}
 	return peer
+}
+
+// isSecure reports whether r came encrypted, as far as is known.
+func isSecure(r *http.Request) bool {
+	return r.URL.Scheme == "https" || r.URL.Scheme == "" && r.TLS != nil
 }
 
 // writeFirst writes b on a connection that nothing was written on yet, which
