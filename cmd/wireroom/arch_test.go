@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 // testsMayImport is what the tests of a package may import besides: the suites
 // that check an implementation, and the interfaces that they promise to meet.
 var testsMayImport = map[string][]string{
+	"cmd/wireroom":          {"events/store/storetest"}, // for the logs of a realm
 	"events":                {"events/store/embedded"},
 	"events/store/embedded": {"events/store/storetest"},
 	"ingest/httpapi":        {"ingest/ingesttest"},

@@ -41,7 +41,7 @@ type file struct {
 
 // A Page is what the page has to know of its gateway.
 type Page struct {
-	Realm string // to join
+	Realm string // to join, unless the page is asked for with ?realm=NAME
 
 	// Key is the ingest key that the lines to paste show. Everybody who can
 	// load the page sees it, so that only a demonstration gives one; empty:

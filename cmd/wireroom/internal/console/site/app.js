@@ -11,7 +11,10 @@ import { Client } from "./wamp.js";
 const REPLAYED_AT_FIRST = 20; // events of each retained class
 const ALIVE_TIMEOUT = 5000; // milliseconds for an answer when the page wakes up
 
-const realm = document.querySelector('meta[name="wireroom-realm"]').content;
+// The gateway's first realm, or the one that the page's address names: ?realm=NAME.
+// The page has no list of them, which is not everybody's business.
+const realm = new URLSearchParams(location.search).get("realm") || document.querySelector('meta[name="wireroom-realm"]').content;
+byId("realm").textContent = realm;
 const socketURL = new URL("ws", document.baseURI).href.replace(/^http/, "ws");
 
 const subscriptions = new Map(); // class name -> subscription
