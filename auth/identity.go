@@ -21,6 +21,8 @@ type Identity struct {
 	Realm   wamp.URI  // the only one in which the user and the roles mean anything; "": every one
 	Expires time.Time // the identity is worth nothing from then on; zero if it never ends
 
+	certificate *certificate // nil if there is none
+
 	proven time.Time // when the credential was given, which bounds what is made from it
 }
 
@@ -34,13 +36,16 @@ func (id *Identity) Live(now time.Time) bool {
 
 // in returns what the identity is worth in a realm. A user of another realm is
 // nobody there: names and roles of different realms have nothing to do with
-// each other. What stays is the client.
+// each other. What stays is the client, and its certificate.
 func (id *Identity) in(realm wamp.URI) *Identity {
 	if id == nil || id.Realm == "" || id.Realm == realm {
 		return id
 	}
-	return &Identity{Client: id.Client, Expires: id.Expires, proven: id.proven}
+	return &Identity{Client: id.Client, Expires: id.Expires, certificate: id.certificate, proven: id.proven}
 }
+
+// certified reports whether a certificate came along that TLS has verified.
+func (id *Identity) certified() bool { return id != nil && id.certificate != nil }
 
 // authID returns the name that the identity goes by in WAMP.
 func (id *Identity) authID() string {

@@ -38,8 +38,9 @@ func NewSessions(cfg SessionConfig, store TokenStore, jwt *Verifier, origins *Or
 }
 
 // Identify says who makes the request, by its cookie: the identity of the
-// first live token, or an anonymous one. A cookie that comes along with a page
-// of a foreign origin is not looked at. The error is a failure of the store.
+// first live token, or an anonymous one; and by the certificate that the client
+// has shown, if TLS has verified it. The cookie and the certificate that a
+// browser sends along with a page of a foreign origin are not looked at. The error is a failure of the store.
 func (s *Sessions) Identify(r *http.Request) (*Identity, error) {
 	if !s.origins.trusts(r, s.cfg.Secure) {
 		return &Identity{}, nil
@@ -48,10 +49,12 @@ func (s *Sessions) Identify(r *http.Request) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t == nil {
-		return &Identity{}, nil
+	id := &Identity{}
+	if t != nil {
+		id = s.identity(t)
 	}
-	return s.identity(t), nil
+	id.certificate = certificateOf(r.TLS)
+	return id, nil
 }
 
 // Allows reports whether the page that made the request, if it was one, may

@@ -23,6 +23,11 @@ type UserConfig struct {
 	CRA        *CRAConfig   `yaml:"cra"`        // for wampcra; may be nil
 	SCRAM      *SCRAMConfig `yaml:"scram"`      // for wamp-scram; may be nil
 	Cryptosign []string     `yaml:"cryptosign"` // Ed25519 public keys in hex
+
+	// TLS names certificates of the user's, which TLS must have verified:
+	// "sha256:" and the hash of the certificate in hex, or a name in it,
+	// "cn:", "dns:", "email:" or "uri:".
+	TLS []string `yaml:"tls"`
 }
 
 // A CRAConfig is a credential for WAMP-CRA.
@@ -97,8 +102,16 @@ func (c UserConfig) Validate(report func(field string, err error)) {
 			report(fmt.Sprintf("cryptosign[%d]", i), fmt.Errorf("expected an Ed25519 public key as 64 hexadecimal digits, found %d bytes of something else", len(text)))
 		}
 	}
-	if c.TicketSHA256 == "" && c.CRA == nil && c.SCRAM == nil && len(c.Cryptosign) == 0 {
-		report("", errors.New("expected one of ticket_sha256, cra, scram, cryptosign, found none: the user can't join"))
+	if len(c.TLS) > maxUserKeys {
+		report("tls", fmt.Errorf("expected at most %d certificates, found %d", maxUserKeys, len(c.TLS)))
+	}
+	for i, text := range c.TLS {
+		if _, err := certificateName(text); err != nil {
+			report(fmt.Sprintf("tls[%d]", i), err)
+		}
+	}
+	if c.TicketSHA256 == "" && c.CRA == nil && c.SCRAM == nil && len(c.Cryptosign) == 0 && len(c.TLS) == 0 {
+		report("", errors.New("expected one of ticket_sha256, cra, scram, cryptosign, tls, found none: the user can't join"))
 	}
 }
 
@@ -164,10 +177,10 @@ func (c SCRAMConfig) Validate(report func(field string, err error)) {
 // UsersConfig are the users of a configuration.
 type UsersConfig []UserConfig
 
-// Validate reports each bad field, as "joe.cra.secret", and names and public
-// keys that two users share.
+// Validate reports each bad field, as "joe.cra.secret", and names, public
+// keys and certificates that two users share.
 func (c UsersConfig) Validate(report func(field string, err error)) {
-	names, keys := make(map[string]bool, len(c)), make(map[[32]byte]string)
+	names, keys, certificates := make(map[string]bool, len(c)), make(map[[32]byte]string), make(map[string]string)
 	for _, user := range c {
 		user.Validate(func(field string, err error) {
 			if field != "" {
@@ -188,6 +201,16 @@ func (c UsersConfig) Validate(report func(field string, err error)) {
 				report(fmt.Sprintf("%s.cryptosign[%d]", user.Name, i), fmt.Errorf("expected a key of the user's own, found one of %s", other))
 			}
 			keys[key] = user.Name
+		}
+		for i, text := range user.TLS {
+			name, err := certificateName(text)
+			if err != nil {
+				continue
+			}
+			if other, taken := certificates[name]; taken {
+				report(fmt.Sprintf("%s.tls[%d]", user.Name, i), fmt.Errorf("expected a certificate of the user's own, found one of %s", other))
+			}
+			certificates[name] = user.Name
 		}
 	}
 }

@@ -42,6 +42,8 @@ type roster struct {
 	members map[string]*member
 	keys    map[[32]byte]*member // by public key
 
+	certificates map[string]*member // by what a certificate has for names
+
 	// models are members that differ in what a stranger sees of them: which
 	// credentials they have, of which kind and cost, and their role. What is
 	// made up for an unknown name is like one of them.
@@ -87,7 +89,7 @@ type scramSecret struct {
 
 // in returns the users that have a role in the realm, by role.
 func (u *Users) in(realm wamp.URI, role func(c *UserConfig) (string, bool)) *roster {
-	r := &roster{members: make(map[string]*member), keys: make(map[[32]byte]*member)}
+	r := &roster{members: make(map[string]*member), keys: make(map[[32]byte]*member), certificates: make(map[string]*member)}
 	if u == nil {
 		return r
 	}
@@ -106,6 +108,10 @@ func (u *Users) in(realm wamp.URI, role func(c *UserConfig) (string, bool)) *ros
 		for _, text := range c.Cryptosign {
 			key, _ := publicKey(text) // checked by NewUsers
 			r.keys[key] = m
+		}
+		for _, text := range c.TLS {
+			name, _ := certificateName(text) // checked by NewUsers
+			r.certificates[name] = m
 		}
 		r.cra = r.cra || m.cra != nil
 		r.scram = r.scram || m.scram != nil

@@ -18,6 +18,7 @@ const (
 	MethodCRA        = "wampcra"    // a user's secret or password, by challenge and response
 	MethodSCRAM      = "wamp-scram" // a user's password, which neither side shows the other
 	MethodCryptosign = "cryptosign" // a user's Ed25519 key
+	MethodTLS        = "tls"        // a user's certificate, which TLS has verified
 )
 
 // providerStatic is the authprovider of users that the configuration names.
@@ -91,7 +92,8 @@ func (a *Auth) roster(realm wamp.URI) *roster {
 //
 // Of the methods that the client lists, in its order, the first that is
 // offered here and fits is taken: a cookie fits if it came along and is still
-// good, whatever comes first otherwise; a user's method if the user, or what is
+// good, whatever comes first otherwise; tls if a certificate came along that
+// was verified, whoever's it is; another method of users if the user, or what is
 // made up for a name that nobody has, has a credential for it. A client that
 // lists none gets cookie if that fits, and else anonymous.
 func (a *Auth) Begin(_ context.Context, realm wamp.URI, hello Hello, id *Identity) (*Grant, *Challenge, error) {
@@ -111,6 +113,11 @@ func (a *Auth) Begin(_ context.Context, realm wamp.URI, hello Hello, id *Identit
 		case MethodCRA, MethodSCRAM, MethodCryptosign:
 			if c, err := a.challengeUser(a.roster(realm), method, &hello); c != nil || err != nil {
 				return nil, c, err
+			}
+		case MethodTLS:
+			if r := a.roster(realm); id.certified() && len(r.certificates) > 0 {
+				g, err := r.certified(id.certificate, hello.AuthID)
+				return g, nil, err
 			}
 		case MethodCookie:
 			if !id.Live(time.Now()) {
@@ -160,7 +167,7 @@ func (a *Auth) noMethod(realm wamp.URI, asked []string, id *Identity) error {
 	for _, m := range []struct {
 		method string
 		usable bool
-	}{{MethodCRA, r.cra}, {MethodSCRAM, r.scram}, {MethodCryptosign, len(r.keys) > 0}} {
+	}{{MethodCRA, r.cra}, {MethodSCRAM, r.scram}, {MethodCryptosign, len(r.keys) > 0}, {MethodTLS, len(r.certificates) > 0}} {
 		if m.usable {
 			offered = append(offered, m.method)
 		}
@@ -172,6 +179,9 @@ func (a *Auth) noMethod(realm wamp.URI, asked []string, id *Identity) error {
 		} else {
 			text += "; no valid session cookie came with the connection"
 		}
+	}
+	if slices.Contains(asked, MethodTLS) && !id.certified() {
+		text += "; no certificate that is verified came with the connection"
 	}
 	return &wamp.Error{URI: wamp.URINoAuthMethod, Text: text}
 }

@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 
 	"cmd/wireroom":                  {"*"},
 	"cmd/wireroom/internal/bench":   {"*"},
+	"cmd/wireroom/internal/certs":   {},
 	"cmd/wireroom/internal/config":  {"*"},
 	"cmd/wireroom/internal/console": {"*"},
 	"cmd/wireroom/internal/interop": {"*"},

@@ -2,17 +2,21 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/certs"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/console"
 	"github.com/wireroom/wireroom/events"
@@ -32,6 +36,7 @@ type gateway struct {
 	// Fixed at construction.
 	cfg       *config.Config
 	log       *slog.Logger
+	certs     *certs.Keeper // nil without TLS
 	listener  net.Listener
 	raw       []net.Listener // for RawSocket alone
 	store     *embedded.Store
@@ -61,11 +66,14 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		}
 	}()
 
-	if g.listener, err = listen(ctx, cfg.Listen); err != nil {
+	if g.certs, err = keepCertificates(cfg.Listen, log); err != nil {
+		return nil, err
+	}
+	if g.listener, err = listen(ctx, cfg.Listen, g.certs); err != nil {
 		return nil, err
 	}
 	undo = append(undo, func() { _ = g.listener.Close() })
-	if g.raw, err = listenRaw(ctx, cfg.Listen); err != nil {
+	if g.raw, err = listenRaw(ctx, cfg.Listen, g.certs); err != nil {
 		return nil, err
 	}
 	undo = append(undo, func() { closeAll(g.raw) })
@@ -111,6 +119,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	transportConfig := cfg.Transport
 	transportConfig.Origins = []string{"*"} // identify looks at them
 	transportConfig.Identify = identify(g.sessions)
+	transportConfig.IdentifyTLS = func(state *tls.ConnectionState) any { return auth.IdentifyTLS(state) }
 	g.transport = transport.NewServer(g.router, transportConfig, log.With("part", "websocket"))
 	g.longpoll = newLongPoll(g.router, cfg, g.sessions, log.With("part", "longpoll"))
 	g.sink = &sink{realms: &g.realms, keys: keys, sessions: g.sessions}
@@ -197,6 +206,9 @@ func (g *gateway) run(ctx context.Context) error {
 	if g.verifier != nil {
 		owned.Go(func() { g.verifier.Run(chores, g.log.With("part", "jwt")) })
 	}
+	if g.certs != nil {
+		owned.Go(func() { g.keepCertificates(chores) })
+	}
 
 	failed := make(chan error, 1+len(g.raw))
 	owned.Go(func() {
@@ -265,6 +277,15 @@ func (g *gateway) close() error {
 	}
 	g.log.Info("stopped")
 	return nil
+}
+
+// keepCertificates has the certificates read again when their files change, and
+// at once on SIGHUP.
+func (g *gateway) keepCertificates(ctx context.Context) {
+	now := make(chan os.Signal, 1)
+	signal.Notify(now, syscall.SIGHUP)
+	defer signal.Stop(now)
+	g.certs.Run(ctx, now)
 }
 
 // sweepTokens removes expired client tokens now and then.

@@ -4,15 +4,17 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/certs"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
 	"github.com/wireroom/wireroom/router/transport"
 )
 
 // listen binds the address of the HTTP listener.
-func listen(ctx context.Context, l config.Listen) (net.Listener, error) {
-	ln, err := listenTCP(ctx, l.HTTP, l.TLS, "http/1.1") // without HTTP/2, which has no use here: WebSocket needs 1.1
+func listen(ctx context.Context, l config.Listen, keeper *certs.Keeper) (net.Listener, error) {
+	ln, err := listenTCP(ctx, l.HTTP, keeper, "http/1.1") // without HTTP/2, which has no use here: WebSocket needs 1.1
 	if err != nil {
 		return nil, fmt.Errorf("listen.http: %w", err)
 	}
@@ -20,7 +22,7 @@ func listen(ctx context.Context, l config.Listen) (net.Listener, error) {
 }
 
 // listenRaw binds the addresses of the listeners for RawSocket.
-func listenRaw(ctx context.Context, l config.Listen) (all []net.Listener, err error) {
+func listenRaw(ctx context.Context, l config.Listen, keeper *certs.Keeper) (all []net.Listener, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(all)
@@ -32,7 +34,7 @@ func listenRaw(ctx context.Context, l config.Listen) (all []net.Listener, err er
 		if a.Network == "unix" {
 			ln, err = transport.ListenUnix(ctx, a.Name, l.SocketMode)
 		} else {
-			ln, err = listenTCP(ctx, a.Name, l.TLS)
+			ln, err = listenTCP(ctx, a.Name, keeper)
 		}
 		if err != nil {
 			return all, fmt.Errorf("listen.rawsocket: %w", err)
@@ -48,24 +50,25 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
-// listenTCP binds an address, for TLS if there is a certificate, with the
+// listenTCP binds an address, for TLS if there are certificates, with the
 // protocols that it offers by name.
-func listenTCP(ctx context.Context, addr string, cert *config.TLS, protocols ...string) (net.Listener, error) {
+func listenTCP(ctx context.Context, addr string, keeper *certs.Keeper, protocols ...string) (net.Listener, error) {
 	ln, err := transport.Listen(ctx, addr)
-	if err != nil || cert == nil {
+	if err != nil || keeper == nil {
 		return ln, err
 	}
-	pair, err := cert.Certificate()
+	return tls.NewListener(transport.NewListener(ln), keeper.TLS(protocols...)), nil
+}
+
+// keepCertificates returns the keeper of the certificates, or nil if there is
+// no TLS.
+func keepCertificates(l config.Listen, log *slog.Logger) (*certs.Keeper, error) {
+	if l.TLS == nil {
+		return nil, nil
+	}
+	k, err := certs.New(*l.TLS, log.With("part", "tls"))
 	if err != nil {
-		_ = ln.Close()
 		return nil, fmt.Errorf("listen.tls: %w", err)
 	}
-	return tls.NewListener(transport.NewListener(ln), &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{pair},
-		NextProtos:   protocols,
-		// The wires gather what they write; smaller records would only be
-		// more system calls.
-		DynamicRecordSizingDisabled: true,
-	}), nil
+	return k, nil
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -75,6 +76,10 @@ type Config struct {
 	// and its text if it is or wraps a [wamp.Error], with 500 otherwise.
 	// It is called concurrently.
 	Identify func(r *http.Request) (identity any, err error)
+
+	// IdentifyTLS, if not nil, finds out who opened a RawSocket over TLS, for
+	// [router.Peer.Identity], by what TLS knows. It is called concurrently.
+	IdentifyTLS func(state *tls.ConnectionState) (identity any)
 }
 
 // DefaultConfig returns the defaults.

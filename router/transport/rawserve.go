@@ -22,8 +22,8 @@ const acceptPause = 100 * time.Millisecond
 // thriftily as plain sockets if it runs over a [NewListener].
 //
 // A connection that has not greeted [Config.UpgradeTimeout] after it was
-// accepted is closed, TLS handshake included. Peers have no identity: they must
-// authenticate within WAMP, or stay anonymous.
+// accepted is closed, PROXY header and TLS handshake included. Peers without
+// TLS have no identity: they must authenticate within WAMP, or stay anonymous.
 func (s *Server) ServeRawSocket(ln net.Listener) error {
 	l := &rawListener{srv: s, ln: ln, done: make(chan struct{}), waiting: make(map[net.Conn]struct{})}
 	s.mu.Lock()
@@ -231,6 +231,10 @@ func (a *rawArrival) work() {
 		a.fail(errors.New("the server is shutting down"))
 		return
 	}
+	var identity any
+	if a.state != nil && s.cfg.IdentifyTLS != nil {
+		identity = s.cfg.IdentifyTLS(a.state)
+	}
 	c.begin(&router.Peer{
 		Serializer: g.serializer,
 		Framing:    RawSocket,
@@ -238,6 +242,7 @@ func (a *rawArrival) work() {
 		RemoteAddr: a.name(),
 		Secure:     a.state != nil,
 		MaxFrame:   rawHeader + g.takes,
+		Identity:   identity,
 		ChannelID:  channelOf(a.state),
 	})
 }

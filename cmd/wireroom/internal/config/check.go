@@ -1,12 +1,10 @@
 package config
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // fieldPaths says under which path of the file the rooms' fields stand, where
@@ -39,8 +37,23 @@ func (c *Config) check(d *decoder) {
 		c.Realms[i].check(report)
 	}
 	c.checkKeys(report)
+	c.checkCertificates()
 	if c.Bridge != nil {
 		c.Bridge.check(c, report)
+	}
+}
+
+// checkCertificates reports users whose certificates nobody would ask for.
+func (c *Config) checkCertificates() {
+	if c.Listen.TLS != nil && c.Listen.TLS.ClientCA.Text != "" {
+		return
+	}
+	for i := range c.Realms {
+		for _, user := range c.Realms[i].Users {
+			if len(user.TLS) > 0 {
+				c.Realms[i].usersReport(user.Name+".tls", errors.New("expected none, as there is no listen.tls.client_ca, found some"))
+			}
+		}
 	}
 }
 
@@ -85,25 +98,4 @@ func (r *Realm) hasRole(role string) error {
 		return nil
 	}
 	return fmt.Errorf("expected one of the roles %q, found %q", slices.Sorted(maps.Keys(r.Roles)), role)
-}
-
-// check reports a certificate that cannot be used. It never quotes the key.
-func (t *TLS) check(o *object) {
-	if t.Cert == "" {
-		o.report("cert", errors.New("expected a certificate in PEM, in cert or cert_file, found none"))
-	}
-	if t.Key == "" {
-		o.report("key", errors.New("expected a private key in PEM, in key or key_file, found none"))
-	}
-	if t.Cert == "" || t.Key == "" {
-		return
-	}
-	if _, err := t.Certificate(); err != nil {
-		o.report("cert", fmt.Errorf("expected a certificate and its private key in PEM: %s", strings.TrimPrefix(err.Error(), "tls: ")))
-	}
-}
-
-// Certificate returns the certificate with its key.
-func (t *TLS) Certificate() (tls.Certificate, error) {
-	return tls.X509KeyPair([]byte(t.Cert), []byte(t.Key))
 }

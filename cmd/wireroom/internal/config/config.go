@@ -66,12 +66,6 @@ type Ingest struct {
 	Timeout   time.Duration // for a request to arrive
 }
 
-// A TLS is the certificate of the listeners, in PEM.
-type TLS struct {
-	Cert string
-	Key  auth.Secret
-}
-
 // A Store is where tokens and event logs are kept.
 type Store struct {
 	Path string // of the embedded store's file

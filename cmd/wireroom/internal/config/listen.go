@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/certs"
 	"github.com/wireroom/wireroom/router/transport"
 )
 
@@ -23,7 +24,7 @@ type Listen struct {
 	RawSocket  []Address
 	SocketMode fs.FileMode // permissions of Unix sockets
 
-	TLS *TLS // of all addresses but Unix sockets; nil: none
+	TLS *certs.Config // of all addresses but Unix sockets; nil: none
 }
 
 // An Address is one to listen on.
@@ -57,12 +58,8 @@ func (c *Config) readListen(o *object) {
 	o.boolean("rawsocket_pings", &c.Transport.PingRawSockets)
 	c.readSocketMode(o)
 	o.sub("proxy", c.readProxy)
-	tls := &TLS{}
-	if o.sub("tls", func(o *object) {
-		o.text("cert", &tls.Cert)
-		o.secret("key", &tls.Key)
-		tls.check(o)
-	}) {
+	tls := &certs.Config{}
+	if o.sub("tls", func(o *object) { readTLS(o, tls) }) {
 		c.Listen.TLS = tls
 	}
 }

@@ -80,6 +80,7 @@ func readUser(d *decoder, name string, n *yaml.Node, path string) auth.UserConfi
 			u.SCRAM = &scram
 		}
 		o.strings("cryptosign", "public keys", &u.Cryptosign, "")
+		o.strings("tls", "certificates", &u.TLS, "")
 	})
 	return u
 }
