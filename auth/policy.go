@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // A Role says which URIs its members may use, and how. What no pattern names
-// is forbidden.
+// is forbidden, or asked about.
 type Role struct {
 	Subscribe []Pattern `yaml:"subscribe"`
 	Publish   []Pattern `yaml:"publish"`
@@ -18,6 +19,10 @@ type Role struct {
 	Register  []Pattern `yaml:"register"`
 
 	Disclose Disclose `yaml:"disclose"`
+
+	// Authorizer is a procedure that is asked about what no pattern allows;
+	// empty: that is forbidden.
+	Authorizer wamp.URI `yaml:"authorizer"`
 }
 
 // Validate reports each bad pattern, as "subscribe[0]", "disclose.caller.a.b"
@@ -31,6 +36,11 @@ func (r Role) Validate(report func(field string, err error)) {
 		}
 	}
 	r.Disclose.validate(func(field string, err error) { report("disclose."+field, err) })
+	if r.Authorizer != "" {
+		if err := checkProcedure(r.Authorizer); err != nil {
+			report("authorizer", err)
+		}
+	}
 }
 
 func (r Role) patterns() [numActions][]Pattern {
@@ -81,6 +91,8 @@ type permissions struct {
 	caller    *disclosureTree
 	publisher *disclosureTree
 	toCallee  Disclosure
+
+	authorizer wamp.URI
 }
 
 // NewPolicy returns the policy with the roles of each realm, or an error that
@@ -107,6 +119,7 @@ func NewPolicy(realms map[wamp.URI]Roles) (*Policy, error) {
 				}
 				perm.may[action] = set
 			}
+			perm.authorizer = role.Authorizer
 			perm.caller, perm.publisher = newDisclosureTree(role.Disclose.Caller), newDisclosureTree(role.Disclose.Publisher)
 			if role.Disclose.ToCallee != nil {
 				perm.toCallee = disclosure(*role.Disclose.ToCallee)
@@ -147,6 +160,35 @@ func (p *Policy) Decide(realm wamp.URI, role string, action Action, uri wamp.URI
 		return false, DiscloseOnRequest
 	}
 	return true, perm.discloses(action, uri)
+}
+
+// Authorizer returns the procedure that is to be asked about what the role is
+// not allowed by [Policy.Decide], empty if there is none, and what is disclosed
+// if that allows it and says nothing of disclosure.
+func (p *Policy) Authorizer(realm wamp.URI, role string, action Action, uri wamp.URI) (procedure wamp.URI, who Disclosure) {
+	perm := p.realms[realm][role]
+	if perm == nil || perm.authorizer == "" {
+		return "", DiscloseOnRequest
+	}
+	return perm.authorizer, perm.discloses(action, uri)
+}
+
+// MayRegister reports whether the role may offer the procedure itself.
+func (r Role) MayRegister(procedure wamp.URI) bool {
+	set, err := NewPatternSet(r.Register)
+	return err == nil && set.Covers(procedure, wamp.Exact)
+}
+
+// checkProcedure returns an error if the URI is no procedure that a client can
+// register.
+func checkProcedure(uri wamp.URI) error {
+	switch {
+	case !uri.Valid():
+		return fmt.Errorf("expected a procedure, words joined by single dots, without spaces and #, found %q", uri)
+	case uri.Reserved() || strings.HasPrefix(string(uri), "wireroom."):
+		return fmt.Errorf(`expected a procedure that a client can register, which is not under "wamp." and "wireroom.", found %q`, uri)
+	}
+	return nil
 }
 
 func (p *permissions) allow(action Action, uri wamp.URI, match wamp.Match) bool {

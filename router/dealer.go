@@ -69,6 +69,16 @@ func (d *dealer) find(procedure wamp.URI) *registration {
 	return d.patterns.best(procedure)
 }
 
+// Registration returns the ID of the registration that a call of the procedure
+// goes to now, or 0. A procedure that was withdrawn and registered again has
+// another one.
+func (r *Realm) Registration(procedure wamp.URI) wamp.ID {
+	if reg := r.dealer.find(procedure); reg != nil {
+		return reg.id
+	}
+	return 0
+}
+
 // getLocked returns the registration of the very procedure or pattern, or nil.
 func (d *dealer) getLocked(uri wamp.URI, match wamp.Match) *registration {
 	if match == wamp.Exact {

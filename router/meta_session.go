@@ -19,6 +19,11 @@ func (r *Realm) sessionProcedures() map[wamp.URI]metaProcedure {
 	}
 }
 
+// Describe returns what the meta API tells of the session, as a new dictionary:
+// session, authid, authrole, authmethod, authprovider, and of transport its
+// type, protocol and whether it is secure.
+func (s *Session) Describe() map[string]any { return s.describe() }
+
 // describe returns what the meta API tells of a session. Of its transport it
 // tells the kind, never where the peer is: everybody may learn it who may
 // subscribe to wamp.session.on_join.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/dynamic"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -48,13 +49,26 @@ func (r *realm) grant(g *auth.Grant) *router.Grant {
 	}
 }
 
-// An authorizer lets the roles decide: [router.Authorizer] by way of
-// [auth.Policy].
-type authorizer struct{ policy *auth.Policy }
+// An authorizer lets the roles decide, and the procedures that they name:
+// [router.Authorizer] by way of [auth.Policy] and [dynamic.Authorizer].
+type authorizer struct {
+	policy *auth.Policy
+	asks   *dynamic.Authorizer
+}
 
-// Authorize implements [router.Authorizer].
-func (a authorizer) Authorize(s *router.Session, action router.Action, uri wamp.URI, match wamp.Match, _ wamp.Message) router.Decision {
-	return a.decide(s.Realm().Name(), s.AuthRole(), action, uri, match)
+// Authorize implements [router.Authorizer]. What a role allows by itself is not
+// asked about.
+func (a authorizer) Authorize(s *router.Session, action router.Action, uri wamp.URI, match wamp.Match, m wamp.Message) router.Decision {
+	realm, role := s.Realm().Name(), s.AuthRole()
+	d := a.decide(realm, role, action, uri, match)
+	if d.Allow {
+		return d
+	}
+	procedure, who := a.policy.Authorizer(realm, role, auth.Action(action), uri)
+	if procedure == "" {
+		return d
+	}
+	return a.asks.Decide(procedure, s, action, uri, match, m, router.Disclosure(who))
 }
 
 // decide asks the roles. Actions and disclosures have the same values in

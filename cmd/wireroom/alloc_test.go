@@ -36,7 +36,7 @@ func TestAdapterAllocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := authorizer{policy}
+	a := authorizer{policy: policy}
 	event := &events.Event{ID: "x", Class: "order.created", Time: time.Now(), Data: []byte(`{}`), Epoch: "e", Offset: 1}
 	tests := []struct {
 		name string

@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"cmd/wireroom/internal/certs":   {},
 	"cmd/wireroom/internal/config":  {"*"},
 	"cmd/wireroom/internal/console": {"*"},
+	"cmd/wireroom/internal/dynamic": {"router", "router/local", "router/wamp"},
 	"cmd/wireroom/internal/interop": {"*"},
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/dynamic"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
@@ -25,6 +26,7 @@ type realm struct {
 	limits map[string]*router.Limits // of roles that have some of their own
 	hub    *events.Hub
 	router *router.Realm
+	caller *dynamic.Caller // of procedures that decide for the gateway
 }
 
 // A realms is the realms that are open, by name.
@@ -125,11 +127,14 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 		hub: hub, anonymous: anonymous, log: log("replay"),
 		realm: func() *router.Realm { return deliver.realm },
 	}
-	deliver.realm = g.router.AddRealm(cfg.Name, authorizer{policy}, govern)
+	caller := dynamic.NewCaller(g.router, cfg.Name, g.cfg.Dynamic.Timeout)
+	asks := dynamic.NewAuthorizer(caller, g.cfg.Dynamic, log("authorizer"))
+	deliver.realm = g.router.AddRealm(cfg.Name, authorizer{policy, asks}, govern)
 	provide(deliver.realm, hub, policy, anonymous)
+	provideAuth(deliver.realm, asks, anonymous)
 	return &realm{
 		name: cfg.Name, auth: auth.New(cfg.Identity, policy, g.sessions, users), limits: cfg.RoleLimits,
-		hub: hub, router: deliver.realm,
+		hub: hub, router: deliver.realm, caller: caller,
 	}, nil
 }
 
@@ -145,6 +150,7 @@ func (g *gateway) closeRealm(ctx context.Context, name wamp.URI) error {
 	if one == nil {
 		return fmt.Errorf("close the realm %s: it is not open", name)
 	}
+	one.caller.Close()
 	err := g.router.RemoveRealm(ctx, name)
 	one.hub.Close()
 	if err != nil {
@@ -161,6 +167,8 @@ func (g *gateway) closeRealms() {
 	defer g.realms.changing.Unlock()
 	g.realms.closed = true
 	for _, name := range g.realms.names() {
-		g.realms.take(name).hub.Close()
+		one := g.realms.take(name)
+		one.caller.Close()
+		one.hub.Close()
 	}
 }

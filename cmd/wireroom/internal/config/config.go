@@ -28,6 +28,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/dynamic"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/transport"
 )
@@ -46,6 +47,7 @@ type Config struct {
 
 	Sessions auth.SessionConfig
 	JWT      *auth.JWTConfig // nil: no JWT is accepted
+	Dynamic  dynamic.Config
 	Keys     auth.KeysConfig // each of one of Realms
 	Origins  []string        // as [auth.NewOrigins] takes them
 

@@ -123,6 +123,7 @@ func (r *Realm) readRoles(o *object, limits router.Limits) {
 			o.patterns("call", &role.Call)
 			o.patterns("register", &role.Register)
 			o.disclose("disclose", &role.Disclose)
+			o.uri("authorizer", &role.Authorizer)
 			o.inherit(func() { r.readRoleLimits(name, o, limits) })
 		})
 		r.Roles[name] = role
@@ -163,6 +164,7 @@ func (r *Realm) check(report func(path string, err error)) {
 			r.usersReport(user.Name+".roles", errors.New("expected a role, as there is no auth.default_role, found none"))
 		}
 	}
+	r.checkAuthorizers(report)
 	if r.Identity.Default != "" {
 		if err := r.hasRole(r.Identity.Default); err != nil {
 			report(join(r.at, "auth.default_role"), err)

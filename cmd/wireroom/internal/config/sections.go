@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/dynamic"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/transport"
@@ -25,6 +26,7 @@ func Default() *Config {
 		Store:     Store{Path: "wireroom.db"},
 		Sessions:  auth.DefaultSessionConfig(),
 		Realms:    []Realm{defaultRealm("realm1", "")},
+		Dynamic:   dynamic.DefaultConfig(),
 		Router:    router.DefaultConfig(),
 		Transport: transport.DefaultConfig(),
 		LongPoll:  transport.DefaultLongPollConfig(),
@@ -43,6 +45,7 @@ func (c *Config) read(o *object) {
 	o.sub("sessions", c.readSessions)
 	o.sub("auth", func(auth *object) {
 		c.readJWT(auth)
+		c.readDynamic(auth)
 		auth.unlessIn(o, "realms", func() { here.readAuth(auth) })
 	})
 	readQueue(o, &c.Router.Limits)
@@ -107,6 +110,17 @@ func (c *Config) readJWT(o *object) {
 	}) {
 		c.JWT = &jwt
 	}
+}
+
+// readDynamic reads how procedures are asked that decide for the gateway.
+func (c *Config) readDynamic(o *object) {
+	d := &c.Dynamic
+	o.sub("dynamic", func(o *object) {
+		o.duration("timeout", &d.Timeout, 10*time.Millisecond, time.Minute)
+		o.integer("cache_entries", &d.CacheEntries, 0, 10_000_000)
+		o.size("cache_bytes", &d.CacheBytes, 0, 1<<30)
+		o.duration("cache_ttl", &d.CacheTTL, time.Second, 24*time.Hour)
+	})
 }
 
 func (c *Config) readIngest(o *object) {
