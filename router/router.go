@@ -108,7 +108,8 @@ func (r *Router) detach(s *Session) {
 //
 // Each goodbye says in Details._retry_after when to come back: a second and
 // more from now, so far apart as [Admission] lets sessions join, or else a
-// millisecond.
+// millisecond. Goodbyes to many sessions are spread over up to 5s, at most a third
+// of the time that ctx leaves.
 func (r *Router) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	if r.closing {
@@ -128,13 +129,7 @@ func (r *Router) Shutdown(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 
-	for i, s := range open {
-		s.End(&wamp.Error{
-			URI:     wamp.URISystemShutdown,
-			Text:    "the router is shutting down",
-			Details: retryDetails(r.admit.comeBack(i)),
-		})
-	}
+	r.sayGoodbye(ctx, open)
 	var err error
 	select {
 	case <-empty:

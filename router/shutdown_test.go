@@ -57,6 +57,90 @@ func TestShutdownWithPendingCalls(t *testing.T) {
 	})
 }
 
+// Goodbyes to many are said in steps, which take no longer than a third of the
+// time that there is; those who have not been told yet are served.
+func TestShutdownSpreadsGoodbyes(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		sessions int
+		deadline time.Duration
+		told     []int // after each step
+	}{
+		{"few", 200, time.Minute, []int{200}},
+		{"many", 1000, time.Minute, []int{200, 400, 600, 800, 1000}},
+		{"more than fit into the window", 1000, 300 * time.Millisecond, []int{500, 1000}},
+		{"no time", 1000, time.Millisecond, []int{1000}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := newRouter(t)
+				for range tt.sessions {
+					tr.connect().send(joining)
+				}
+				for _, c := range tr.all {
+					c.mustNext(t, 2)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
+				defer cancel()
+				done := make(chan error, 1)
+				go func() { done <- tr.rt.Shutdown(ctx) }()
+				for step, want := range tt.told {
+					if step > 0 {
+						time.Sleep(50 * time.Millisecond)
+					}
+					synctest.Wait()
+					told := 0
+					for _, c := range tr.all {
+						c.link.mu.Lock()
+						bye := len(c.link.got) > 0
+						c.link.mu.Unlock()
+						if bye {
+							told++
+						} else if step == 0 {
+							c.send(`[48,1,{},"wireroom.test.echo"]`)
+							c.mustNext(t, 50)
+						}
+					}
+					if told != want {
+						t.Errorf("after step %d goodbye was said to %d, want %d", step, told, want)
+					}
+				}
+				if err := <-done; err != nil {
+					t.Errorf("Shutdown: %v", err)
+				}
+				for _, c := range tr.all {
+					if got := c.rest(); len(got) != 1 || !strings.Contains(got[0], "wamp.close.system_shutdown") {
+						t.Fatalf("a client was told %q", got)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A shutdown whose time is over does not go on to spread goodbyes.
+func TestShutdownOutOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newRouter(t)
+		for range 1000 {
+			tr.connect().send(joining)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			time.Sleep(120 * time.Millisecond)
+			cancel()
+		}()
+		began := time.Now()
+		_ = tr.rt.Shutdown(ctx) // connections may have to be cut
+		if d := time.Since(began); d != 120*time.Millisecond {
+			t.Errorf("Shutdown took %v, want the 120ms after which it was told to stop", d)
+		}
+		if st := tr.rt.Stats(); st.Connections != 0 {
+			t.Errorf("%d connections are left", st.Connections)
+		}
+	})
+}
+
 // A caller that does not read its progressive results delays no other caller of
 // the same callee at all, and is ended.
 func TestStalledCallerDelaysNobody(t *testing.T) {
