@@ -59,6 +59,14 @@ func TestEnds(t *testing.T) {
 		{"ended by the router", func(_ *testing.T, rt *router.Router, c *local.Client) {
 			rt.Realm(realm).Session(c.ID()).End(&wamp.Error{URI: wamp.URICloseRealm})
 		}, wamp.URICloseRealm},
+		{"its realm removed", func(t *testing.T, rt *router.Router, _ *local.Client) {
+			if err := rt.RemoveRealm(t.Context(), realm); err != nil {
+				t.Error(err)
+			}
+			if _, err := local.Join(rt, realm, router.Grant{AuthRole: "guest"}); !errors.Is(err, &wamp.Error{URI: wamp.URINoSuchRealm}) {
+				t.Errorf("Join: %v, want that there is no such realm", err)
+			}
+		}, wamp.URICloseRealm},
 		{"killed by another", func(t *testing.T, rt *router.Router, c *local.Client) {
 			killer := join(t, rt, "trusted")
 			_, err := killer.Call(t.Context(), "wamp.session.kill", wamp.CallOptions{}, args(fmt.Sprintf("[%d]", c.ID())))
