@@ -195,12 +195,14 @@ func (b *broker) create(s *Session, topic wamp.URI, match wamp.Match) *subscript
 // enter makes m a member. It leaves the outbox of m's session locked.
 func (b *broker) enter(sub *subscription, m *member) {
 	sub.addLocked(m)
+	m.session.traffic.watches(sub, 1)
 	b.meta.note(metaEvent{topic: subscriberCame, session: m.session, sub: sub})
 }
 
 // exit takes a member out and reports whether it was the last.
 func (b *broker) exit(sub *subscription, m *member) (last bool) {
 	last = sub.removeLocked(m)
+	m.session.traffic.watches(sub, -1)
 	b.meta.note(metaEvent{topic: subscriberWent, session: m.session, sub: sub, untold: m.revoked})
 	if last {
 		b.ids.delete(sub)

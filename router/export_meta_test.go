@@ -9,7 +9,7 @@ func (r *Realm) FloodMeta(s *Session, more int) {
 	c.mu.Lock()
 	c.telling = true
 	c.mu.Unlock()
-	for range maxMetaEvents + more {
+	for range r.router.cfg.MaxMetaEvents + more {
 		c.note(metaEvent{topic: sessionJoined, session: s})
 	}
 	r.run(c.tell)
@@ -17,9 +17,6 @@ func (r *Realm) FloodMeta(s *Session, more int) {
 
 // NoteJoin notes a join of the session.
 func (r *Realm) NoteJoin(s *Session) { r.meta.note(metaEvent{topic: sessionJoined, session: s}) }
-
-// MaxMetaEvents is how many meta events may wait.
-const MaxMetaEvents = maxMetaEvents
 
 // FitsURI reports whether uri fits the pattern, by the pattern alone.
 func FitsURI(pattern wamp.URI, match wamp.Match, uri wamp.URI) bool {

@@ -287,6 +287,9 @@ func (s *Session) take(dst [][]byte, written int) (_ [][]byte, size int, last bo
 	if grown != 0 {
 		s.out.wrote(-grown)
 	}
+	if s.traffic != nil && len(dst) > 0 {
+		s.traffic.sent(dst)
+	}
 	return dst, size + grown, last
 }
 

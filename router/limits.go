@@ -56,6 +56,9 @@ type Limits struct {
 	MaxCalls         int // in flight as the caller: 1 to 1,000,000
 	MaxPublishing    int // publications that wait for a Governor: 1 to 65,536
 
+	MaxTestaments     int // 0 to 10,000
+	MaxTestamentBytes int // of them in all, encoded as PUBLISH: 0 to 16 MiB
+
 	// MessageRate and ByteRate are how much is read from the peer per second,
 	// over some seconds; 0: any. A peer that sends more is read later, never
 	// ended: its own writes wait.
@@ -76,5 +79,8 @@ func DefaultLimits() Limits {
 		MaxRegistrations: 1000,
 		MaxCalls:         1000,
 		MaxPublishing:    256,
+
+		MaxTestaments:     32,
+		MaxTestamentBytes: 64 << 10,
 	}
 }

@@ -17,6 +17,7 @@ type metaTopic uint8
 const (
 	sessionJoined metaTopic = iota
 	sessionLeft
+	sessionTraffic // as crossbar has it; only with [Statistics]
 	subscriptionCreated
 	subscriberCame
 	subscriberWent
@@ -31,6 +32,7 @@ const (
 var metaTopics = [numMetaTopics]wamp.URI{
 	sessionJoined:       "wamp.session.on_join",
 	sessionLeft:         "wamp.session.on_leave",
+	sessionTraffic:      "wamp.session.on_stats",
 	subscriptionCreated: "wamp.subscription.on_create",
 	subscriberCame:      "wamp.subscription.on_subscribe",
 	subscriberWent:      "wamp.subscription.on_unsubscribe",
@@ -41,10 +43,6 @@ var metaTopics = [numMetaTopics]wamp.URI{
 	registrationDeleted: "wamp.registration.on_delete",
 }
 
-// maxMetaEvents is how many meta events of a realm may wait to be published, and
-// again as many may be about to be.
-const maxMetaEvents = 1 << 16
-
 // A metaEvent is what happened to a session, by itself or with a subscription
 // or registration. It is encoded only when it is published.
 type metaEvent struct {
@@ -53,6 +51,7 @@ type metaEvent struct {
 	session *Session
 	sub     *subscription
 	reg     *registration
+	traffic *trafficReport
 }
 
 // args returns the positional arguments of the event.
@@ -63,6 +62,9 @@ func (e *metaEvent) args() []any {
 		return []any{s.describe()}
 	case sessionLeft:
 		return []any{s.id, s.authid, s.authrole}
+	case sessionTraffic:
+		about := map[string]any{"session": s.id, "realm": s.realm.name, "authid": s.authid, "authrole": s.authrole}
+		return []any{about, e.traffic.describe(s)}
 	case subscriptionCreated:
 		return []any{s.id, e.sub.describe()}
 	case registrationCreated:
@@ -93,14 +95,17 @@ type chronicle struct {
 	telling bool                  // a goroutine runs tell
 }
 
+// wants reports whether anybody is subscribed to events of the topic.
+func (c *chronicle) wants(topic metaTopic) bool { return c.watched[topic].Load() > 0 }
+
 // note has the event told, if anybody wants to know. Any locks may be held.
 func (c *chronicle) note(e metaEvent) {
-	if c.watched[e.topic].Load() == 0 {
+	if !c.wants(e.topic) {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.events) == maxMetaEvents {
+	if len(c.events) >= c.realm.router.cfg.MaxMetaEvents {
 		c.lost[e.topic]++
 		c.realm.router.stats.metaLost.Add(1)
 		return

@@ -139,7 +139,8 @@ type Replay func(feed *Feed)
 type Config struct {
 	Limits // of each session, unless its Grant says otherwise
 
-	Admission Admission // how fast sessions may join
+	Admission  Admission  // how fast sessions may join
+	Statistics Statistics // when a session's traffic is told
 
 	MaxDepth        int           // nesting of a message, lists and dictionaries counted: 8 to 10,000
 	HelloTimeout    time.Duration // from connection to HELLO: at least 1ms
@@ -148,7 +149,12 @@ type Config struct {
 	GoodbyeTimeout  time.Duration // for a peer to leave after GOODBYE or ABORT: at least 1ms
 	MaxWaiting      int           // calls that wait for a callee with room, per registration: 0 to 1,000,000
 	MaxWaitingBytes int           // of the arguments of these calls, in all: 0 to 1 GiB
-	Flushers        int           // goroutines that write; 0: one per core
+
+	MaxMetaEvents    int // of a realm that wait to be published, and as many again that are about to be: 1 to 1,000,000
+	MaxRetained      int // events that a realm retains: 0 to 1,000,000
+	MaxRetainedBytes int // of them in all, with an estimate of what each needs besides its payload: 0 to 1 GiB
+
+	Flushers int // goroutines that write; 0: one per core
 }
 
 // DefaultConfig returns the defaults.
@@ -156,6 +162,7 @@ func DefaultConfig() Config {
 	return Config{
 		Limits:          DefaultLimits(),
 		Admission:       DefaultAdmission(),
+		Statistics:      Statistics{RatedSize: 512},
 		MaxDepth:        64,
 		HelloTimeout:    10 * time.Second,
 		AuthTimeout:     10 * time.Second,
@@ -163,5 +170,9 @@ func DefaultConfig() Config {
 		GoodbyeTimeout:  5 * time.Second,
 		MaxWaiting:      1000,
 		MaxWaitingBytes: 16 << 20,
+
+		MaxMetaEvents:    1 << 16,
+		MaxRetained:      10_000,
+		MaxRetainedBytes: 64 << 20,
 	}
 }

@@ -41,7 +41,7 @@ func newRealm(r *Router, name wamp.URI, rules Authorizer, gov Governor) *Realm {
 	realm.meta.realm = realm
 	realm.broker.init(&r.stats, &realm.meta)
 	realm.dealer.init(r, &realm.meta)
-	realm.retention.init(&r.stats)
+	realm.retention.init(&r.stats, &r.cfg)
 	realm.provideMeta()
 	return realm
 }

@@ -10,13 +10,6 @@ import (
 )
 
 const (
-	// maxRetained is how many events a realm retains.
-	maxRetained = 10_000
-
-	// maxRetainedBytes is how large they may be in all, with an estimate of
-	// what each needs besides its payload.
-	maxRetainedBytes = 64 << 20
-
 	// maxRetainFor is how many milliseconds an event may be asked to be
 	// retained: a hundred years.
 	maxRetainFor = 100 * 365 * 24 * 3600 * 1000
@@ -94,6 +87,7 @@ func (r *retained) frame(m *member) []byte {
 // A retention keeps the retained events of a realm.
 type retention struct {
 	stats *counters
+	cfg   *Config
 
 	mu     sync.RWMutex             // guards the following; taken after an outbox's mu
 	topics map[wamp.URI][]*retained // of each topic, the latest first
@@ -103,8 +97,8 @@ type retention struct {
 	swept  time.Time // when those that are over were looked for
 }
 
-func (rt *retention) init(stats *counters) {
-	rt.stats = stats
+func (rt *retention) init(stats *counters, cfg *Config) {
+	rt.stats, rt.cfg = stats, cfg
 	rt.topics = make(map[wamp.URI][]*retained)
 }
 
@@ -120,7 +114,7 @@ func (rt *retention) keep(p *Publication) error {
 	defer rt.mu.Unlock()
 	if !rt.replaceLocked(r, p.From) && (!rt.sweepLocked() || !rt.replaceLocked(r, p.From)) {
 		rt.stats.notRetained.Add(1)
-		return wamp.Errorf(wamp.URILimit, "the realm retains %d events of %d bytes, and may retain %d of %d", rt.count, rt.bytes, maxRetained, maxRetainedBytes)
+		return wamp.Errorf(wamp.URILimit, "the realm retains %d events of %d bytes, and may retain %d of %d", rt.count, rt.bytes, rt.cfg.MaxRetained, rt.cfg.MaxRetainedBytes)
 	}
 	return nil
 }
@@ -130,7 +124,7 @@ func (rt *retention) replaceLocked(r *retained, from *Session) bool {
 	old := rt.topics[r.topic]
 	list := r.before(old, from)
 	count, bytes := rt.count+len(list)-len(old), rt.bytes+sizeOf(list)-sizeOf(old)
-	if count > max(maxRetained, rt.count) || bytes > max(maxRetainedBytes, rt.bytes) {
+	if count > max(rt.cfg.MaxRetained, rt.count) || bytes > max(rt.cfg.MaxRetainedBytes, rt.bytes) {
 		return false
 	}
 	rt.seq++

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
@@ -27,13 +28,16 @@ func TestRetentionLimits(t *testing.T) {
 		name string
 		args string
 		most int
+		set  func(*router.Config)
 	}{
-		{"number", `[]`, 10_000},
-		{"bytes", `["` + strings.Repeat("x", 1<<20) + `"]`, 63},
+		{"number", `[]`, 10_000, func(*router.Config) {}},
+		{"bytes", `["` + strings.Repeat("x", 1<<20) + `"]`, 63, func(*router.Config) {}},
+		{"configured number", `[]`, 3, func(c *router.Config) { c.MaxRetained = 3 }},
+		{"configured bytes", `["` + strings.Repeat("x", 1000) + `"]`, 2, func(c *router.Config) { c.MaxRetainedBytes = 4000 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr := newRouter(t)
+				tr := newRouter(t, tt.set)
 				pub, sub := tr.joinAs(t), tr.joinAs(t)
 				sub.ask(`[32,1,{"match":"prefix"},"com.example.one-more"]`)
 				publish := func(request, topic any) string {

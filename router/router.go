@@ -76,6 +76,7 @@ func (r *Router) MaxDepth() int { return r.cfg.MaxDepth }
 // router that is shutting down closes the link at once.
 func (r *Router) Attach(link Link, peer Peer) *Session {
 	s := &Session{router: r, link: link, peer: peer, limits: &r.cfg.Limits}
+	s.traffic = newTraffic(s, &r.cfg.Statistics)
 	s.out.limit, s.out.most = r.cfg.QueueBytes, uint32(peer.MaxFrame)
 	r.mu.Lock()
 	closing := r.closing

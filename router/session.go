@@ -43,9 +43,10 @@ type Session struct {
 	limits *Limits // written once by the reader, before joined is set
 
 	// Fixed at construction.
-	router *Router
-	link   Link
-	peer   Peer
+	router  *Router
+	link    Link
+	peer    Peer
+	traffic *traffic // nil: it is not counted
 
 	// Written once by the reader while it joins, before joined is set.
 	id         wamp.ID
@@ -123,6 +124,9 @@ func (s *Session) Receive(msg []byte) error {
 			return err
 		}
 	}
+	if s.traffic != nil {
+		s.traffic.received(len(msg))
+	}
 	s.ws.dec.MaxDepth = s.router.cfg.MaxDepth
 	m, err := s.ws.dec.Decode(s.peer.Serializer, msg)
 	if err == nil {
@@ -171,6 +175,7 @@ func (s *Session) Detach(err error) {
 // SendControl queues framed bytes of the link's own, such as a ping, among the
 // messages.
 func (s *Session) SendControl(frame []byte) {
+	s.traffic.ignore(frame)
 	ws := getWorkspace()
 	ws.send(s, frame)
 	ws.handOver(&s.router.flushers)
@@ -338,6 +343,7 @@ func (s *Session) leave() {
 	putWorkspace(ws)
 	receipts.leave(s)
 	s.realm.forget(s)
+	s.traffic.end()
 	if !s.silent.Load() {
 		if wills != nil {
 			s.realm.run(func() { wills.execute(s) }) // it may have to wait

@@ -4,14 +4,6 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-const (
-	// maxTestaments is how many testaments a session may have.
-	maxTestaments = 32
-
-	// maxTestamentBytes is how large they may be in all, encoded as PUBLISH.
-	maxTestamentBytes = 64 << 10
-)
-
 // A testamentScope is when a testament is published.
 type testamentScope uint8
 
@@ -132,10 +124,10 @@ func addTestament(a *metaArgs) ([]any, error) {
 	}
 	all := s.testaments
 	switch {
-	case all.count >= maxTestaments:
+	case all.count >= s.limits.MaxTestaments:
 		return nil, wamp.Errorf(wamp.URILimit, "the session has %d testaments already, which is the limit", all.count)
-	case all.bytes+t.size > maxTestamentBytes:
-		return nil, wamp.Errorf(wamp.URILimit, "the session's testaments would take %d bytes; at most %d are allowed", all.bytes+t.size, maxTestamentBytes)
+	case all.bytes+t.size > s.limits.MaxTestamentBytes:
+		return nil, wamp.Errorf(wamp.URILimit, "the session's testaments would take %d bytes; at most %d are allowed", all.bytes+t.size, s.limits.MaxTestamentBytes)
 	}
 	all.byScope[scope] = append(all.byScope[scope], t)
 	all.count++

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/wireroom/wireroom/router"
 )
 
 // A session's testaments are bounded in number and bytes; flushed ones make
@@ -14,13 +16,16 @@ func TestTestamentLimits(t *testing.T) {
 		name string
 		args string
 		most int
+		set  func(*router.Config)
 	}{
-		{"number", `["x"]`, 32},
-		{"bytes", `["` + strings.Repeat("x", 10_000) + `"]`, 6},
+		{"number", `["x"]`, 32, func(*router.Config) {}},
+		{"bytes", `["` + strings.Repeat("x", 10_000) + `"]`, 6, func(*router.Config) {}},
+		{"configured number", `["x"]`, 4, func(c *router.Config) { c.MaxTestaments = 4 }},
+		{"configured bytes", `["` + strings.Repeat("x", 400) + `"]`, 2, func(c *router.Config) { c.MaxTestamentBytes = 1000 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr := newRouter(t)
+				tr := newRouter(t, tt.set)
 				heir, c := tr.joinAs(t), tr.joinAs(t)
 				heir.send(`[32,1,{},"com.example.gone"]`)
 				heir.next()

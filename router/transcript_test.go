@@ -34,7 +34,8 @@ import (
 //	wait 10s               time passes
 //
 // and # begins a comment. In files named limit_… a session may have three of
-// everything, and in those named admission_… one session a second may join, and
+// everything; in those named statistics_… traffic is told after 6 messages or
+// 10s; and in those named admission_… one session a second may join, and
 // a HELLO may wait for 2s.
 func TestConformance(t *testing.T) {
 	for _, tr := range transcripts(t) {
@@ -74,6 +75,8 @@ func (tr transcript) configure(c *router.Config) {
 	switch kind, _, _ := strings.Cut(tr.name, "_"); kind {
 	case "limit":
 		c.MaxSubscriptions, c.MaxRegistrations, c.MaxCalls, c.MaxWaiting = 3, 3, 3, 3
+	case "statistics":
+		c.Statistics = router.Statistics{Messages: 6, Interval: 10 * time.Second, RatedSize: 4096}
 	case "admission":
 		c.Admission = router.Admission{Rate: 1, Burst: 1, Wait: 2 * time.Second}
 	}

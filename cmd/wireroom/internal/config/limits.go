@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/wireroom/wireroom/events"
@@ -45,6 +46,9 @@ func (c *Config) readLimits(o *object) {
 		readSessionLimits(o, &c.Router.Limits)
 		o.integer("waiting", &c.Router.MaxWaiting, 0, 1_000_000)
 		o.size("waiting_bytes", &c.Router.MaxWaitingBytes, 0, 1<<30)
+		o.integer("retained", &c.Router.MaxRetained, 0, 1_000_000)
+		o.size("retained_bytes", &c.Router.MaxRetainedBytes, 0, 1<<30)
+		o.integer("meta_events", &c.Router.MaxMetaEvents, 1, 1_000_000)
 	})
 }
 
@@ -56,6 +60,8 @@ func readSessionLimits(o *object, l *router.Limits) {
 	o.integer("publishing", &l.MaxPublishing, 1, 1<<16)
 	o.integer("messages_per_second", &l.MessageRate, 0, maxRate)
 	o.size("bytes_per_second", &l.ByteRate, 0, 1<<30)
+	o.integer("testaments", &l.MaxTestaments, 0, 10_000)
+	o.size("testament_bytes", &l.MaxTestamentBytes, 0, 16<<20)
 }
 
 // readLinger reads how long events may wait for company.
@@ -68,6 +74,16 @@ func (c *Config) readAdmission(o *object) {
 	o.integer("rate", &a.Rate, 0, 100_000)
 	o.integer("burst", &a.Burst, 0, 1_000_000)
 	o.duration("wait", &a.Wait, 0, 30*time.Second)
+}
+
+func (c *Config) readStatistics(o *object) {
+	s := &c.Router.Statistics
+	o.integer("messages", &s.Messages, 0, 1_000_000_000)
+	o.duration("interval", &s.Interval, 0, 24*time.Hour)
+	if s.Interval > 0 && s.Interval < time.Second {
+		o.report("interval", fmt.Errorf("must be 0 (not by time) or at least 1s, not %s", FormatDuration(s.Interval)))
+	}
+	o.size("rated_size", &s.RatedSize, 1, 1<<20)
 }
 
 func (c *Config) readCompression(o *object) {

@@ -17,13 +17,13 @@ roles:
   anonymous:
     subscribe: ["*"]
     queue: {bytes: 64KiB, when_full: drop-oldest}
-    limits: {subscriptions: 5, messages_per_second: 10, bytes_per_second: 8KiB}
+    limits: {subscriptions: 5, messages_per_second: 10, bytes_per_second: 8KiB, testaments: 0}
     linger: 0s
   member: {subscribe: ["*"]}
   same: {subscribe: ["*"], queue: {bytes: 2MiB}, limits: {}, linger: 20ms}
   latest: {subscribe: ["*"], queue: {when_full: keep-latest}}
 queue: {bytes: 2MiB}
-limits: {subscriptions: 50, registrations: 60, calls: 70, publishing: 80, messages_per_second: 1000}
+limits: {subscriptions: 50, registrations: 60, calls: 70, publishing: 80, messages_per_second: 1000, testaments: 9, testament_bytes: 1KiB}
 linger: 20ms
 `))
 	if len(problems) > 0 {
@@ -32,6 +32,7 @@ linger: 20ms
 	all := router.Limits{
 		QueueBytes: 2 << 20, WhenFull: router.Disconnect,
 		MaxSubscriptions: 50, MaxRegistrations: 60, MaxCalls: 70, MaxPublishing: 80,
+		MaxTestaments: 9, MaxTestamentBytes: 1 << 10,
 		MessageRate: 1000, Linger: 20 * time.Millisecond,
 	}
 	if c.Router.Limits != all {
@@ -40,6 +41,7 @@ linger: 20ms
 	anonymous, latest := all, all
 	anonymous.QueueBytes, anonymous.WhenFull = 64<<10, router.DropOldest
 	anonymous.MaxSubscriptions, anonymous.MessageRate, anonymous.ByteRate, anonymous.Linger = 5, 10, 8<<10, 0
+	anonymous.MaxTestaments = 0
 	latest.WhenFull = router.KeepLatest
 	for role, want := range map[string]router.Limits{"anonymous": anonymous, "latest": latest} {
 		if got := c.Realms[0].RoleLimits[role]; got == nil || *got != want {
@@ -48,6 +50,30 @@ linger: 20ms
 	}
 	if len(c.Realms[0].RoleLimits) != 2 {
 		t.Errorf("%d roles have limits of their own, want anonymous and latest only: %v", len(c.Realms[0].RoleLimits), c.Realms[0].RoleLimits)
+	}
+}
+
+// What a realm keeps of what was said, and what is told of sessions.
+func TestRealmLimits(t *testing.T) {
+	const roles = `roles: {anonymous: {subscribe: ["*"]}}`
+	parse := func(text string) router.Config {
+		c, problems := config.Parse("wireroom.yaml", []byte(text))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		return c.Router
+	}
+	want := router.DefaultConfig()
+	if got := parse(roles); got != want {
+		t.Errorf("without a word: %+v, want %+v", got, want)
+	}
+	want.MaxRetained, want.MaxRetainedBytes, want.MaxMetaEvents = 0, 1<<20, 10
+	want.Statistics = router.Statistics{Messages: 1000, Interval: 5 * time.Minute, RatedSize: 1 << 10}
+	if got := parse(roles + `
+limits: {retained: 0, retained_bytes: 1MiB, meta_events: 10}
+statistics: {messages: 1000, interval: 5m, rated_size: 1KiB}
+`); got != want {
+		t.Errorf("said: %+v, want %+v", got, want)
 	}
 }
 

@@ -54,6 +54,7 @@ func (c *Config) read(o *object) {
 	o.sub("ingest", c.readIngest)
 	c.readBridge(o)
 	o.sub("admission", c.readAdmission)
+	o.sub("statistics", c.readStatistics)
 	o.sub("compression", c.readCompression)
 	o.sub("longpoll", c.readLongPoll)
 	o.sub("timeouts", c.readTimeouts)
