@@ -97,5 +97,9 @@ func (r *Realm) hasRole(role string) error {
 	if _, ok := r.Roles[role]; ok {
 		return nil
 	}
-	return fmt.Errorf("expected one of the roles %q, found %q", slices.Sorted(maps.Keys(r.Roles)), role)
+	roles := slices.Sorted(maps.Keys(r.Roles))
+	if r.at == "" {
+		return fmt.Errorf("expected one of the roles %q, found %q", roles, role)
+	}
+	return fmt.Errorf("expected one of the roles %q of the realm %s, found %q", roles, r.Name, role)
 }
