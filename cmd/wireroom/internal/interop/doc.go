@@ -1,7 +1,7 @@
 // Package interop holds the tests of the whole gateway against clients that
 // other people wrote: autobahn and wampy in Node and in Chromium, autobahn for
-// Python, nexus's client, xmlrpc.client and curl; and of the console page in
-// Chromium. It has no code of its own.
+// Python, the clients of nexus and xconn, xmlrpc.client and curl; and of the
+// console page in Chromium. It has no code of its own.
 //
 // The tests build the wireroom command and run it as an operator would, with a
 // configuration file and a store in a temporary folder, on a free port of the

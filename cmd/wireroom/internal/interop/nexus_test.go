@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log"
 	"regexp"
+	"runtime"
 	"testing"
 	"time"
 
@@ -14,8 +15,18 @@ import (
 )
 
 // nexus's client is part of the command, so this test always runs. It goes the
-// round in Go.
+// round in Go, over WebSocket and over RawSocket.
 func TestNexusClient(t *testing.T) {
+	t.Run("websocket", func(t *testing.T) { nexusRounds(t, "ws", "/ws") })
+	t.Run("rawsocket", func(t *testing.T) {
+		if runtime.GOOS != "linux" {
+			t.Skip("elsewhere RawSocket has a port of its own")
+		}
+		nexusRounds(t, "tcp", "")
+	})
+}
+
+func nexusRounds(t *testing.T, scheme, path string) {
 	for _, s := range []struct {
 		name string
 		serialize.Serialization
@@ -28,10 +39,10 @@ func TestNexusClient(t *testing.T) {
 			python(t) // which posts
 			g := startGateway(t)
 			r := nexusRound{
-				client: connectNexus(t, g, s.Serialization),
-				other:  connectNexus(t, g, s.Serialization),
+				client: connectNexus(t, g.url(scheme, path), s.Serialization),
+				other:  connectNexus(t, g.url(scheme, path), s.Serialization),
 				say:    make(chan said, 64),
-				own:    "com.example." + roundName("nexus", s.name),
+				own:    "com.example." + roundName("nexus", scheme, s.name),
 			}
 			go func() {
 				defer close(r.say)
@@ -48,9 +59,9 @@ func TestNexusClient(t *testing.T) {
 	}
 }
 
-func connectNexus(t *testing.T, g *gateway, s serialize.Serialization) *client.Client {
+func connectNexus(t *testing.T, url string, s serialize.Serialization) *client.Client {
 	t.Helper()
-	c, err := client.ConnectNet(t.Context(), g.url("ws", "/ws"), client.Config{
+	c, err := client.ConnectNet(t.Context(), url, client.Config{
 		Realm:         "realm1",
 		Serialization: s,
 		Logger:        log.New(t.Output(), "nexus: ", 0),
