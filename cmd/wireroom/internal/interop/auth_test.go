@@ -109,7 +109,7 @@ func wireroomUser(t *testing.T, args ...string) (entry, said string) {
 }
 
 // logIn has a script join with each of the logins.
-func logIn(t *testing.T, g *gateway, logins []login, env []string, program, script string) {
+func logIn(t *testing.T, g *gateway, logins []login, env []string, program, script string, more ...string) {
 	t.Helper()
 	list := make([][3]string, len(logins))
 	for i, l := range logins {
@@ -122,7 +122,7 @@ func logIn(t *testing.T, g *gateway, logins []login, env []string, program, scri
 	ctx, cancel := context.WithTimeout(t.Context(), clientTime)
 	defer cancel()
 	var errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, script, g.url("ws", "/ws"), "realm1", string(text))
+	cmd := exec.CommandContext(ctx, program, append([]string{script, g.url("ws", "/ws"), "realm1", string(text)}, more...)...)
 	cmd.Env, cmd.Stderr = env, &errs
 	out, err := cmd.Output()
 	if err != nil {
@@ -144,9 +144,13 @@ func logIn(t *testing.T, g *gateway, logins []login, env []string, program, scri
 }
 
 func TestPythonAuth(t *testing.T) {
-	python := pythonWith(t, "autobahn", "nacl", "argon2")
+	python := pythonWith(t, "autobahn", "msgpack", "cbor2", "nacl", "argon2")
 	g, logins := startWithUsers(t)
-	logIn(t, g, logins, os.Environ(), python, "testdata/auth.py")
+	for _, serializer := range serializers {
+		t.Run(serializer, func(t *testing.T) {
+			logIn(t, g, logins, os.Environ(), python, "testdata/auth.py", serializer)
+		})
+	}
 }
 
 func TestNodeAuth(t *testing.T) {

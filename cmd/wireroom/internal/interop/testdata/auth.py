@@ -1,4 +1,4 @@
-"""Logs in with autobahn for Python: auth.py URL REALM LOGINS.
+"""Logs in with autobahn for Python: auth.py URL REALM LOGINS SERIALIZER.
 
 LOGINS is a JSON list of [method, authid, secret]. For each it prints a line of
 JSON: what WELCOME says, or why it was refused. WAMP-SCRAM is done by hand, as
@@ -16,8 +16,10 @@ import sys
 from argon2.low_level import Type, hash_secret_raw
 from autobahn.asyncio.wamp import ApplicationRunner, ApplicationSession
 from autobahn.wamp.auth import AuthCryptoSign, AuthWampCra
+from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer
 
 PATIENCE = 20  # seconds for each login
+SERIALIZERS = {"json": JsonSerializer, "msgpack": MsgPackSerializer, "cbor": CBORSerializer}
 
 
 class Ticket:
@@ -114,15 +116,15 @@ class Session(ApplicationSession):
             self.config.extra["said"].set_result(words)
 
 
-async def login(url, realm, login):
+async def login(url, realm, login, serializer):
     extra = {"login": login, "said": asyncio.get_running_loop().create_future()}
-    await ApplicationRunner(url, realm, extra=extra).run(Session, start_loop=False)
+    await ApplicationRunner(url, realm, extra=extra, serializers=[SERIALIZERS[serializer]()]).run(Session, start_loop=False)
     print(json.dumps(await asyncio.wait_for(extra["said"], PATIENCE)), flush=True)
 
 
-async def main(url, realm, logins):
+async def main(url, realm, logins, serializer):
     for one in json.loads(logins):
-        await login(url, realm, one)
+        await login(url, realm, one, serializer)
 
 
 asyncio.run(main(*sys.argv[1:]))
