@@ -16,7 +16,7 @@ import (
 func TestHTTPBridge(t *testing.T) {
 	curl, py := need(t, "curl"), python(t)
 	g := startGateway(t)
-	c := connectNexus(t, g, serialize.JSON)
+	c := connectNexus(t, g.url("ws", "/ws"), serialize.JSON)
 	defer c.Close()
 	events := make(chan *wamp.Event, 16)
 	if err := c.SubscribeChan("com.example.", events, wamp.Dict{"match": "prefix"}); err != nil {
