@@ -62,4 +62,6 @@ func (w *Welcomes) Known() int { return len(w.w.known) }
 const MaxWelcomes = maxWelcomes
 
 // EncodeWelcome encodes the Details anew.
-var EncodeWelcome = encodeWelcome
+func EncodeWelcome(ser wamp.Serializer, realm wamp.URI, g *Grant, authid string) wamp.Encoded {
+	return encodeWelcome(ser, realm, g, authid, nil)
+}

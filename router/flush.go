@@ -224,6 +224,9 @@ func (f *flushers) take(chunk *[flushChunk]*Session) int {
 // wait there. The caller has the duty to flush and gives it up. bufs is scratch
 // space, returned for reuse.
 func (s *Session) flush(bufs [][]byte) [][]byte {
+	if l := s.lasting(); l != nil {
+		return l.flush(bufs)
+	}
 	for n, round := 0, 0; ; round++ {
 		var (
 			size int

@@ -137,6 +137,13 @@ func (s *Session) greet(m wamp.Hello) error {
 	if realm == nil {
 		return wamp.Errorf(wamp.URINoSuchRealm, "there is no realm %q here", clip(string(m.Realm)))
 	}
+	ask, err := readAsk(m.Details)
+	if err != nil {
+		return err
+	}
+	if ask != nil {
+		s.tied.Store(&tie{ask: ask})
+	}
 	s.mu.Lock() // for RemoveRealm, which looks for those who join
 	s.realm = realm
 	s.mu.Unlock()
@@ -176,7 +183,16 @@ func (s *Session) refuse(err error) error {
 }
 
 func (s *Session) welcome(g *Grant) error {
-	if err := s.enter(g, s.realm.welcomes.details(s.peer.Serializer, s.realm.name, g)); err != nil {
+	if a := s.asked(); a != nil {
+		return s.welcomeLasting(g, a)
+	}
+	return s.welcomed(g, s.realm.welcomes.details(s.peer.Serializer, s.realm.name, g))
+}
+
+// welcomed makes the session a member of its realm, with these Details of
+// WELCOME.
+func (s *Session) welcomed(g *Grant, details wamp.Encoded) error {
+	if err := s.enter(g, details); err != nil {
 		return err
 	}
 	s.router.stats.joined.Add(1)
@@ -204,8 +220,12 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) error {
 	if !s.realm.admit(s) {
 		return s.realm.errClosed()
 	}
-	welcome := &wamp.Welcome{Session: s.id, Ready: details}
-	s.ws.send(s, seal(s.peer.Framing, s.peer.Serializer, welcome, len(details)))
+	welcome := seal(s.peer.Framing, s.peer.Serializer, &wamp.Welcome{Session: s.id, Ready: details}, len(details))
+	if l := s.lasting(); l != nil {
+		l.welcome(welcome)
+	} else {
+		s.ws.send(s, welcome)
+	}
 	s.joined.Store(true)
 	s.realm.meta.note(metaEvent{topic: sessionJoined, session: s})
 	return nil
@@ -213,7 +233,7 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) error {
 
 // closeQuietly ends the session without a word of WAMP.
 func (s *Session) closeQuietly(dirty []*Session) []*Session {
-	if _, flush, _ := s.out.close(false, s.link.CloseFrame(nil)); flush {
+	if _, flush, _ := s.out.close(false, nil, s.closeFrame(nil)); flush {
 		return append(dirty, s)
 	}
 	return dirty

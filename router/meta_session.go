@@ -28,6 +28,10 @@ func (s *Session) Describe() map[string]any { return s.describe() }
 // tells the kind, never where the peer is: everybody may learn it who may
 // subscribe to wamp.session.on_join.
 func (s *Session) describe() map[string]any {
+	peer := &s.peer
+	if l := s.lasting(); l != nil {
+		peer = l.at()
+	}
 	return map[string]any{
 		"session":      s.id,
 		"authid":       s.authid,
@@ -35,9 +39,9 @@ func (s *Session) describe() map[string]any {
 		"authmethod":   s.authmethod,
 		"authprovider": s.provider,
 		"transport": map[string]any{
-			"type":     s.peer.Transport,
-			"protocol": s.peer.Serializer.Subprotocol(),
-			"secure":   s.peer.Secure,
+			"type":     peer.Transport,
+			"protocol": peer.Serializer.Subprotocol(),
+			"secure":   peer.Secure,
 		},
 	}
 }

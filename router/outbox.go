@@ -45,7 +45,7 @@ const (
 type entry struct {
 	frame  []byte  // nil: a hole
 	member *member // whose event it is, or was; nil: no event
-	key    uint64  // what may be done with the event when the queue is full; of a hole, how many there were
+	key    uint64  // what may be done with the event when the queue is full; of a hole, how many there were; of others, the seat that they are for
 }
 
 // Keys of entries: what may be done when the queue is full. Greater ones are
@@ -208,11 +208,11 @@ func (o *outbox) appendLocked(e entry) {
 	}
 }
 
-// close queues the last frames, beyond the limit if need be, and refuses all
-// later ones. With discard it first drops what nobody began to write and
+// close queues the last message and the end of the connection, if they are
+// there, beyond the limit if need be, and refuses all later ones. With discard it first drops what nobody began to write and
 // returns how many frames that were, also if the outbox was closed before.
 // first is false then, and no frames are queued.
-func (o *outbox) close(discard bool, last ...[]byte) (first, flush bool, lost int) {
+func (o *outbox) close(discard bool, message []byte, end entry) (first, flush bool, lost int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if discard {
@@ -228,9 +228,9 @@ func (o *outbox) close(discard bool, last ...[]byte) (first, flush bool, lost in
 		return false, false, lost
 	}
 	o.closed = true
-	for _, f := range last {
-		if f != nil {
-			o.addLocked(entry{frame: f})
+	for _, e := range [...]entry{{frame: message}, end} {
+		if e.frame != nil {
+			o.addLocked(e)
 		}
 	}
 	if o.room != nil {

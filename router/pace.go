@@ -103,6 +103,9 @@ func (s *Session) idle(wait func(done <-chan struct{}) bool) error {
 // leaving returns a channel that is closed when the session leaves, or nil if it
 // has.
 func (s *Session) leaving() <-chan struct{} {
+	if l := s.lasting(); l != nil {
+		return l.leaving()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {
@@ -116,4 +119,9 @@ func (s *Session) leaving() <-chan struct{} {
 
 // Busy reports whether the session's reader waits for something else than the
 // peer, so that silence does not mean that the peer has gone.
-func (s *Session) Busy() bool { return s.busy.Load() }
+func (s *Session) Busy() bool {
+	if st := s.seat(); st != nil {
+		return st.lasting.session.busy.Load()
+	}
+	return s.busy.Load()
+}

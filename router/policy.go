@@ -141,6 +141,7 @@ type Config struct {
 
 	Admission  Admission  // how fast sessions may join
 	Statistics Statistics // when a session's traffic is told
+	Resume     Resume     // which sessions outlive their connection, and for how long
 
 	MaxDepth        int           // nesting of a message, lists and dictionaries counted: 8 to 10,000
 	HelloTimeout    time.Duration // from connection to HELLO: at least 1ms
@@ -163,6 +164,7 @@ func DefaultConfig() Config {
 		Limits:          DefaultLimits(),
 		Admission:       DefaultAdmission(),
 		Statistics:      Statistics{RatedSize: 512},
+		Resume:          DefaultResume(),
 		MaxDepth:        64,
 		HelloTimeout:    10 * time.Second,
 		AuthTimeout:     10 * time.Second,

@@ -58,7 +58,7 @@ func (r *Router) joiners(realm *Realm) (joiners []*Session) {
 	r.mu.Unlock()
 	for _, s := range all {
 		s.mu.Lock()
-		if s.realm == realm && !s.joined.Load() {
+		if s.realm == realm && !s.joined.Load() && s.seat() == nil {
 			joiners = append(joiners, s)
 		}
 		s.mu.Unlock()

@@ -28,8 +28,10 @@ type Router struct {
 	realms atomic.Pointer[map[wamp.URI]*Realm] // copied on change, under mu
 	stats  counters
 
-	mu       sync.Mutex // guards the following
-	sessions map[*Session]struct{}
+	mu       sync.Mutex            // guards the following
+	sessions map[*Session]struct{} // of connections
+	lasting  map[*Session]struct{} // that can be resumed; nil: there was none yet
+	away     int                   // of these without a connection
 	closing  bool
 	empty    chan struct{} // closed when closing and no session is left; nil before
 }
@@ -96,7 +98,12 @@ func (r *Router) detach(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.sessions, s)
-	if r.closing && len(r.sessions) == 0 && r.empty != nil {
+	r.emptiedLocked()
+}
+
+// emptiedLocked wakes Shutdown if no session is left.
+func (r *Router) emptiedLocked() {
+	if r.closing && len(r.sessions)+len(r.lasting) == 0 && r.empty != nil {
 		close(r.empty)
 		r.empty = nil
 	}
@@ -119,13 +126,15 @@ func (r *Router) Shutdown(ctx context.Context) error {
 	}
 	r.closing = true
 	empty := make(chan struct{})
-	if len(r.sessions) == 0 {
-		close(empty)
-	} else {
-		r.empty = empty
-	}
-	open := make([]*Session, 0, len(r.sessions))
+	r.empty = empty
+	r.emptiedLocked()
+	open := make([]*Session, 0, len(r.sessions)+len(r.lasting))
 	for s := range r.sessions {
+		if s.seat() == nil { // or its session is told
+			open = append(open, s)
+		}
+	}
+	for s := range r.lasting {
 		open = append(open, s)
 	}
 	r.mu.Unlock()
@@ -156,9 +165,11 @@ func NewID() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID))) + 1 }
 // Stats returns the router's counters as they are now.
 func (r *Router) Stats() Stats {
 	r.mu.Lock()
-	connections := len(r.sessions)
+	connections, away := len(r.sessions), r.away
 	r.mu.Unlock()
-	return r.stats.snapshot(connections)
+	stats := r.stats.snapshot(connections)
+	stats.Resumption.Away = away
+	return stats
 }
 
 // stopTimer stops t, if there is one.

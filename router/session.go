@@ -31,7 +31,9 @@ const (
 	featurePublisherPassthru                     // publisher.payload_passthru_mode
 )
 
-// A Session is one connection of a peer, from its first byte to its last.
+// A Session is one connection of a peer, from its first byte to its last. If
+// the peer asked for a session that can be resumed, the connection's own only
+// hands on what is read, to a lasting one that may outlive it; see [seat].
 //
 // Receive, Flush and Detach belong to the link's reader; every other method is
 // safe for any goroutine. Who the peer is (ID and so on) is known to others
@@ -69,6 +71,7 @@ type Session struct {
 	ending atomic.Bool                // End or fail was called
 	killed atomic.Bool                // another session ended this one, for whatever reason it gave
 	silent atomic.Bool                // nobody is told that it left
+	tied   atomic.Pointer[tie]        // nil: the session can't be resumed
 	why    atomic.Pointer[wamp.Error] // the first reason to end; nil after a goodbye
 
 	mu          sync.Mutex    // guards the following
@@ -113,6 +116,14 @@ func (s *Session) Realm() *Realm { return s.realm }
 // the call and may change it. After an error the link's reader must not call
 // it again: the session is ending, and the peer is told why.
 func (s *Session) Receive(msg []byte) error {
+	if st := s.seat(); st != nil {
+		return st.receive(msg)
+	}
+	return s.hear(msg)
+}
+
+// hear does what Receive says.
+func (s *Session) hear(msg []byte) error {
 	if s.ending.Load() {
 		return errEnded
 	}
@@ -142,7 +153,7 @@ func (s *Session) Receive(msg []byte) error {
 		}
 		return errEnded
 	}
-	if len(s.ws.dirty) >= flushAhead {
+	if s.ws != nil && len(s.ws.dirty) >= flushAhead {
 		s.ws.handOver(&s.router.flushers)
 	}
 	return nil
@@ -151,6 +162,10 @@ func (s *Session) Receive(msg []byte) error {
 // Flush writes what Receive caused to be sent. The reader calls it before it
 // waits for more bytes.
 func (s *Session) Flush() {
+	if st := s.seat(); st != nil {
+		st.flush()
+		return
+	}
 	if s.ws == nil {
 		return
 	}
@@ -163,6 +178,9 @@ func (s *Session) Flush() {
 // err is why the connection ended, nil or io.EOF if the peer closed it.
 func (s *Session) Detach(err error) {
 	s.Flush()
+	if st := s.seat(); st != nil {
+		st.lasting.lose(st)
+	}
 	s.discard(0)
 	s.ending.Store(true)
 	s.link.Close()
@@ -177,7 +195,13 @@ func (s *Session) Detach(err error) {
 func (s *Session) SendControl(frame []byte) {
 	s.traffic.ignore(frame)
 	ws := getWorkspace()
-	ws.send(s, frame)
+	st := s.seat()
+	if st == nil && !ws.send(s, frame) {
+		st = s.seat() // which it may have got just now
+	}
+	if st != nil {
+		st.control(ws, frame)
+	}
 	ws.handOver(&s.router.flushers)
 	putWorkspace(ws)
 }
@@ -217,7 +241,16 @@ func seal(f *Framing, ser wamp.Serializer, m wamp.Message, size int) []byte {
 // violation of the protocol, GOODBYE otherwise, then the link's own end. With
 // no reason it gets the link's own end only, which is for a peer that has said
 // that it goes. The first reason counts. End does not wait.
-func (s *Session) End(why *wamp.Error) { s.end(why, false) }
+//
+// A session that can be resumed is left by its connection, and not ended, if
+// the reason is [wamp.URINetworkFailure] or there is none.
+func (s *Session) End(why *wamp.Error) {
+	if st := s.seat(); st != nil {
+		st.end(why)
+		return
+	}
+	s.end(why, false)
+}
 
 // overflow ends a session whose queue is full. What the peer did not get it
 // never will, but it is told so if it ever reads again.
@@ -243,17 +276,27 @@ func (s *Session) takes(frame []byte) bool {
 }
 
 func (s *Session) end(why *wamp.Error, discard bool) {
-	if !s.ending.CompareAndSwap(false, true) {
-		return
+	if s.ending.CompareAndSwap(false, true) {
+		s.finish(why, discard)
+		if st := s.seat(); st != nil { // which it has got meanwhile
+			st.end(why)
+		}
 	}
+}
+
+// finish does what end says, for whoever has set ending.
+func (s *Session) finish(why *wamp.Error, discard bool) {
 	s.why.Store(why)
+	if l := s.lasting(); l != nil && discard {
+		l.giveUp()
+	}
 	var last []byte
 	if why != nil {
 		if last = s.frame(s.farewell(why)); !s.takes(last) {
 			last = s.frame(s.farewell(&wamp.Error{URI: why.URI}))
 		}
 	}
-	_, flush, dropped := s.out.close(discard, last, s.link.CloseFrame(why))
+	_, flush, dropped := s.out.close(discard, last, s.closeFrame(why))
 	if discard {
 		s.router.stats.slowConsumers.Add(1)
 		s.router.stats.discarded.Add(uint64(dropped) + 1)
@@ -287,15 +330,23 @@ func (s *Session) goodbye() {
 	}
 	s.leave() // before the answer: whoever sees it can rely on it
 	last := s.frame(&wamp.Goodbye{Details: map[string]any{}, Reason: wamp.URIGoodbyeAndOut})
-	if _, flush, _ := s.out.close(false, last, s.link.CloseFrame(nil)); flush {
+	if _, flush, _ := s.out.close(false, last, s.closeFrame(nil)); flush {
 		s.ws.dirty = append(s.ws.dirty, s)
 	}
+}
+
+// closeFrame returns what ends the connection in its own terms.
+func (s *Session) closeFrame(why *wamp.Error) entry {
+	if l := s.lasting(); l != nil {
+		return l.closeFrame(why)
+	}
+	return entry{frame: s.link.CloseFrame(why)}
 }
 
 // discard gives up what waits for the peer, because its connection is gone.
 // unsent is how many frames were being written.
 func (s *Session) discard(unsent int) {
-	_, _, lost := s.out.close(true)
+	_, _, lost := s.out.close(true, nil, entry{})
 	s.router.stats.discarded.Add(uint64(lost + unsent))
 }
 
@@ -333,6 +384,10 @@ func (s *Session) leave() {
 	if !s.joined.Load() {
 		return
 	}
+	l := s.lasting()
+	if l != nil {
+		l.left()
+	}
 	for _, m := range subs {
 		m.leave()
 		s.realm.broker.remove(m)
@@ -352,4 +407,7 @@ func (s *Session) leave() {
 	}
 	s.router.stats.left.Add(1)
 	s.realm.done()
+	if l != nil {
+		s.router.release(s)
+	}
 }

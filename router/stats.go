@@ -28,6 +28,9 @@ type counters struct {
 	notRetained          atomic.Uint64
 	waited, turnedAway   atomic.Uint64
 	upgradesRefused      atomic.Uint64
+
+	resumable, wentAway, resumed                atomic.Uint64
+	resumeRefused, resumeExpired, resumeCrowded atomic.Uint64
 }
 
 // Stats counts what a router did since it began. Every way to lose a message
@@ -68,6 +71,19 @@ type Stats struct {
 	Waited          uint64 // sessions whose HELLO had to wait for its turn
 	TurnedAway      uint64 // sessions that were told at HELLO to come later
 	UpgradesRefused uint64 // connections that [Router.Admit] refused
+
+	Resumption Resumption
+}
+
+// A Resumption is what [Stats] counts of sessions that can be resumed.
+type Resumption struct {
+	Resumable uint64 // sessions that were welcomed as such
+	Away      int    // that are without a connection now
+	WentAway  uint64 // times that one was left by its connection
+	Resumed   uint64 // times that one was resumed
+	Refused   uint64 // times that a peer could not have the session that it asked for
+	Expired   uint64 // sessions that ended because nobody resumed them in time
+	Crowded   uint64 // that ended at once, because as many as may be were without a connection
 }
 
 func (c *counters) snapshot(connections int) Stats {
@@ -106,5 +122,14 @@ func (c *counters) snapshot(connections int) Stats {
 		Waited:          c.waited.Load(),
 		TurnedAway:      c.turnedAway.Load(),
 		UpgradesRefused: c.upgradesRefused.Load(),
+
+		Resumption: Resumption{
+			Resumable: c.resumable.Load(),
+			WentAway:  c.wentAway.Load(),
+			Resumed:   c.resumed.Load(),
+			Refused:   c.resumeRefused.Load(),
+			Expired:   c.resumeExpired.Load(),
+			Crowded:   c.resumeCrowded.Load(),
+		},
 	}
 }

@@ -33,6 +33,8 @@ import (
 //	a! drop                a's connection breaks
 //	wait 10s               time passes
 //
+// A peer a2 is a on another connection: it speaks the same serializer.
+//
 // and # begins a comment. In files named limit_… a session may have three of
 // everything; in those named statistics_… traffic is told after 6 messages or
 // 10s; and in those named admission_… one session a second may join, and
@@ -42,7 +44,7 @@ func TestConformance(t *testing.T) {
 		t.Run(tr.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rt := newRouter(t, tr.configure)
-				play(t, tr, func() talker { return rt.connect() })
+				play(t, tr, func(string) talker { return rt.connect() })
 			})
 		})
 	}
@@ -94,14 +96,14 @@ type talker interface {
 
 type player struct {
 	t       *testing.T
-	connect func() talker
+	connect func(name string) talker
 	peers   map[string]talker
 	vars    map[string]any
 }
 
 // play plays a transcript with peers that connect makes, in order of their
 // first lines.
-func play(t *testing.T, tr transcript, connect func() talker) {
+func play(t *testing.T, tr transcript, connect func(name string) talker) {
 	t.Helper()
 	p := &player{t: t, connect: connect, peers: map[string]talker{}, vars: map[string]any{}}
 	p.play(tr)
@@ -138,7 +140,7 @@ func (p *player) line(line string) error {
 	peer, op := name[:len(name)-1], name[len(name)-1]
 	c := p.peers[peer]
 	if c == nil {
-		c = p.connect()
+		c = p.connect(peer)
 		p.peers[peer] = c
 	}
 	switch op {

@@ -3,6 +3,7 @@ package router
 import (
 	"bytes"
 	"crypto/rand"
+	"maps"
 	"sync"
 
 	"github.com/wireroom/wireroom/router/wamp"
@@ -33,7 +34,7 @@ type welcomeParts struct{ head, tail []byte }
 // details returns the Details of WELCOME for g.
 func (w *welcomes) details(ser wamp.Serializer, realm wamp.URI, g *Grant) wamp.Encoded {
 	if g.Extra != nil {
-		return encodeWelcome(ser, realm, g, g.AuthID)
+		return encodeWelcome(ser, realm, g, g.AuthID, nil)
 	}
 	key := welcomeKey{ser, g.AuthRole, g.AuthMethod, g.Provider}
 	w.mu.RLock()
@@ -41,7 +42,7 @@ func (w *welcomes) details(ser wamp.Serializer, realm wamp.URI, g *Grant) wamp.E
 	w.mu.RUnlock()
 	if !ok {
 		if parts, ok = cutWelcome(ser, realm, g); !ok {
-			return encodeWelcome(ser, realm, g, g.AuthID)
+			return encodeWelcome(ser, realm, g, g.AuthID, nil)
 		}
 		w.remember(key, parts)
 	}
@@ -68,7 +69,7 @@ func (w *welcomes) remember(key welcomeKey, parts welcomeParts) {
 func cutWelcome(ser wamp.Serializer, realm wamp.URI, g *Grant) (welcomeParts, bool) {
 	holder := rand.Text()
 	mark, _ := wamp.AppendValue(nil, ser, holder) // a string never fails
-	whole := encodeWelcome(ser, realm, g, holder)
+	whole := encodeWelcome(ser, realm, g, holder, nil)
 	head, tail, ok := bytes.Cut(whole, mark)
 	if !ok || bytes.Contains(tail, mark) {
 		return welcomeParts{}, false
@@ -76,8 +77,8 @@ func cutWelcome(ser wamp.Serializer, realm wamp.URI, g *Grant) (welcomeParts, bo
 	return welcomeParts{bytes.Clone(head), bytes.Clone(tail)}, true
 }
 
-// encodeWelcome encodes the Details with this authid.
-func encodeWelcome(ser wamp.Serializer, realm wamp.URI, g *Grant, authid string) wamp.Encoded {
+// encodeWelcome encodes the Details with this authid and more.
+func encodeWelcome(ser wamp.Serializer, realm wamp.URI, g *Grant, authid string, more map[string]any) wamp.Encoded {
 	details := map[string]any{
 		"realm":      string(realm),
 		"authid":     authid,
@@ -85,6 +86,7 @@ func encodeWelcome(ser wamp.Serializer, realm wamp.URI, g *Grant, authid string)
 		"authmethod": g.AuthMethod,
 		"roles":      routerRoles,
 	}
+	maps.Copy(details, more)
 	if g.Provider != "" {
 		details["authprovider"] = g.Provider
 	}

@@ -49,7 +49,10 @@ type wire interface {
 	close()
 }
 
-var _ router.Link = (*conn)(nil)
+var (
+	_ router.Link   = (*conn)(nil)
+	_ router.Pinger = (*conn)(nil)
+)
 
 // A conn is one WebSocket or RawSocket connection, and the link of its session.
 //
@@ -140,6 +143,18 @@ func (c *conn) CloseFrame(why *wamp.Error) []byte {
 		return closeFrame(v.code, v.text)
 	}
 	return closeFrame(codeFor(why), reasonFor(why))
+}
+
+// PingFrame implements [router.Pinger].
+func (c *conn) PingFrame(data []byte) []byte {
+	switch {
+	case c.takes == 0:
+		return controlFrame(opPing, data)
+	case c.srv.cfg.PingRawSockets:
+		return rawControl(rawPing, data)
+	default:
+		return nil // not every client knows them
+	}
 }
 
 // Finish implements [router.Link]. The connection is closed as soon as the

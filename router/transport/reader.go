@@ -195,6 +195,11 @@ func (c *conn) handle(f found) {
 		}
 		c.sess.SendControl(controlFrame(opPong, f.payload))
 
+	case opPong:
+		if s, ok := c.sess.(interface{ Pong(data []byte) }); ok {
+			s.Pong(f.payload)
+		}
+
 	case opClose:
 		code, bad := parseClose(f.payload)
 		if bad != nil {
