@@ -86,6 +86,13 @@ func (c *Config) readStatistics(o *object) {
 	o.size("rated_size", &s.RatedSize, 1, 1<<20)
 }
 
+func (c *Config) readResume(o *object) {
+	r := &c.Router.Resume
+	o.duration("for", &r.For, 0, time.Hour)
+	o.integer("sessions", &r.Sessions, 1, 1_000_000)
+	o.size("bytes", &r.Bytes, 4<<10, 1<<30)
+}
+
 func (c *Config) readCompression(o *object) {
 	o.boolean("deflate", &c.Transport.Deflate)
 	o.size("min_size", &c.Transport.DeflateMin, 0, 1<<20)

@@ -55,6 +55,7 @@ func (c *Config) read(o *object) {
 	c.readBridge(o)
 	o.sub("admission", c.readAdmission)
 	o.sub("statistics", c.readStatistics)
+	o.sub("resume", c.readResume)
 	o.sub("compression", c.readCompression)
 	o.sub("longpoll", c.readLongPoll)
 	o.sub("timeouts", c.readTimeouts)
