@@ -120,8 +120,11 @@ func (l *lasting) take(dst [][]byte, written int) flight {
 			}
 		}
 	}
-	for _, frame := range b.bufs {
+	for i, frame := range b.bufs {
 		b.size += len(frame)
+		if s.traffic != nil && !slices.Contains(b.own, i) {
+			s.traffic.sent(b.bufs[i : i+1])
+		}
 	}
 	return b
 }

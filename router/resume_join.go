@@ -224,6 +224,7 @@ func (s *Session) settle(g *Grant, more map[string]any) error {
 	}
 	l := &lasting{session: lasts, cfg: &s.router.cfg.Resume, reading: make(chan struct{}, 1), token: newResumeToken()}
 	lasts.tied.Store(&tie{lasting: l})
+	lasts.traffic = newTraffic(lasts, &s.router.cfg.Statistics)
 	lasts.out.limit, lasts.out.most = s.out.limit, s.out.most
 	st := l.newSeat(s)
 	maps.Copy(more, l.details())
@@ -236,12 +237,12 @@ func (s *Session) settle(g *Grant, more map[string]any) error {
 		s.router.release(lasts)
 		return err
 	}
+	s.router.stats.joined.Add(1)
 	if err := s.retire(); err != nil {
 		l.abandon()
 		return err
 	}
 	s.sitDown(st, true)
-	s.router.stats.joined.Add(1)
 	s.router.stats.resumable.Add(1)
 	return nil
 }

@@ -193,9 +193,11 @@ func (s *Session) Detach(err error) {
 // SendControl queues framed bytes of the link's own, such as a ping, among the
 // messages.
 func (s *Session) SendControl(frame []byte) {
-	s.traffic.ignore(frame)
 	ws := getWorkspace()
 	st := s.seat()
+	if st == nil {
+		s.traffic.ignore(frame)
+	}
 	if st == nil && !ws.send(s, frame) {
 		st = s.seat() // which it may have got just now
 	}
