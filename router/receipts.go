@@ -302,11 +302,10 @@ func (b *receiptBook) report() {
 		"topic": b.topic, "received": b.received, "silent": b.open, "left": b.left, "dropped": b.dropped, "not_asked": b.unasked,
 	}
 	missing := b.open + b.left + b.dropped
+	debts := b.closeLocked()
 	b.mu.Unlock()
+	b.settle(debts)
 	s := b.publisher
-	if !b.close() {
-		return
-	}
 	s.router.stats.receiptsMissing.Add(uint64(missing))
 	payload, err := wamp.NewPayload(wamp.JSON, []any{b.publication}, counts)
 	if err != nil {
@@ -316,18 +315,26 @@ func (b *receiptBook) report() {
 	s.realm.Publish(&Publication{Topic: receiptTopic, Payload: payload, Options: &wamp.PublishOptions{Eligible: []wamp.ID{s.id}}})
 }
 
-// close ends the counting, and reports whether it was not ended before. Nobody
-// is asked for anything any more.
-func (b *receiptBook) close() bool {
-	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
-		return false
-	}
-	b.closed = true
+// closeLocked ends the counting, and returns what is still owed.
+func (b *receiptBook) closeLocked() map[*Session]debt {
 	debts := b.debts
-	b.debts = nil
+	b.closed, b.debts = true, nil
+	return debts
+}
+
+// abandon ends the counting without a report.
+func (b *receiptBook) abandon() {
+	b.mu.Lock()
+	closed := b.closed
+	debts := b.closeLocked()
 	b.mu.Unlock()
+	if !closed {
+		b.settle(debts)
+	}
+}
+
+// settle lets everybody forget a book that is closed.
+func (b *receiptBook) settle(debts map[*Session]debt) {
 	b.timer.Stop()
 	for s, d := range debts {
 		if d.events == 0 {
@@ -345,7 +352,6 @@ func (b *receiptBook) close() bool {
 		delete(s.receipts.asked, b.publication)
 	}
 	s.mu.Unlock()
-	return true
 }
 
 // leave settles what a session that has left owed, and gives up what it wanted
@@ -366,6 +372,6 @@ func (r *receipts) leave(s *Session) {
 		b.report()
 	}
 	for _, b := range r.asked {
-		b.close()
+		b.abandon()
 	}
 }
