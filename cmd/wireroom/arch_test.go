@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"ingest/ingesttest": {"ingest"},
 	"ingest/bridge":     {"ingest"},
 	"ingest/httpapi":    {"ingest"},
+	"ingest/webhook":    {"ingest"},
 	"ingest/xmlrpc":     {"ingest"},
 
 	"auth": {"router/wamp"},

@@ -44,7 +44,8 @@ type gateway struct {
 	sessions  *auth.Sessions
 	plain     wamp.URI // the realm whose logs have plain names in the store
 	sink      *sink
-	bridge    *bridged // nil: none
+	bridge    *bridged  // nil: none
+	webhooks  *webhooks // set by run
 	realms    realms
 	router    *router.Router
 	transport *transport.Server
@@ -210,6 +211,7 @@ func (g *gateway) run(ctx context.Context) error {
 		owned.Go(func() { g.keepCertificates(chores) })
 	}
 
+	g.webhooks = startWebhooks(g.router, &g.realms, g.cfg.Webhooks, g.log)
 	failed := make(chan error, 1+len(g.raw))
 	owned.Go(func() {
 		failed <- fmt.Errorf("serve %s: %w", g.listener.Addr(), g.http.Serve(g.transport.Front(g.listener, "/ws")))
@@ -252,6 +254,7 @@ func (g *gateway) shutdown(ctx context.Context) error {
 	requests.Go(func() { httpErr = g.http.Shutdown(ctx) })
 	routerErr := g.router.Shutdown(ctx)
 	wireErr := errors.Join(g.transport.Shutdown(ctx), g.longpoll.Shutdown(ctx))
+	g.webhooks.close(ctx) // after the last event
 	requests.Wait()
 
 	err := errors.Join(httpErr, routerErr, wireErr)

@@ -24,7 +24,7 @@ type Bridge struct {
 }
 
 // ownPaths are those that the gateway serves by itself.
-var ownPaths = []string{"/", "/ws", "/RPC2", "/events", "/session", "/healthz", "/readyz", "/metrics"}
+var ownPaths = []string{"/", "/ws", "/RPC2", "/events", "/session", "/lp", "/healthz", "/readyz", "/metrics"}
 
 func (c *Config) readBridge(o *object) {
 	b := &Bridge{Config: bridge.DefaultConfig()}
@@ -73,7 +73,7 @@ func (b *Bridge) checkPaths(o *object) {
 		case p.path == "":
 		case p.path[0] != '/' || path.Clean(p.path) != p.path || strings.ContainsAny(p.path, "{}%?# "):
 			o.report(p.key, fmt.Errorf("expected a path, such as /%s, found %q", p.key, p.path))
-		case slices.Contains(ownPaths, p.path):
+		case slices.ContainsFunc(ownPaths, func(own string) bool { return p.path == own || own != "/" && strings.HasPrefix(p.path, own+"/") }):
 			o.report(p.key, fmt.Errorf("expected a path of its own, found %q, at which there is something else", p.path))
 		}
 	}

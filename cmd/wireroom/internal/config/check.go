@@ -41,6 +41,7 @@ func (c *Config) check(d *decoder) {
 	if c.Bridge != nil {
 		c.Bridge.check(c, report)
 	}
+	c.checkWebhooks(report)
 }
 
 // checkCertificates reports users whose certificates nobody would ask for.

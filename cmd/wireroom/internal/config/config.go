@@ -53,6 +53,7 @@ type Config struct {
 
 	Ingest    Ingest
 	Bridge    *Bridge // nil: none
+	Webhooks  []Webhook
 	Router    router.Config
 	Transport transport.Config         // without Origins and Identify
 	LongPoll  transport.LongPollConfig // without what others decide, and Identify

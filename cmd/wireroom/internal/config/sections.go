@@ -53,6 +53,7 @@ func (c *Config) read(o *object) {
 	readLinger(o, &c.Router.Limits)
 	o.sub("ingest", c.readIngest)
 	c.readBridge(o)
+	c.readWebhooks(o)
 	o.sub("admission", c.readAdmission)
 	o.sub("statistics", c.readStatistics)
 	o.sub("resume", c.readResume)

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+	"github.com/wireroom/wireroom/ingest/webhook"
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/local"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// Webhooks are the endpoints that are told of events, and those that answer
+// calls: [webhook.Feed] and [webhook.Callee] by way of [local.Client]. Each has
+// a session of its realm.
+type webhooks struct {
+	hooks   []*webhook.Hook
+	callees sync.WaitGroup
+	stop    context.CancelFunc // ends the callees
+}
+
+// startWebhooks starts all that are configured.
+func startWebhooks(rt *router.Router, realms *realms, cfg []config.Webhook, log *slog.Logger) *webhooks {
+	ctx, stop := context.WithCancel(context.Background())
+	w := &webhooks{stop: stop}
+	for _, c := range cfg {
+		s := &hookSeat{router: rt, realms: realms, cfg: c}
+		if c.Topic == "" {
+			w.callees.Go(func() { s.answer(ctx, log) })
+			continue
+		}
+		c.Hook.Again = s.again()
+		w.hooks = append(w.hooks, webhook.Start(c.Hook, s, log))
+	}
+	return w
+}
+
+// close ends everything. What waits for endpoints is sent as long as ctx lasts.
+func (w *webhooks) close(ctx context.Context) {
+	w.stop()
+	w.callees.Wait()
+	var all sync.WaitGroup
+	for _, h := range w.hooks {
+		all.Go(func() { h.Close(ctx) })
+	}
+	all.Wait()
+}
+
+// A hookSeat is one webhook's place in its realm.
+type hookSeat struct {
+	router *router.Router
+	realms *realms
+	cfg    config.Webhook
+}
+
+// again reports whether the webhook's topic is that of a class with a log, so
+// that it can begin again where it was.
+func (s *hookSeat) again() bool {
+	one := s.realms.get(wamp.URI(s.cfg.Realm))
+	if one == nil || s.cfg.Match != wamp.Exact {
+		return false
+	}
+	class, _, ok := one.hub.Catalogue().Lookup(string(s.cfg.Topic))
+	return ok && class.Retain().Retained()
+}
+
+// errRealmClosed is that a webhook's realm is not there now.
+var errRealmClosed = errors.New("the realm is closed")
+
+// join returns a client of the realm.
+func (s *hookSeat) join() (*local.Client, error) {
+	one := s.realms.get(wamp.URI(s.cfg.Realm))
+	if one == nil {
+		return nil, errRealmClosed
+	}
+	grant := router.Grant{AuthID: s.cfg.Name, AuthRole: "wireroom.webhook", AuthMethod: "webhook", Provider: "static", Trusted: true}
+	if role := s.cfg.Role; role != "" {
+		grant.AuthRole, grant.Trusted, grant.Limits = role, false, one.limits[role]
+	}
+	return local.Join(s.router, one.name, grant)
+}
+
+// over is err, or [webhook.ErrOver] if the gateway is about to stop.
+func over(err error) error {
+	if errors.Is(err, &wamp.Error{URI: wamp.URISystemShutdown}) {
+		return webhook.ErrOver
+	}
+	return err
+}
+
+// Run implements [webhook.Feed].
+func (s *hookSeat) Run(ctx context.Context, position string, take func(*webhook.Event) bool) error {
+	c, err := s.join()
+	if err != nil {
+		return over(err)
+	}
+	defer c.Close()
+	options := wamp.SubscribeOptions{Match: s.cfg.Match}
+	if position != "" {
+		options.Extra = map[string]any{"_since": position}
+	}
+	enough := make(chan struct{})
+	done := false // of the handler
+	sub, err := c.Subscribe(ctx, s.cfg.Topic, options, func(_ context.Context, e *wamp.Event) {
+		if done {
+			return
+		}
+		if done = !take(hookEvent(e, s.cfg.Topic)); done {
+			close(enough)
+		}
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return over(err)
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-enough:
+		return nil
+	case <-sub.Gone():
+		return errors.New("the subscription was revoked")
+	case <-c.Done():
+		return over(c.Err())
+	}
+}
+
+// hookEvent returns what a webhook tells of an event of a subscription to topic.
+func hookEvent(e *wamp.Event, topic wamp.URI) *webhook.Event {
+	d := &e.Details
+	out := &webhook.Event{ID: strconv.FormatUint(uint64(e.Publication), 10), Topic: string(topic), Args: e.Payload.Args, KwArgs: e.Payload.KwArgs}
+	if d.Topic != "" {
+		out.Topic = string(d.Topic)
+	}
+	if e.Payload.Opaque != nil {
+		out.Args = append(append([]byte("["), e.Payload.Opaque...), ']')
+	}
+	out.Class, _ = d.Extra["_class"].(string)
+	out.Time, _ = d.Extra["_time"].(string)
+	if id, ok := d.Extra["_event_id"].(string); ok {
+		out.ID = id
+	}
+	if epoch, ok := d.Extra["_epoch"].(string); ok {
+		if offset, err := wamp.AppendValue(nil, wamp.JSON, d.Extra["_offset"]); err == nil {
+			out.Position = epoch + ":" + string(offset)
+		}
+	}
+	details := map[string]any{"publication": e.Publication}
+	maps.Copy(details, d.Extra)
+	set(details, "publisher", d.Publisher)
+	set(details, "publisher_authid", d.PublisherAuthID)
+	set(details, "publisher_authrole", d.PublisherAuthRole)
+	set(details, "retained", d.Retained)
+	set(details, "ppt_scheme", d.Passthru.Scheme)
+	set(details, "ppt_serializer", d.Passthru.Serializer)
+	set(details, "ppt_cipher", d.Passthru.Cipher)
+	set(details, "ppt_keyid", d.Passthru.KeyID)
+	out.Details, _ = wamp.AppendValue(nil, wamp.JSON, details) // what was decoded can be encoded
+	return out
+}
+
+// rejoinEvery is how long a webhook that cannot answer calls waits before it
+// tries to again.
+const rejoinEvery = 5 * time.Second
+
+// answer registers the webhook's procedure, again and again, and has its
+// endpoint answer the calls, until ctx is done.
+func (s *hookSeat) answer(ctx context.Context, log *slog.Logger) {
+	callee := webhook.NewCallee(s.cfg.Callee, log)
+	defer callee.Close()
+	said := ""
+	for {
+		err := s.serve(ctx, callee)
+		if ctx.Err() != nil || errors.Is(err, webhook.ErrOver) {
+			return
+		}
+		if text := err.Error(); text != said {
+			said = text
+			log.Warn("the webhook answers no calls, and tries to again", "webhook", s.cfg.Name, "err", err)
+		}
+		select {
+		case <-time.After(rejoinEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// serve registers the procedure once, and returns why that has ended.
+func (s *hookSeat) serve(ctx context.Context, callee *webhook.Callee) error {
+	c, err := s.join()
+	if err != nil {
+		return over(err)
+	}
+	defer c.Close()
+	options := wamp.RegisterOptions{Match: s.cfg.Match, Invoke: s.cfg.Invoke, Concurrency: uint64(s.cfg.Concurrency)}
+	reg, err := c.Register(ctx, s.cfg.Procedure, options, func(ctx context.Context, inv *wamp.Invocation) (wamp.Payload, error) {
+		result, err := callee.Call(ctx, hookInvocation(inv, s.cfg.Procedure))
+		return wamp.Payload{Serializer: wamp.JSON, Args: result.Args, KwArgs: result.KwArgs}, calleeError(err)
+	})
+	if err != nil {
+		return over(err)
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-reg.Gone():
+		return errors.New("the registration was revoked")
+	case <-c.Done():
+		return over(c.Err())
+	}
+}
+
+// hookInvocation returns what an endpoint is asked by a call of procedure, or of
+// what fits it.
+func hookInvocation(inv *wamp.Invocation, procedure wamp.URI) *webhook.Invocation {
+	out := &webhook.Invocation{ID: "call-" + strconv.FormatUint(uint64(router.NewID()), 10), Procedure: string(procedure), Args: inv.Payload.Args, KwArgs: inv.Payload.KwArgs}
+	if inv.Procedure != "" {
+		out.Procedure = string(inv.Procedure)
+	}
+	details := map[string]any{}
+	set(details, "caller", inv.Caller)
+	set(details, "caller_authid", inv.CallerAuthID)
+	set(details, "caller_authrole", inv.CallerAuthRole)
+	out.Details, _ = json.Marshal(details) // numbers and strings never fail
+	return out
+}
+
+// calleeError returns what the caller is told.
+func calleeError(err error) error {
+	if f, ok := errors.AsType[*webhook.Failure](err); ok {
+		return &local.Error{URI: wamp.URI(f.URI), Payload: wamp.Payload{Serializer: wamp.JSON, Args: f.Args, KwArgs: f.KwArgs}}
+	}
+	return err
+}
