@@ -1,0 +1,225 @@
+package query
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// An op is what a node of an expression does.
+type op uint8
+
+const (
+	opConst op = iota // value: true, false, or null for an error that is known before
+
+	opAnd // kids, two or more
+	opOr  // kids, two or more
+	opNot // kids[0]
+
+	// The leaves, about field.
+	opBool // the field is true
+	opHas  // the field is there
+	opEqual
+	opUnequal
+	opLess
+	opLessEqual
+	opGreater
+	opGreaterEqual // … than value, or than other
+	opIn           // field is one of list
+	opHolds        // value is an element of field
+	opPrefix
+	opSuffix
+	opContains
+	opMatches // value is the pattern, which pattern is made of
+	opExists  // kids[0] holds for an element of field, which it calls name
+)
+
+// An expr is a node of an expression.
+type expr struct {
+	op      op
+	pos     int // in the text, in bytes; for a leaf, where its field or operator is
+	kids    []*expr
+	field   path
+	other   *path // instead of value
+	value   Value
+	list    []Value
+	pattern *regexp.Regexp
+	name    string // of the element in opExists
+}
+
+// A root is what a path begins at.
+type root uint8
+
+const (
+	rootData    root = iota // the event's data
+	rootClass               // its class
+	rootID                  // its ID
+	rootTime                // when it was taken in
+	rootTopic               // its topic
+	rootSession             // who subscribes; a constant when a query is used
+	rootElement             // the element in exists
+)
+
+// roots are the names that mean something else than a field of the data.
+var roots = map[string]root{"data": rootData, "class": rootClass, "id": rootID, "time": rootTime, "topic": rootTopic, "session": rootSession}
+
+// A path is a field.
+type path struct {
+	root  root
+	names []string // below the root
+}
+
+func (p path) equal(q path) bool { return p.root == q.root && slices.Equal(p.names, q.names) }
+
+// flip is what an operator becomes when its sides change places.
+func (o op) flip() op {
+	switch o {
+	case opLess:
+		return opGreater
+	case opLessEqual:
+		return opGreaterEqual
+	case opGreater:
+		return opLess
+	case opGreaterEqual:
+		return opLessEqual
+	}
+	return o
+}
+
+// reserved are the words that CEL keeps for itself.
+var reserved = map[string]bool{
+	"true": true, "false": true, "null": true, "in": true, "as": true, "break": true, "const": true, "continue": true,
+	"else": true, "for": true, "function": true, "if": true, "import": true, "let": true, "loop": true, "package": true,
+	"namespace": true, "return": true, "var": true, "void": true, "while": true,
+}
+
+// isName reports whether s can be written as a name.
+func isName(s string) bool {
+	if s == "" || !isLetter(s[0]) || reserved[s] {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		if !isLetter(s[i]) && (s[i] < '0' || s[i] > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// The operators by how strongly they bind.
+const (
+	bindOr = iota
+	bindAnd
+	bindRelation
+	bindUnary
+)
+
+var signs = map[op]string{
+	opEqual: " == ", opUnequal: " != ", opLess: " < ", opLessEqual: " <= ", opGreater: " > ", opGreaterEqual: " >= ",
+}
+
+var methods = map[op]string{opPrefix: "startsWith", opSuffix: "endsWith", opContains: "contains", opMatches: "matches"}
+
+// append writes the expression so that parsing it gives the same again. element
+// is the name that exists gives to what it looks at.
+func (e *expr) append(b []byte, around int, element string) []byte {
+	binds := bindUnary
+	switch e.op {
+	case opAnd:
+		binds = bindAnd
+	case opOr:
+		binds = bindOr
+	case opEqual, opUnequal, opLess, opLessEqual, opGreater, opGreaterEqual, opIn, opHolds:
+		binds = bindRelation
+	}
+	if binds < around {
+		return append(e.appendBare(append(b, '('), element), ')')
+	}
+	return e.appendBare(b, element)
+}
+
+func (e *expr) appendBare(b []byte, element string) []byte {
+	switch e.op {
+	case opConst:
+		return e.value.append(b)
+	case opAnd, opOr:
+		sign, binds := " && ", bindAnd
+		if e.op == opOr {
+			sign, binds = " || ", bindOr
+		}
+		for i, k := range e.kids {
+			if i > 0 {
+				b = append(b, sign...)
+			}
+			b = k.append(b, binds+1, element)
+		}
+		return b
+	case opNot:
+		return e.kids[0].append(append(b, '!'), bindUnary, element)
+	case opBool:
+		return e.field.append(b, element)
+	case opHas:
+		b = e.field.append(append(b, "has("...), element)
+		return append(b, ')')
+	case opIn:
+		b = append(e.field.append(b, element), " in ["...)
+		for i, v := range e.list {
+			if i > 0 {
+				b = append(b, ", "...)
+			}
+			b = v.append(b)
+		}
+		return append(b, ']')
+	case opHolds:
+		return e.field.append(append(e.value.append(b), " in "...), element)
+	case opExists:
+		b = append(e.field.append(b, element), ".exists("...)
+		b = append(append(b, e.name...), ", "...)
+		return append(e.kids[0].append(b, bindOr, e.name), ')')
+	case opPrefix, opSuffix, opContains, opMatches:
+		b = append(append(e.field.append(b, element), '.'), methods[e.op]...)
+		return append(e.value.append(append(b, '(')), ')')
+	}
+	b = append(e.field.append(b, element), signs[e.op]...)
+	if e.other != nil {
+		return e.other.append(b, element)
+	}
+	return e.value.append(b)
+}
+
+// append writes the path as short as it can be written.
+func (p path) append(b []byte, element string) []byte {
+	names := p.names
+	switch {
+	case p.root == rootElement:
+		b = append(b, element...)
+	case p.root != rootData:
+		b = append(b, [...]string{"", "class", "id", "time", "topic", "session"}[p.root]...)
+	case len(names) == 0:
+		return append(b, "data"...)
+	default:
+		_, taken := roots[names[0]]
+		if taken || names[0] == element || !isName(names[0]) || functions[names[0]] != "" {
+			b = append(b, "data"...)
+			break
+		}
+		b, names = append(b, names[0]...), names[1:]
+	}
+	for _, n := range names {
+		if isName(n) {
+			b = append(append(b, '.'), n...)
+			continue
+		}
+		b = append(appendQuoted(append(b, '['), n), ']')
+	}
+	return b
+}
+
+// String returns the path as a query has it.
+func (p path) String() string { return string(p.append(nil, "")) }
+
+// listed lists names for people.
+func listed(names []string) string {
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,192 @@
+package query
+
+import (
+	"maps"
+	"slices"
+)
+
+// functions are what CEL has and a query may or may not, and what to say of it.
+var functions = map[string]string{
+	"has": "a field (has(address.city))", "timestamp": "a time",
+	"size": "", "int": "", "uint": "", "double": "", "string": "", "bytes": "", "bool": "", "dyn": "", "type": "", "duration": "", "matches": "",
+}
+
+// name parses what begins with a name: a field, or a function's use.
+func (p *parser) name(name string) (term, *Error) {
+	at := p.tok
+	if reserved[name] {
+		return term{}, p.unexpected("a field or a value")
+	}
+	if err := p.advance(); err != nil {
+		return term{}, err
+	}
+	switch better := words[name]; {
+	case better != "" && (p.tok.kind == tokenName || p.tok.kind == tokenValue || p.tok.kind == tokenOpen):
+		return term{}, errorAt(p.text, at.start, "expected a field or a value, found %q; write %s", name, better)
+	case p.tok.kind == tokenOpen:
+		return p.function(name, at.start)
+	}
+	return p.field(name, at)
+}
+
+func (p *parser) function(name string, pos int) (term, *Error) {
+	if functions[name] == "" {
+		return term{}, errorAt(p.text, pos, "expected has or timestamp in front of the parenthesis, found %q: a query has no other functions, and exists, contains, startsWith, endsWith and matches stand behind a field", name)
+	}
+	if err := p.advance(); err != nil {
+		return term{}, err
+	}
+	if name == "timestamp" {
+		return p.timestamp(pos)
+	}
+	at := p.tok
+	if at.kind != tokenName {
+		return term{}, p.unexpected("a field for has")
+	}
+	t, err := p.operand()
+	if err != nil {
+		return term{}, err
+	}
+	if t.kind != termField || t.field.root == rootElement && len(t.field.names) == 0 {
+		return term{}, errorAt(p.text, at.start, "expected a field for has, found %s", t.what())
+	}
+	if err := p.expect(tokenClose, ")"); err != nil {
+		return term{}, err
+	}
+	e, err := p.leaf(&expr{op: opHas, pos: pos, field: t.field})
+	return term{kind: termCondition, pos: pos, cond: e}, err
+}
+
+// field parses the rest of a field, and a method that is asked of it.
+func (p *parser) field(first string, at token) (term, *Error) {
+	t := term{kind: termField, pos: at.start}
+	begin, known := roots[first]
+	switch {
+	case p.element != "" && first == p.element:
+		t.field.root = rootElement
+	case !known:
+		t.field.names = []string{first}
+	case begin == rootSession && !p.session:
+		return term{}, errorAt(p.text, at.start, "expected a field of the event, found session, which only the queries of roles have; a field of the data with that name is data.session")
+	default:
+		t.field.root = begin
+	}
+	for {
+		switch p.tok.kind {
+		case tokenDot:
+			if err := p.advance(); err != nil {
+				return term{}, err
+			}
+			name, name0 := p.text[p.tok.start:p.tok.end], p.tok
+			if p.tok.kind != tokenName || reserved[name] {
+				return term{}, p.unexpected(`the name of a field behind the dot (or, if it is not a word, ["…"])`)
+			}
+			if err := p.advance(); err != nil {
+				return term{}, err
+			}
+			if p.tok.kind == tokenOpen {
+				return p.method(t, name, name0)
+			}
+			t.field.names = append(t.field.names, name)
+		case tokenOpenList:
+			if err := p.advance(); err != nil {
+				return term{}, err
+			}
+			name, err := p.literal("the name of a field in brackets")
+			if err != nil {
+				return term{}, err
+			}
+			if err := p.expect(tokenCloseList, "]"); err != nil {
+				return term{}, err
+			}
+			t.field.names = append(t.field.names, name)
+		default:
+			return t, p.checkField(t.field, at)
+		}
+		if len(t.field.names) > p.limits.Path {
+			return term{}, limitAt(p.text, at.start, "expected a field of at most %d names, found more", p.limits.Path)
+		}
+	}
+}
+
+// checkField checks that what is no data has no parts.
+func (p *parser) checkField(f path, at token) *Error {
+	switch f.root {
+	case rootData, rootElement:
+	case rootSession:
+		if len(f.names) == 0 {
+			return errorAt(p.text, at.start, "expected a property of the session, such as session.authid, found session alone")
+		}
+	default:
+		if len(f.names) > 0 {
+			return errorAt(p.text, at.start, "expected %s alone, which is the event's own; a field of the data with that name is data.%s", p.text[at.start:at.end], p.text[at.start:at.end])
+		}
+	}
+	return nil
+}
+
+var methodOps = map[string]op{"startsWith": opPrefix, "endsWith": opSuffix, "contains": opContains, "matches": opMatches, "exists": opExists}
+
+// method parses what is asked of a field.
+func (p *parser) method(t term, name string, at token) (term, *Error) {
+	o, ok := methodOps[name]
+	if !ok {
+		return term{}, errorAt(p.text, at.start, "expected one of %s behind the field, found %q", listed(slices.Collect(maps.Keys(methodOps))), name)
+	}
+	if err := p.checkField(t.field, at); err != nil {
+		return term{}, err
+	}
+	if err := p.advance(); err != nil {
+		return term{}, err
+	}
+	if o == opExists {
+		return p.exists(t, at)
+	}
+	argument := p.tok.start
+	s, err := p.literal(name)
+	if err != nil {
+		return term{}, err
+	}
+	e := &expr{op: o, pos: at.start, field: t.field, value: StringValue(s)}
+	if o == opMatches {
+		if e.pattern, err = p.regexp(s, argument); err != nil {
+			return term{}, err
+		}
+	}
+	if err := p.expect(tokenClose, ")"); err != nil {
+		return term{}, err
+	}
+	e, err = p.leaf(e)
+	return term{kind: termCondition, pos: t.pos, cond: e}, err
+}
+
+// exists parses a condition about the elements of a field.
+func (p *parser) exists(t term, at token) (term, *Error) {
+	if p.element != "" {
+		return term{}, limitAt(p.text, at.start, "expected no exists inside of exists, found one")
+	}
+	name := p.text[p.tok.start:p.tok.end]
+	if p.tok.kind != tokenName || reserved[name] {
+		return term{}, p.unexpected("a name for the element, as in items.exists(i, i.qty > 1)")
+	}
+	if _, taken := roots[name]; taken {
+		return term{}, errorAt(p.text, p.tok.start, "expected a name for the element that means nothing else, found %q", name)
+	}
+	if err := p.advance(); err != nil {
+		return term{}, err
+	}
+	if err := p.expect(tokenComma, "a comma and a condition, as in items.exists(i, i.qty > 1)"); err != nil {
+		return term{}, err
+	}
+	p.element = name
+	c, err := p.condition()
+	p.element = ""
+	if err != nil {
+		return term{}, err
+	}
+	if err := p.expect(tokenClose, "&&, || or )"); err != nil {
+		return term{}, err
+	}
+	e := &expr{op: opExists, pos: at.start, field: t.field, name: name, kids: []*expr{c}}
+	return term{kind: termCondition, pos: t.pos, cond: e}, nil
+}
