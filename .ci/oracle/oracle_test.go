@@ -49,6 +49,10 @@ func TestCEL(t *testing.T) {
 		if err != nil || again.String() != ours.String() {
 			t.Fatalf("%s: becomes %s, and that %v, %v", text, ours, again, err)
 		}
+		normal, err := query.Parse(ours.Normal(), options)
+		if err != nil || normal.Normal() != ours.Normal() {
+			t.Fatalf("%s: its normal form is %s, and that %v, %v", text, ours.Normal(), normal, err)
+		}
 		ast, issues := env.Parse(text)
 		if issues.Err() != nil {
 			t.Fatalf("%s: %v", text, issues.Err())
@@ -65,7 +69,7 @@ func TestCEL(t *testing.T) {
 				t.Fatalf("%s: %v", data, err)
 			}
 			want := celSays(t, program, data)
-			for _, q := range []*query.Query{ours, again} {
+			for _, q := range []*query.Query{ours, again, normal} {
 				if got := q.Eval(sample); got != want {
 					t.Fatalf("%s\n%s\nis %v, and to cel-go %v", q, data, got, want)
 				}

@@ -125,6 +125,10 @@ var methods = map[op]string{opPrefix: "startsWith", opSuffix: "endsWith", opCont
 func (e *expr) append(b []byte, around int, element string) []byte {
 	binds := bindUnary
 	switch e.op {
+	case opConst:
+		if e.value.kind == Null {
+			binds = bindRelation
+		}
 	case opAnd:
 		binds = bindAnd
 	case opOr:
@@ -141,6 +145,9 @@ func (e *expr) append(b []byte, around int, element string) []byte {
 func (e *expr) appendBare(b []byte, element string) []byte {
 	switch e.op {
 	case opConst:
+		if e.value.kind == Null {
+			return append(b, `0 < ""`...) // as good an error as any
+		}
 		return e.value.append(b)
 	case opAnd, opOr:
 		sign, binds := " && ", bindAnd

@@ -79,7 +79,7 @@ func (l *lexer) escape() (rune, *Error) {
 		if r == utf8.RuneError && size == 1 {
 			return 0, l.strange(at + 1)
 		}
-		return 0, errorAt(l.text, at, `expected an escape sequence, found "\\%c"; a backslash is \\, or write r"…"`, r)
+		return 0, errorAt(l.text, at, `expected an escape sequence, found "\%c"; a backslash is \\, or write r"…"`, r)
 	}
 	n := 0
 	for i := range digits {
@@ -88,7 +88,7 @@ func (l *lexer) escape() (rune, *Error) {
 			d = unhex(l.text[p])
 		}
 		if d < 0 || d >= base {
-			return 0, errorAt(l.text, at, `expected %d digits behind "\\%c"`, digits, c)
+			return 0, errorAt(l.text, at, `expected %d digits behind "\%c"`, digits, c)
 		}
 		n = n*base + d
 	}

@@ -1,5 +1,7 @@
 package query
 
+import "crypto/sha256"
+
 // Options says how a query is read. Start from [DefaultOptions].
 type Options struct {
 	Limits  Limits
@@ -12,8 +14,9 @@ func DefaultOptions() Options { return Options{Limits: DefaultLimits()} }
 // A Query is a condition about events. It is immutable and safe for concurrent
 // use.
 type Query struct {
-	text string
-	root *expr
+	text   string
+	root   *expr // as it was written
+	normal *expr
 }
 
 // Parse reads a query. Its error is an [*Error].
@@ -22,7 +25,7 @@ func Parse(text string, options Options) (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Query{text: text, root: root}, nil
+	return &Query{text: text, root: root, normal: normal(root)}, nil
 }
 
 // Text returns the query as it was written.
@@ -31,6 +34,18 @@ func (q *Query) Text() string { return q.text }
 // String returns the query without superfluous parentheses and spaces. Parsing
 // that gives the same query.
 func (q *Query) String() string { return string(q.root.append(nil, bindOr, "")) }
+
+// Normal returns the normal form of the query, which is the same for many ways
+// of writing it: negation only at the leaves, nothing twice, and what can be in
+// any order sorted. It says the same of every event. Two queries with the same
+// normal form share a subscription.
+func (q *Query) Normal() string { return string(q.normal.append(nil, bindOr, "")) }
+
+// Hash returns the beginning of the SHA-256 of the normal form.
+func (q *Query) Hash() [16]byte {
+	sum := sha256.Sum256(q.normal.append(nil, bindOr, ""))
+	return [16]byte(sum[:16])
+}
 
 // Eval returns what the query says of an event.
 func (q *Query) Eval(s *Sample) Truth { return q.root.eval(s, nil) }

@@ -1,0 +1,15 @@
+// Package query is EQL, the language in which a subscriber says which events it
+// wants: conditions about an event's data and about what the gateway knows of
+// it, such as
+//
+//	total > 100 && address.city == "Oslo" && !("test" in tags)
+//
+// EQL is a part of CEL, the Common Expression Language, and means exactly what
+// CEL means by it; docs/eql.md says which part. A bare name is a field of the
+// event's data; class, id, time and topic are the event's own.
+//
+// [Parse] reads a query, within [Limits], and says where and why it cannot.
+// [Query.Eval] is the plain reading of the language, one event at a time.
+//
+// The package holds values only: it starts no goroutine and does no I/O.
+package query

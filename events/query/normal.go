@@ -1,0 +1,209 @@
+package query
+
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"slices"
+)
+
+// normal returns the normal form of an expression: an equal one, of every value
+// of the logic, that many ways of saying the same share. Negation is at the
+// leaves only, what is said twice is said once, and what can be in any order is
+// sorted. The logic of three values is a distributive lattice with De Morgan's
+// laws, so all of this holds; that either a condition or its opposite is true
+// does not, and is not used.
+func normal(e *expr) *expr { return normalize(e, false) }
+
+func normalize(e *expr, negate bool) *expr {
+	switch e.op {
+	case opNot:
+		return normalize(e.kids[0], !negate)
+	case opConst:
+		if negate && e.value.kind == Bool {
+			return constant(BoolValue(!e.value.bool()))
+		}
+		return e
+	case opAnd, opOr:
+		o := e.op
+		if negate {
+			o = opAnd + opOr - o
+		}
+		kids := make([]*expr, 0, len(e.kids))
+		for _, k := range e.kids {
+			if k = normalize(k, negate); k.op == o {
+				kids = append(kids, k.kids...)
+			} else {
+				kids = append(kids, k)
+			}
+		}
+		return join(o, kids)
+	}
+	return leaf(e, negate)
+}
+
+func constant(v Value) *expr { return &expr{op: opConst, value: v} }
+
+// opposite of the comparisons: of what one of them is an error, so is the other.
+var opposite = map[op]op{
+	opEqual: opUnequal, opUnequal: opEqual,
+	opLess: opGreaterEqual, opGreaterEqual: opLess, opGreater: opLessEqual, opLessEqual: opGreater,
+}
+
+// leaf returns the normal form of a leaf or of its opposite.
+func leaf(e *expr, negate bool) *expr {
+	n := *e
+	n.value = plainNumber(e.value)
+	if o, ok := opposite[e.op]; ok && negate {
+		n.op, negate = o, false
+	}
+	switch {
+	case e.op == opIn:
+		n.list = make([]Value, len(e.list))
+		for i, v := range e.list {
+			n.list[i] = plainNumber(v)
+		}
+		slices.SortFunc(n.list, orderValues)
+		n.list = slices.Compact(n.list)
+		if len(n.list) == 1 {
+			n.op, n.value, n.list = opEqual, n.list[0], nil
+			if negate {
+				n.op, negate = opUnequal, false
+			}
+		}
+	case e.op == opExists:
+		n.kids, n.name = []*expr{normalize(e.kids[0], false)}, "x"
+	case e.other != nil && bytes.Compare(e.other.append(nil, "x"), e.field.append(nil, "x")) < 0:
+		n.field, n.other, n.op = *e.other, &e.field, n.op.flip()
+	}
+	if negate {
+		return &expr{op: opNot, kids: []*expr{&n}}
+	}
+	return &n
+}
+
+// plainNumber returns the number as an Int if it is one, else as a Uint.
+func plainNumber(v Value) Value {
+	switch {
+	case v.kind == Uint && v.num <= math.MaxInt64:
+		return IntValue(int64(v.num))
+	case v.kind == Double && v.float() == math.Trunc(v.float()):
+		switch f := v.float(); {
+		case f >= -1<<63 && f < 1<<63:
+			return IntValue(int64(f))
+		case f >= 1<<63 && f < 1<<64:
+			return UintValue(uint64(f))
+		}
+	}
+	return v
+}
+
+// orderValues orders values of any kinds, those that are equal as equal.
+func orderValues(a, b Value) int {
+	if ordered(a, b) {
+		return compare(a, b)
+	}
+	rank := func(v Value) int {
+		if v.isNumber() {
+			return int(Int)
+		}
+		return int(v.kind)
+	}
+	return cmp.Compare(rank(a), rank(b))
+}
+
+// join returns the normal form of normal conditions with o between them.
+func join(o op, kids []*expr) *expr {
+	merged := kids[:0:0]
+	for _, k := range kids {
+		if k.op == opConst && k.value.kind == Bool {
+			if k.value.bool() == (o == opOr) {
+				return k // it decides
+			}
+			continue // it says nothing
+		}
+		merged = append(merged, k)
+	}
+	merged = mergeValues(o, merged)
+	merged = mergeRanges(o, merged)
+	texts := make(map[*expr][]byte, len(merged))
+	for _, k := range merged {
+		texts[k] = k.append(nil, bindUnary, "x")
+	}
+	slices.SortFunc(merged, func(a, b *expr) int { return bytes.Compare(texts[a], texts[b]) })
+	merged = slices.CompactFunc(merged, func(a, b *expr) bool { return bytes.Equal(texts[a], texts[b]) })
+	switch len(merged) {
+	case 0:
+		return constant(BoolValue(o == opAnd))
+	case 1:
+		return merged[0]
+	}
+	return &expr{op: o, kids: merged}
+}
+
+// mergeValues makes f in [a, b] of f == a || f == b, and the opposite of it of
+// f != a && f != b.
+func mergeValues(o op, kids []*expr) []*expr {
+	values := func(k *expr) (list []Value, field *path) {
+		negated := k.op == opNot
+		if negated {
+			k = k.kids[0]
+		}
+		switch {
+		case k.op == opIn && negated == (o == opAnd):
+			return k.list, &k.field
+		case !negated && k.other == nil && (k.op == opEqual && o == opOr || k.op == opUnequal && o == opAnd):
+			return []Value{k.value}, &k.field
+		}
+		return nil, nil
+	}
+	return merge(kids, func(a, b *expr) *expr {
+		listA, fieldA := values(a)
+		listB, fieldB := values(b)
+		if fieldA == nil || fieldB == nil || !fieldA.equal(*fieldB) {
+			return nil
+		}
+		return leaf(&expr{op: opIn, field: *fieldA, list: slices.Concat(listA, listB)}, o == opAnd)
+	})
+}
+
+// mergeRanges keeps the narrower of two bounds that must both hold, and the
+// wider of two of which one must. The values must be of one kind: then either
+// both are errors or none.
+func mergeRanges(o op, kids []*expr) []*expr {
+	upper := func(k *expr) bool { return k.op == opLess || k.op == opLessEqual }
+	bound := func(k *expr) bool { return k.other == nil && (upper(k) || k.op == opGreater || k.op == opGreaterEqual) }
+	return merge(kids, func(a, b *expr) *expr {
+		if !bound(a) || !bound(b) || upper(a) != upper(b) || !a.field.equal(b.field) || !ordered(a.value, b.value) {
+			return nil
+		}
+		c := compare(a.value, b.value)
+		if c == 0 { // the one without equality is the narrower
+			if a.op == opLessEqual || a.op == opGreaterEqual {
+				a, b = b, a
+			}
+		} else if upper(a) == (c > 0) {
+			a, b = b, a
+		}
+		if o == opAnd { // a is the narrower
+			return a
+		}
+		return b
+	})
+}
+
+// merge puts together every two conditions of which both makes one.
+func merge(kids []*expr, both func(a, b *expr) *expr) []*expr {
+	for i := 0; i < len(kids); i++ {
+		for j := i + 1; j < len(kids); {
+			m := both(kids[i], kids[j])
+			if m == nil {
+				j++
+				continue
+			}
+			kids[i] = m
+			kids = slices.Delete(kids, j, j+1)
+		}
+	}
+	return kids
+}
