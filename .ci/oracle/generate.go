@@ -24,7 +24,7 @@ func pick[T any](g *generator, list ...T) T { return list[g.IntN(len(list))] }
 // math/big; so no double is near an integer that is not exactly a double.
 var (
 	numbers = []string{
-		"0", "1", "-1", "2", "42", "100", "0.0", "1.0", "-0.0", "0.5", "1e2", "9007199254740993", 
+		"0", "1", "-1", "2", "42", "100", "0.0", "1.0", "-0.0", "0.5", "1e2", "9007199254740993",
 		"-9007199254740993", "9223372036854775807", "1e308", "-1e308", "5e-324",
 	}
 	uints   = []string{"0u", "1u", "42u", "9223372036854775808u", "18446744073709551615u"}

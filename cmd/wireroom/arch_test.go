@@ -24,7 +24,8 @@ var mayImport = map[string][]string{
 	"router/transport": {"router", "router/wamp"},
 	"router/local":     {"router", "router/wamp"},
 
-	"events":                 {},
+	"events":                 {"events/query"},
+	"events/query":           {},
 	"events/store/embedded":  {"events", "auth"},
 	"events/store/storetest": {"events", "auth"},
 
