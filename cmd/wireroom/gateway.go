@@ -128,6 +128,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	rpc, api := ingestConfigs(cfg.Ingest)
 	s := &site{
 		ws:      g.transport,
+		stream:  g.sessions.Guard(streamCORS, newEventSource(g.router, cfg, &g.realms, g.sessions, log.With("part", "eventsource"))),
 		lp:      g.sessions.Guard(pollCORS, http.StripPrefix("/lp", g.longpoll)),
 		xmlrpc:  xmlrpc.New(g.sink, g.sink, log.With("part", "xmlrpc"), rpc),
 		events:  httpapi.New(g.sink, g.sink, log.With("part", "httpapi"), api),
@@ -145,7 +146,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		ReadTimeout:       cfg.Transport.UpgradeTimeout + cfg.Ingest.Timeout, // bodies that nobody asked for are read, too
 		// Whatever a handler waits for has a limit of its own; this is for
 		// peers that do not read the answer. A WebSocket is none of it, and
-		// long polls set their own.
+		// long polls and event streams set their own.
 		WriteTimeout:   cfg.Ingest.Timeout + cfg.Router.WriteTimeout + time.Minute,
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 32 << 10,

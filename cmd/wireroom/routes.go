@@ -9,6 +9,7 @@ import (
 type site struct {
 	ws      http.Handler // WAMP over WebSocket
 	lp      http.Handler // WAMP by HTTP requests
+	stream  http.Handler // events of topics as an event stream
 	xmlrpc  http.Handler
 	events  http.Handler
 	session http.Handler
@@ -25,6 +26,8 @@ func (s *site) handler() http.Handler {
 	mux.Handle("/lp/", s.lp)
 	mux.Handle("/RPC2", s.xmlrpc)
 	mux.Handle("/events", s.events)
+	mux.Handle("GET /events", s.stream)
+	mux.Handle("OPTIONS /events", s.stream)
 	mux.Handle("/session", s.session)
 	for path, h := range s.more {
 		mux.Handle(path, h)

@@ -1,9 +1,10 @@
 // Package transport carries WAMP over WebSocket (RFC 6455) and over RawSocket
 // (WAMP, "RawSocket Transport"): the upgrade or greeting, the frames, the
 // closing handshake and the pings; and, for whom neither gets through, over
-// plain HTTP requests (WAMP, "HTTP Longpoll Transport"). It knows no WAMP
-// message and takes no routing decision; it hands whole messages to a session
-// of package router and writes the bytes that the session queues.
+// plain HTTP requests (WAMP, "HTTP Longpoll Transport"). But for
+// [EventSource] it knows no WAMP message, and it takes no routing decision; it
+// hands whole messages to a session of package router and writes the bytes that
+// the session queues.
 //
 // # Goroutines
 //
@@ -28,7 +29,8 @@
 // A [LongPoll] works in the goroutines of the HTTP server. Whoever sends is the
 // reader of the session, one request at a time; what the session writes waits in
 // a mailbox for a request that fetches it. When a client ends, a goroutine
-// detaches its session.
+// detaches its session. An [EventSource], which speaks WAMP for clients that
+// don't, works in the handler of its request alone.
 //
 // A [Server] has one more goroutine, the sweeper, which looks at all
 // connections in turn, pings those that were silent and ends those that did

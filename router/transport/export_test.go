@@ -201,3 +201,9 @@ func WebSocketDeflate(least int) *router.Framing { return deflateFraming(least, 
 func NewTestLongPoll(attach func(router.Link, router.Peer) Session, cfg LongPollConfig, log *slog.Logger) *LongPoll {
 	return newLongPoll(attach, door{identify: cfg.Identify, log: log}, cfg, log)
 }
+
+// ParsePositions and FormatPositions open the ids of event streams to tests.
+var ParsePositions = parsePositions
+
+// FormatPositions is the reverse.
+func FormatPositions(all []LogPosition) string { return string(appendPositions(nil, all)) }

@@ -58,6 +58,8 @@ type Config struct {
 	Transport transport.Config         // without Origins and Identify
 	LongPoll  transport.LongPollConfig // without what others decide, and Identify
 
+	EventSource transport.EventSourceConfig // likewise, without Realm and Position
+
 	Shutdown time.Duration // for everything to come to an end
 }
 

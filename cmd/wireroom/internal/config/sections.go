@@ -30,8 +30,10 @@ func Default() *Config {
 		Router:    router.DefaultConfig(),
 		Transport: transport.DefaultConfig(),
 		LongPoll:  transport.DefaultLongPollConfig(),
-		Ingest:    Ingest{MaxBody: 1 << 20, MaxDepth: 64, MaxEvents: 1000, Timeout: 30 * time.Second},
-		Shutdown:  10 * time.Second,
+
+		EventSource: transport.DefaultEventSourceConfig(),
+		Ingest:      Ingest{MaxBody: 1 << 20, MaxDepth: 64, MaxEvents: 1000, Timeout: 30 * time.Second},
+		Shutdown:    10 * time.Second,
 	}
 }
 
@@ -59,6 +61,7 @@ func (c *Config) read(o *object) {
 	o.sub("resume", c.readResume)
 	o.sub("compression", c.readCompression)
 	o.sub("longpoll", c.readLongPoll)
+	o.sub("eventsource", c.readEventSource)
 	o.sub("timeouts", c.readTimeouts)
 	c.readOrigins(o)
 	o.unless("realms", func() { here.read(o, c.Router.Limits) }) // after what roles inherit
@@ -153,6 +156,11 @@ func (c *Config) readLongPoll(o *object) {
 	o.duration("wait", &lp.Wait, 10*time.Millisecond, maxTimeout)
 	o.duration("away", &lp.Away, 10*time.Millisecond, maxTimeout)
 	o.duration("keep_alive", &lp.KeepAlive, 10*time.Millisecond, maxTimeout)
+}
+
+func (c *Config) readEventSource(o *object) {
+	o.integer("clients", &c.EventSource.MaxOpen, 1, 1_000_000)
+	o.duration("keep_alive", &c.EventSource.KeepAlive, 10*time.Millisecond, maxTimeout)
 }
 
 func (c *Config) readTimeouts(o *object) {
