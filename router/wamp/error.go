@@ -31,6 +31,7 @@ const (
 	URIFeatureNotSupported URI = "wamp.error.feature_not_supported"
 	URINoAvailableCallee   URI = "wamp.error.no_available_callee"
 	URINetworkFailure      URI = "wamp.error.network_failure"
+	URIHistoryUnavailable  URI = "wamp.error.history_unavailable"
 
 	URICloseRealm      URI = "wamp.close.close_realm"
 	URIGoodbyeAndOut   URI = "wamp.close.goodbye_and_out"
@@ -40,6 +41,7 @@ const (
 	URIInternal        URI = "wireroom.error.internal"
 	URILimit           URI = "wireroom.error.limit"
 	URIInvalidEvent    URI = "wireroom.error.invalid_event"
+	URINoSuchEvent     URI = "wireroom.error.no_such_publication"
 	URISlowConsumer    URI = "wireroom.error.slow_consumer"
 	URIUnavailableHere URI = "wireroom.error.unavailable"
 )

@@ -159,7 +159,11 @@ func (m *Event) Append(dst []byte, s Serializer) []byte {
 	e, at := begin(dst, s, TypeEvent)
 	e.uint(uint64(m.Subscription))
 	e.uint(uint64(m.Publication))
-	o := &m.Details
+	m.Details.write(&e)
+	return e.finish(at, 4+e.payload(&m.Payload))
+}
+
+func (o *EventDetails) write(e *encoder) {
 	w := e.openFields()
 	w.text("topic", string(o.Topic))
 	w.uint("publisher", uint64(o.Publisher))
@@ -174,7 +178,6 @@ func (m *Event) Append(dst []byte, s Serializer) []byte {
 	}
 	w.extra(o.Extra)
 	w.close()
-	return e.finish(at, 4+e.payload(&m.Payload))
 }
 
 func (d *Decoder) decodeEvent() Message {
