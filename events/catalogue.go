@@ -126,6 +126,9 @@ func (c *Class) Access() Access { return c.config.Access }
 // Retain says how much of the class's past is kept.
 func (c *Class) Retain() Retain { return c.config.Retain }
 
+// HasChannels reports whether events of the class may belong to channels.
+func (c *Class) HasChannels() bool { return c.channel >= 0 }
+
 // Topic returns the topic of a channel, given its encoded value; for the empty
 // channel, the topic of the class.
 func (c *Class) Topic(channel string) string {

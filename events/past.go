@@ -1,0 +1,90 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// A Past is what was routed of a retained class up to some moment, to be read
+// in any order, without subscribing. It may be used by many goroutines, and
+// needs no end.
+type Past struct {
+	hub     *Hub
+	class   *Class
+	epoch   string
+	through uint64
+}
+
+// A PastEvent is an event in a [Past].
+type PastEvent struct {
+	Event          // not marked as Replayed
+	Channel string // encoded; may be empty
+}
+
+// Past returns the past of a class up to now. The error is an
+// [*UnknownClassError] or wraps [ErrNotRetained].
+func (h *Hub) Past(class string) (*Past, error) {
+	m := h.state.Load().members[class]
+	switch {
+	case m == nil:
+		return nil, &UnknownClassError{Class: class}
+	case m.log == nil:
+		return nil, fmt.Errorf("%w: %s", ErrNotRetained, class)
+	}
+	p := &Past{hub: h, class: m.class}
+	p.epoch, p.through = m.log.position()
+	return p, nil
+}
+
+// Class returns the class.
+func (p *Past) Class() *Class { return p.class }
+
+// Last returns the position of the last event; offset 0: there was none.
+func (p *Past) Last() (epoch string, offset uint64) { return p.epoch, p.through }
+
+// Seek returns the offset after which to read for every event up to the offset
+// through that is not before t, and none that is.
+func (p *Past) Seek(ctx context.Context, t time.Time, through uint64) (after uint64, err error) {
+	return p.hub.store.SeekTime(ctx, p.class.name, min(through, p.through), t)
+}
+
+// Read returns the last events with offsets greater than after and up to
+// through, or the first of them, in any case in the order of their offsets: at
+// most limit, at least 1, and no more of them than have about so many bytes of
+// data, but at least one. If channel is not empty, only its events count. There
+// are none if the log has no more, some of which may have been trimmed since.
+func (p *Past) Read(ctx context.Context, channel string, after, through uint64, last bool, limit, bytes int) ([]PastEvent, error) {
+	through = min(through, p.through)
+	for after < through {
+		from := after
+		if last {
+			// A page is read forwards: find where one begins that ends at
+			// through.
+			begin, err := p.hub.store.SeekLast(ctx, p.class.name, channel, through, limit)
+			if err != nil {
+				return nil, err
+			}
+			from = max(after, begin)
+		}
+		page, err := p.hub.store.Read(ctx, Range{
+			Class: p.class.name, Channel: channel, After: from, Through: through, Limit: limit, Bytes: bytes,
+		})
+		if err != nil {
+			return nil, err
+		}
+		if page.Bounds.Epoch != p.epoch {
+			return nil, fmt.Errorf("%w: the log of the class %s has the epoch %s in place of %s", ErrUnavailable, p.class.name, page.Bounds.Epoch, p.epoch)
+		}
+		if last && page.After < through && limit > 1 {
+			limit /= 2 // it was too long to reach the end
+			continue
+		}
+		events := make([]PastEvent, len(page.Records))
+		for i := range events {
+			events[i] = PastEvent{page.Records[i].event(p.epoch), page.Records[i].Channel}
+		}
+		return events, nil
+	}
+	return nil, nil
+}
