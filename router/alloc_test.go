@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
+	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
@@ -167,4 +169,36 @@ func make128() []byte {
 		b[i] = 'x'
 	}
 	return b
+}
+
+// A history of the topic needs memory for its copy of the payload, once.
+func TestHistoryAllocs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for topic, want := range map[string]float64{"kept.topic": 1, "other.topic": 0} {
+		tr := newRouter(t)
+		realm := tr.rt.Realm(testRealm)
+		realm.KeepHistory([]router.HistoryConfig{
+			{Topic: "other", Events: 100, Bytes: 1 << 20},
+			{Topic: "kept.", Match: wamp.Prefix, Events: 100, Bytes: 1 << 20, For: time.Hour},
+			{Topic: "kept..", Match: wamp.Wildcard, Events: 100, Bytes: 1 << 20},
+		})
+		pub := tr.join(wamp.JSON)
+		msg := pub.encode(fmt.Sprintf(`[16,1,{},%q,["hello",42],{"a":1}]`, topic))
+		buf := make([]byte, len(msg))
+		publish := func() {
+			copy(buf, msg)
+			if err := pub.s.Receive(buf); err != nil {
+				t.Fatal(err)
+			}
+			pub.s.Flush()
+		}
+		for range 200 { // until the history is full
+			publish()
+		}
+		if got := testing.AllocsPerRun(200, publish); got > want {
+			t.Errorf("publish to %s without subscribers: %v allocations, want at most %v", topic, got, want)
+		}
+	}
 }

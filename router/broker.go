@@ -22,6 +22,7 @@ type broker struct {
 	exact    [brokerShards]topicShard
 	patterns patterns[subscription]
 	ids      subscriptionIDs
+	history  atomic.Pointer[histories] // nil: of no topic
 }
 
 type topicShard struct {
@@ -49,6 +50,9 @@ func (b *broker) publish(ws *workspace, p *Publication) {
 	}
 	b.stats.publications.Add(1)
 	p.book = p.receiptBook()
+	if h := b.history.Load(); h != nil {
+		h.keep(p)
+	}
 	ws.matches = b.match(ws.matches[:0], p.Topic, p.Channel)
 	if len(ws.matches) == 0 {
 		return
@@ -192,21 +196,44 @@ func (b *broker) create(s *Session, topic wamp.URI, match wamp.Match) *subscript
 	return sub
 }
 
+// found makes a subscription that is there without subscribers, and stays. Only
+// while it has any does it count among those that want meta events.
+func (b *broker) found(topic wamp.URI, match wamp.Match) {
+	sub := &subscription{id: wamp.ID(b.lastID.Add(1)), topic: topic, match: match, lasting: true, created: time.Now().UnixMilli()}
+	if match != wamp.Exact {
+		b.patterns.mu.Lock()
+		defer b.patterns.mu.Unlock()
+		b.patterns.put(topic, match, sub)
+	} else {
+		sh := b.shard(topic)
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		sh.subs[topic] = sub
+	}
+	b.ids.put(sub)
+}
+
 // enter makes m a member. It leaves the outbox of m's session locked.
 func (b *broker) enter(sub *subscription, m *member) {
+	if sub.lasting && sub.members() == nil {
+		b.meta.watch(sub, 1)
+	}
 	sub.addLocked(m)
 	m.session.traffic.watches(sub, 1)
 	b.meta.note(metaEvent{topic: subscriberCame, session: m.session, sub: sub})
 }
 
-// exit takes a member out and reports whether it was the last.
+// exit takes a member out and reports whether it was the last of a subscription
+// that ends with it.
 func (b *broker) exit(sub *subscription, m *member) (last bool) {
 	last = sub.removeLocked(m)
 	m.session.traffic.watches(sub, -1)
 	b.meta.note(metaEvent{topic: subscriberWent, session: m.session, sub: sub, untold: m.revoked})
 	if last {
-		b.ids.delete(sub)
 		b.meta.watch(sub, -1)
+	}
+	if last = last && !sub.lasting; last {
+		b.ids.delete(sub)
 		b.meta.note(metaEvent{topic: subscriptionDeleted, session: m.session, sub: sub, untold: m.revoked})
 	}
 	return last

@@ -11,7 +11,7 @@ import (
 var sections = []string{
 	"ABORT", "Authentication", "Authorization", "CALL", "Call Canceling", "Call ERROR", "Call Timeouts",
 	"Call Re-Routing", "Callee Leaving", "Callee Leaving During an RPC Invocation", "Callee-Initiated Timeouts", "Caller Identification", "Caller Leaving", "Calls matching multiple registrations", "Continuations on Completed Calls", "Hot Stand-By", "Caller Leaving During an RPC Invocation",
-	"Calling and Invocations", "ERROR", "Event Retention", "Subscription Revocation", "Extension Messages", "Feature Announcement", "IDs", "Invocation ERROR", "Message Codes and Direction",
+	"Calling and Invocations", "ERROR", "Event History", "Event Retention", "Subscription Revocation", "Extension Messages", "Feature Announcement", "IDs", "Invocation ERROR", "Message Codes and Direction",
 	"Ordering Guarantees", "Pattern-based Registrations", "Pattern-based Subscription", "Payload Passthru Mode", "Prefix Matching", "Progressive Call Invocations", "Progressive Call Results",
 	"Protocol Errors", "Publisher Exclusion", "Registration Revocation", "Publisher Identification", "Publishing and Events", "REGISTER",
 	"Registration Meta API", "SUBSCRIBE", "Session Closing", "Session Meta API", "Session Testament", "Subscriptions Meta API", "Session Establishment", "Session Lifecycle", "Sharded Registration",

@@ -11,6 +11,7 @@ import (
 // routerRoles is what the router announces: exactly what it does.
 var routerRoles = map[string]any{
 	"broker": map[string]any{"features": map[string]any{
+		"event_history":                 true,
 		"event_retention":               true,
 		"pattern_based_subscription":    true,
 		"payload_passthru_mode":         true,

@@ -210,27 +210,7 @@ func mayFitMeta(pattern wamp.URI, match wamp.Match) bool {
 }
 
 // fitsURI reports whether uri fits the pattern.
-func fitsURI(pattern wamp.URI, match wamp.Match, uri wamp.URI) bool {
-	switch match {
-	case wamp.Prefix:
-		return strings.HasPrefix(string(uri), string(pattern))
-	case wamp.Wildcard:
-		p, u := string(pattern), string(uri)
-		for {
-			want, restWant, moreWant := strings.Cut(p, ".")
-			have, restHave, moreHave := strings.Cut(u, ".")
-			if want != "" && want != have || moreWant != moreHave {
-				return false
-			}
-			if !moreWant {
-				return true
-			}
-			p, u = restWant, restHave
-		}
-	default:
-		return uri == pattern
-	}
-}
+func fitsURI(pattern wamp.URI, match wamp.Match, uri wamp.URI) bool { return uri.Fits(pattern, match) }
 
 // isoTime returns a time as the meta API shows it: ISO 8601, UTC, milliseconds.
 func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -38,6 +38,7 @@ func (r *Realm) provideMeta() {
 			})
 		}
 	}
+	r.Provide("wamp.subscription.get_events", r.getEvents)
 }
 
 // invalidArgument returns err as what is wrong with the arguments of a call,

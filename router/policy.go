@@ -155,6 +155,9 @@ type Config struct {
 	MaxRetained      int // events that a realm retains: 0 to 1,000,000
 	MaxRetainedBytes int // of them in all, with an estimate of what each needs besides its payload: 0 to 1 GiB
 
+	MaxPastEvents int // of one answer about the past: 1 to 10,000
+	MaxPastBytes  int // likewise; one event may be longer: 1 KiB to 16 MiB
+
 	Flushers int // goroutines that write; 0: one per core
 }
 
@@ -176,5 +179,8 @@ func DefaultConfig() Config {
 		MaxMetaEvents:    1 << 16,
 		MaxRetained:      10_000,
 		MaxRetainedBytes: 64 << 20,
+
+		MaxPastEvents: 1000,
+		MaxPastBytes:  256 << 10,
 	}
 }

@@ -19,7 +19,8 @@ type Realm struct {
 	meta   chronicle
 
 	retention retention
-	owed      atomic.Int64 // receipts that sessions owe
+	owed      atomic.Int64  // receipts that sessions owe
+	readings  chan struct{} // a slot for each session that reads the past; never closed
 
 	welcomes welcomes
 
@@ -35,7 +36,7 @@ type Realm struct {
 func newRealm(r *Router, name wamp.URI, rules Authorizer, gov Governor) *Realm {
 	realm := &Realm{
 		router: r, name: name, rules: rules, gov: gov,
-		over: make(chan struct{}), sessions: make(map[wamp.ID]*Session),
+		over: make(chan struct{}), sessions: make(map[wamp.ID]*Session), readings: make(chan struct{}, maxReadings),
 	}
 	realm.busy.Store(1)
 	realm.meta.realm = realm

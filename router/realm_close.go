@@ -86,6 +86,7 @@ func (r *Realm) close() {
 	}
 	putWorkspace(ws)
 	r.retention.clear()
+	r.forgetHistory()
 	r.done()
 }
 

@@ -155,6 +155,9 @@ func (r *Router) Shutdown(ctx context.Context) error {
 	r.lanes.close()
 	r.flushers.close()
 	r.wg.Wait()
+	for _, realm := range *r.realms.Load() {
+		realm.forgetHistory()
+	}
 	return err
 }
 

@@ -142,10 +142,14 @@ var plain = &router.Framing{Index: 3, Seal: func(buf []byte, _ wamp.Serializer) 
 func (tr *testRouter) connect() *client { return tr.connectWith(wamp.JSON) }
 
 func (tr *testRouter) connectWith(ser wamp.Serializer) *client {
-	c := &client{ser: ser, reader: make(chan struct{}, 1), link: &memLink{closed: make(chan struct{}), unstall: make(chan struct{})}}
+	return tr.connectAs(router.Peer{Serializer: ser, Framing: plain, Transport: "memory", RemoteAddr: "test"})
+}
+
+func (tr *testRouter) connectAs(peer router.Peer) *client {
+	c := &client{ser: peer.Serializer, reader: make(chan struct{}, 1), link: &memLink{closed: make(chan struct{}), unstall: make(chan struct{})}}
 	c.link.onClose = c.hangUp
 	c.reader <- struct{}{} // the router may hang up at once
-	c.s = tr.rt.Attach(c.link, router.Peer{Serializer: ser, Framing: plain, Transport: "memory", RemoteAddr: "test"})
+	c.s = tr.rt.Attach(c.link, peer)
 	<-c.reader
 	tr.all = append(tr.all, c)
 	return c

@@ -440,6 +440,7 @@ func TestConformanceStack(t *testing.T) {
 			t.Run(tr.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStack(t, tr.configure, func(c *transport.Config) { c.Deflate, c.DeflateMin = true, 0 })
+					tr.furnish(s.rt)
 					n, first := 0, map[string]speech{}
 					play(t, tr, func(name string) talker {
 						turn := turns[n%len(turns)]

@@ -26,6 +26,7 @@ type counters struct {
 	receiptsMissing      atomic.Uint64
 	receiptsLate         atomic.Uint64
 	notRetained          atomic.Uint64
+	notKept              atomic.Uint64
 	waited, turnedAway   atomic.Uint64
 	upgradesRefused      atomic.Uint64
 
@@ -59,6 +60,7 @@ type Stats struct {
 	Rerouted       uint64 // calls passed to another callee because one was not available
 	Asked          uint64 // times that a session was not read until its [Authorizer] knew what to answer
 	NotRetained    uint64 // publications that were refused because too much is retained already
+	NotKept        uint64 // events that are longer than the history may be that they belong into
 	MetaLost       uint64 // meta events that were not published because too many waited
 
 	Revoked uint64 // subscriptions and registrations that others took from a session
@@ -111,6 +113,7 @@ func (c *counters) snapshot(connections int) Stats {
 		Rerouted:       c.rerouted.Load(),
 		Asked:          c.asked.Load(),
 		NotRetained:    c.notRetained.Load(),
+		NotKept:        c.notKept.Load(),
 		MetaLost:       c.metaLost.Load(),
 
 		Revoked: c.revoked.Load(),

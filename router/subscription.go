@@ -15,6 +15,8 @@ type subscription struct {
 	topic wamp.URI
 	match wamp.Match
 
+	lasting bool // it stays when it has no members
+
 	created int64 // in milliseconds of Unix time; an integer, since there may be many subscriptions
 
 	// list is read without a lock. What it points to never changes within

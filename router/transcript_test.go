@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // TestConformance plays the transcripts in testdata/conformance in fake time,
@@ -37,13 +38,14 @@ import (
 //
 // and # begins a comment. In files named limit_… a session may have three of
 // everything; in those named statistics_… traffic is told after 6 messages or
-// 10s; and in those named admission_… one session a second may join, and
-// a HELLO may wait for 2s.
+// 10s; in those named admission_… one session a second may join, and a HELLO
+// may wait for 2s; and in those named history_… some topics have one.
 func TestConformance(t *testing.T) {
 	for _, tr := range transcripts(t) {
 		t.Run(tr.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rt := newRouter(t, tr.configure)
+				tr.furnish(rt)
 				play(t, tr, func(string) talker { return rt.connect() })
 			})
 		})
@@ -81,6 +83,18 @@ func (tr transcript) configure(c *router.Config) {
 		c.Statistics = router.Statistics{Messages: 6, Interval: 10 * time.Second, RatedSize: 4096}
 	case "admission":
 		c.Admission = router.Admission{Rate: 1, Burst: 1, Wait: 2 * time.Second}
+	}
+}
+
+// furnish gives the realm what the transcript is about.
+func (tr transcript) furnish(rt *testRouter) {
+	if strings.HasPrefix(tr.name, "history_") {
+		rt.rt.Realm(testRealm).KeepHistory([]router.HistoryConfig{
+			{Topic: "chat.few", Events: 3, Bytes: 1 << 20},
+			{Topic: "chat.", Match: wamp.Prefix, Events: 100, Bytes: 1 << 20, For: time.Hour},
+			{Topic: "forbidden.", Match: wamp.Prefix, Events: 100, Bytes: 1 << 20},
+			{Topic: "sensor..heat", Match: wamp.Wildcard, Events: 100, Bytes: 1 << 10},
+		})
 	}
 }
 
