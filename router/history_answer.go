@@ -106,7 +106,7 @@ const surelyRest = 256
 
 // record returns an event as the session gets it, or nil if its serializer
 // cannot express the payload.
-func (p *past) record(k *kept) []byte {
+func (p *past) record(k *keptEvent) []byte {
 	payload, err := k.payload.In(p.session.peer.Serializer)
 	if err != nil {
 		p.session.router.stats.untranslatable.Add(1)

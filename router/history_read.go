@@ -23,8 +23,8 @@ const (
 type source interface {
 	last() uint64
 	seek(ctx context.Context, t time.Time, through uint64) (after uint64, err error)
-	find(ctx context.Context, id wamp.ID) (kept, bool, error)
-	read(ctx context.Context, want HistoryRange) ([]kept, error)
+	find(ctx context.Context, id wamp.ID) (keptEvent, bool, error)
+	read(ctx context.Context, want HistoryRange) ([]keptEvent, error)
 }
 
 // A governed history is one of a [Historian]: it implements source.
@@ -36,23 +36,23 @@ func (g governed) seek(ctx context.Context, t time.Time, through uint64) (uint64
 	return g.Seek(ctx, t, through)
 }
 
-func (g governed) find(ctx context.Context, id wamp.ID) (kept, bool, error) {
+func (g governed) find(ctx context.Context, id wamp.ID) (keptEvent, bool, error) {
 	place := g.Place(id)
 	if place == 0 || place > g.Last() {
-		return kept{}, false, nil
+		return keptEvent{}, false, nil
 	}
 	page, err := g.read(ctx, HistoryRange{After: place - 1, Through: place, Limit: 1, Bytes: 1})
 	if err != nil || len(page) == 0 || page[0].id != id {
-		return kept{}, false, err
+		return keptEvent{}, false, err
 	}
 	return page[0], true, nil
 }
 
-func (g governed) read(ctx context.Context, want HistoryRange) ([]kept, error) {
+func (g governed) read(ctx context.Context, want HistoryRange) ([]keptEvent, error) {
 	page, err := g.Read(ctx, want)
-	list := make([]kept, len(page))
+	list := make([]keptEvent, len(page))
 	for i := range page {
-		list[i], _ = newKept(&page[i].Publication)
+		list[i], _ = newKeptEvent(&page[i].Publication)
 		list[i].place, list[i].ms = page[i].Place, page[i].Time.UnixMilli()
 		list[i].payload = page[i].Publication.Payload
 	}
@@ -71,7 +71,7 @@ type past struct {
 // past returns what there is for the session. The error says why there is
 // nothing, and never will be.
 func (s *Session) past(sub *subscription) (*past, error) {
-	if _, err := s.allowed(ActionSubscribe, sub.topic, sub.match, nil); err != nil {
+	if err := s.maySubscribe(sub.topic, sub.match); err != nil {
 		return nil, err
 	}
 	p := &past{session: s, sub: sub}
@@ -100,8 +100,16 @@ func (s *Session) past(sub *subscription) (*past, error) {
 	return p, nil
 }
 
+// maySubscribe returns an error if the session may not subscribe to the topic,
+// which is asked as if it did. Reader only.
+func (s *Session) maySubscribe(topic wamp.URI, match wamp.Match) error {
+	m := &wamp.Subscribe{Topic: topic, Options: wamp.SubscribeOptions{Match: match}}
+	_, err := s.allowed(ActionSubscribe, topic, match, m)
+	return err
+}
+
 // shows reports whether the subscription's past has the event, for the session.
-func (p *past) shows(k *kept) (bool, error) {
+func (p *past) shows(k *keptEvent) (bool, error) {
 	if k.to != nil && !k.to.has(p.session) {
 		return false, nil
 	}
@@ -117,7 +125,7 @@ func (p *past) shows(k *kept) (bool, error) {
 	if may, known := p.allowed[name]; known {
 		return may, nil
 	}
-	_, err := p.session.allowed(ActionSubscribe, name, wamp.Exact, nil)
+	err := p.session.maySubscribe(name, wamp.Exact)
 	if err != nil && !errors.Is(err, wamp.ErrNotAuthorized) {
 		return false, err
 	}
@@ -155,11 +163,11 @@ func (p *past) read(ctx context.Context, q *pastQuery) (*pastReader, error) {
 }
 
 // locate finds the event that a filter names, and in which source it is.
-func (p *past) locate(ctx context.Context, b pastBound) (at kept, rank int, err error) {
+func (p *past) locate(ctx context.Context, b pastBound) (at keptEvent, rank int, err error) {
 	for rank, src := range p.sources {
 		at, ok, err := src.find(ctx, b.publication)
 		if err != nil {
-			return kept{}, 0, err
+			return keptEvent{}, 0, err
 		}
 		if !ok {
 			continue
@@ -168,7 +176,7 @@ func (p *past) locate(ctx context.Context, b pastBound) (at kept, rank int, err 
 			return at, rank, err
 		}
 	}
-	return kept{}, 0, wamp.Errorf(wamp.URINoSuchEvent, "%s: the history of the subscription has no publication %d, or has it no longer", b.name, b.publication)
+	return keptEvent{}, 0, wamp.Errorf(wamp.URINoSuchEvent, "%s: the history of the subscription has no publication %d, or has it no longer", b.name, b.publication)
 }
 
 // A pastReader reads the sources of a past side by side. Its order is that of
@@ -185,11 +193,11 @@ type pastReader struct {
 type pastLane struct {
 	source         source
 	after, through uint64
-	page           []kept // read and not yet taken
+	page           []keptEvent // read and not yet taken
 }
 
 // bound leaves only what is on the right side of an event.
-func (r *pastReader) bound(b pastBound, at kept, rank int, low, high []int64) {
+func (r *pastReader) bound(b pastBound, at keptEvent, rank int, low, high []int64) {
 	for i := range r.lanes {
 		l := &r.lanes[i]
 		switch {
@@ -243,12 +251,12 @@ const (
 )
 
 // next returns the next event, or false if there is none.
-func (r *pastReader) next(ctx context.Context) (kept, bool, error) {
+func (r *pastReader) next(ctx context.Context) (keptEvent, bool, error) {
 	var first *pastLane
 	for i := range r.lanes {
 		l := &r.lanes[i]
 		if err := r.fill(ctx, l); err != nil {
-			return kept{}, false, err
+			return keptEvent{}, false, err
 		}
 		if len(l.page) == 0 {
 			continue
@@ -258,7 +266,7 @@ func (r *pastReader) next(ctx context.Context) (kept, bool, error) {
 		}
 	}
 	if first == nil {
-		return kept{}, false, nil
+		return keptEvent{}, false, nil
 	}
 	k := first.page[0]
 	first.page = first.page[1:]

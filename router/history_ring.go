@@ -10,8 +10,8 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// A kept event is one in a history. It is never changed.
-type kept struct {
+// A keptEvent is one in a history. It is never changed.
+type keptEvent struct {
 	place   uint64 // in its history
 	ms      int64  // when it was published, Unix time in milliseconds
 	id      wamp.ID
@@ -26,10 +26,10 @@ type kept struct {
 // keptSize is what an event needs besides what it refers to.
 const keptSize = 192
 
-// newKept returns p to keep, without place and time, and about how many bytes
+// newKeptEvent returns p to keep, without place and time, and about how many bytes
 // it takes. It shares no memory with a message.
-func newKept(p *Publication) (k kept, size int) {
-	k = kept{id: p.ID, topic: p.Topic, channel: p.Channel, show: p.ShowTopic}
+func newKeptEvent(p *Publication) (k keptEvent, size int) {
+	k = keptEvent{id: p.ID, topic: p.Topic, channel: p.Channel, show: p.ShowTopic}
 	size = keptSize + len(p.Topic) + p.Payload.Len()
 	var e encoding
 	e.init(p)
@@ -91,7 +91,7 @@ type ring struct {
 }
 
 type ringEvent struct {
-	kept
+	keptEvent
 	size int
 }
 
@@ -104,7 +104,7 @@ func newRing(c HistoryConfig, rank int, stats *counters) *ring {
 
 // keep adds an event.
 func (r *ring) keep(p *Publication) {
-	k, size := newKept(p)
+	k, size := newKeptEvent(p)
 	if size > r.cfg.Bytes {
 		r.stats.notKept.Add(1)
 		return
@@ -217,7 +217,7 @@ func (r *ring) seek(_ context.Context, t time.Time, through uint64) (after uint6
 }
 
 // find implements [source].
-func (r *ring) find(_ context.Context, id wamp.ID) (found kept, ok bool, err error) {
+func (r *ring) find(_ context.Context, id wamp.ID) (found keptEvent, ok bool, err error) {
 	for place := uint64(1); ; {
 		done := false
 		func() {
@@ -227,7 +227,7 @@ func (r *ring) find(_ context.Context, id wamp.ID) (found kept, ok bool, err err
 			end := min(place+ringStep, r.next)
 			for ; place < end; place++ {
 				if e := r.at(int(place - r.first())); e.id == id {
-					found, ok = e.kept, true
+					found, ok = e.keptEvent, true
 					break
 				}
 			}
@@ -240,7 +240,7 @@ func (r *ring) find(_ context.Context, id wamp.ID) (found kept, ok bool, err err
 }
 
 // read implements [source].
-func (r *ring) read(_ context.Context, want HistoryRange) (page []kept, err error) {
+func (r *ring) read(_ context.Context, want HistoryRange) (page []keptEvent, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.trim(time.Now().UnixMilli())
@@ -256,7 +256,7 @@ func (r *ring) read(_ context.Context, want HistoryRange) (page []kept, err erro
 		} else {
 			low++
 		}
-		page = append(page, r.at(int(place-r.first())).kept)
+		page = append(page, r.at(int(place-r.first())).keptEvent)
 	}
 	return page, nil
 }

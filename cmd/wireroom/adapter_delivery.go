@@ -30,7 +30,10 @@ func (d *delivery) Route(e *events.Event, c *events.Class, channel string) {
 		}
 	}
 	if o, ok := e.Origin.(*origin); ok {
-		p.ID, p.From, p.Options = o.id, o.from, o.options
+		p.From, p.Options = o.from, o.options
+		if p.ID == 0 {
+			p.ID = o.id
+		}
 	}
 	d.realm.Publish(&p)
 }
@@ -51,6 +54,15 @@ func whenFull(w events.WhenFull) router.WhenFull {
 
 var noArgs = []byte("[]")
 
+// publicationID returns the publication ID of an event that is in a log, else
+// 0.
+func publicationID(class, epoch string, offset uint64) wamp.ID {
+	if epoch == "" {
+		return 0
+	}
+	return numberingOf(class, epoch).id(offset)
+}
+
 // publicationOf returns the publication of an event, without its topic: data
 // as keyword arguments, everything else in Details.
 func publicationOf(e *events.Event) router.Publication {
@@ -65,6 +77,7 @@ func publicationOf(e *events.Event) router.Publication {
 		fields = append(fields, wamp.BoolField("_replayed", true))
 	}
 	return router.Publication{
+		ID:        publicationID(e.Class, e.Epoch, e.Offset),
 		Payload:   wamp.Payload{Serializer: wamp.JSON, Args: noArgs, KwArgs: e.Data},
 		Fields:    fields,
 		ShowTopic: true,

@@ -76,10 +76,14 @@ func (g *governor) Publish(p *router.Publication, done func(wamp.ID, error)) {
 	}
 	o := &origin{id: router.NewID(), from: p.From, options: p.Options}
 	l := g.enter(p.From)
-	l.Publish(&events.Event{Class: class.Name(), Data: data, Origin: o}, func(_ events.Receipt, err error) {
+	l.Publish(&events.Event{Class: class.Name(), Data: data, Origin: o}, func(r events.Receipt, err error) {
 		g.leave(p.From, l)
 		if err != nil {
 			done(0, wampError(err))
+			return
+		}
+		if id := publicationID(class.Name(), r.Epoch, r.Offset); id != 0 {
+			done(id, nil)
 			return
 		}
 		done(o.id, nil)

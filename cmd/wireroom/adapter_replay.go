@@ -35,8 +35,8 @@ func (g *governor) Subscribe(s *router.Session, topic wamp.URI, options *wamp.Su
 		}
 		return nil, nil
 	}
-	if !s.Trusted() && !class.Access().Allows(s.AuthRole(), s.AuthRole() != g.anonymous) {
-		return nil, wamp.Errorf(wamp.URINotAuthorized, "class %s is not for the role %q", class.Name(), s.AuthRole())
+	if !g.sees(s, class) {
+		return nil, g.unseen(s, class)
 	}
 	if !replay {
 		return nil, nil
@@ -59,6 +59,16 @@ func (g *governor) Subscribe(s *router.Session, topic wamp.URI, options *wamp.Su
 		g.log.Error("replay failed", slog.String("class", class.Name()), slog.Any("session", feed.Session().ID()), slog.Any("err", err))
 		feed.Session().End(&wamp.Error{URI: wamp.URIUnavailableHere, Text: "the past of " + class.Name() + " cannot be read at the moment", Err: err})
 	}, nil
+}
+
+// sees reports whether the session may receive events of the class.
+func (g *governor) sees(s *router.Session, class *events.Class) bool {
+	return s.Trusted() || class.Access().Allows(s.AuthRole(), s.AuthRole() != g.anonymous)
+}
+
+// unseen is why it may not.
+func (g *governor) unseen(s *router.Session, class *events.Class) error {
+	return wamp.Errorf(wamp.URINotAuthorized, "class %s is not for the role %q", class.Name(), s.AuthRole())
 }
 
 // A replayed subscription receives the past: [events.Subscriber] by way of

@@ -130,6 +130,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	caller := dynamic.NewCaller(g.router, cfg.Name, g.cfg.Dynamic.Timeout)
 	asks := dynamic.NewAuthorizer(caller, g.cfg.Dynamic, log("authorizer"))
 	deliver.realm = g.router.AddRealm(cfg.Name, authorizer{policy, asks}, govern)
+	deliver.realm.KeepHistory(cfg.History)
 	provide(deliver.realm, hub, policy, anonymous)
 	provideAuth(deliver.realm, asks, anonymous)
 	return &realm{

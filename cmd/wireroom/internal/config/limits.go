@@ -49,6 +49,8 @@ func (c *Config) readLimits(o *object) {
 		o.integer("retained", &c.Router.MaxRetained, 0, 1_000_000)
 		o.size("retained_bytes", &c.Router.MaxRetainedBytes, 0, 1<<30)
 		o.integer("meta_events", &c.Router.MaxMetaEvents, 1, 1_000_000)
+		o.integer("past_events", &c.Router.MaxPastEvents, 1, 10_000)
+		o.size("past_bytes", &c.Router.MaxPastBytes, 1<<10, 16<<20)
 	})
 }
 

@@ -30,6 +30,7 @@ type Realm struct {
 	Users    auth.UsersConfig // in the order of their file
 	Roles    auth.Roles
 	Classes  []events.ClassConfig // in the order of the file
+	History  []router.HistoryConfig
 
 	// RoleLimits has the limits of the sessions of each role that has other
 	// ones than the gateway's sessions.
@@ -103,6 +104,7 @@ func (r *Realm) read(o *object, limits router.Limits) {
 	o.each("classes", "class", func(name string, n *yaml.Node, path string) {
 		r.Classes = append(r.Classes, o.d.class(name, n, path))
 	})
+	r.readHistory(o)
 }
 
 // readAuth reads the keys in auth that belong to a realm.
@@ -154,6 +156,7 @@ func (r *Realm) check(report func(path string, err error)) {
 	events.CheckClasses(r.Classes, func(class, path string, err error) {
 		report(join(join(join(r.at, "classes"), class), path), err)
 	})
+	r.checkHistory(report)
 	for _, user := range r.Users {
 		for i, role := range user.Roles {
 			if err := r.hasRole(role); err != nil {

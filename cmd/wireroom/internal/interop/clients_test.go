@@ -53,6 +53,22 @@ func TestPythonRawSocket(t *testing.T) {
 	}
 }
 
+// The past, asked for as the specification has it, from autobahn for Python.
+func TestPythonHistory(t *testing.T) {
+	for _, serializer := range serializers {
+		t.Run(serializer, func(t *testing.T) {
+			python := pythonWith(t, "autobahn", "msgpack", "cbor2")
+			g := startGateway(t)
+			ctx, cancel := context.WithTimeout(t.Context(), clientTime)
+			defer cancel()
+			out, err := exec.CommandContext(ctx, python, "testdata/history.py", g.url("ws", "/ws"), "realm1", serializer).CombinedOutput()
+			if err != nil {
+				t.Errorf("%v:\n%s", err, out)
+			}
+		})
+	}
+}
+
 func TestPython(t *testing.T) {
 	for _, serializer := range serializers {
 		t.Run(serializer, func(t *testing.T) {
