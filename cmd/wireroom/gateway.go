@@ -38,6 +38,7 @@ type gateway struct {
 	log       *slog.Logger
 	certs     *certs.Keeper // nil without TLS
 	listener  net.Listener
+	acme      net.Listener   // for challenges over plain HTTP; nil: none
 	raw       []net.Listener // for RawSocket alone
 	store     *embedded.Store
 	verifier  *auth.Verifier // nil: no JWT is accepted
@@ -74,6 +75,12 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		return nil, err
 	}
 	undo = append(undo, func() { _ = g.listener.Close() })
+	if g.acme, err = listenACME(ctx, cfg.Listen); err != nil {
+		return nil, err
+	}
+	if g.acme != nil {
+		undo = append(undo, func() { _ = g.acme.Close() })
+	}
 	if g.raw, err = listenRaw(ctx, cfg.Listen, g.certs); err != nil {
 		return nil, err
 	}
@@ -284,11 +291,21 @@ func (g *gateway) close() error {
 }
 
 // keepCertificates has the certificates read again when their files change, and
-// at once on SIGHUP.
+// at once on SIGHUP, and got from an ACME server if there is one.
 func (g *gateway) keepCertificates(ctx context.Context) {
 	now := make(chan os.Signal, 1)
 	signal.Notify(now, syscall.SIGHUP)
 	defer signal.Stop(now)
+	if g.acme != nil {
+		challenges := &http.Server{
+			Handler: g.certs.Challenges(), ReadTimeout: g.cfg.Transport.UpgradeTimeout, WriteTimeout: g.cfg.Router.WriteTimeout,
+			ErrorLog: g.http.ErrorLog,
+		}
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = challenges.Serve(g.acme) }) // until Close
+		defer serving.Wait()
+		defer func() { _ = challenges.Close() }()
+	}
 	g.certs.Run(ctx, now)
 }
 

@@ -60,6 +60,19 @@ func listenTCP(ctx context.Context, addr string, keeper *certs.Keeper, protocols
 	return tls.NewListener(transport.NewListener(ln), keeper.TLS(protocols...)), nil
 }
 
+// listenACME binds the address for the challenges of an ACME server; nil if
+// there is none.
+func listenACME(ctx context.Context, l config.Listen) (net.Listener, error) {
+	if l.ACME == "" {
+		return nil, nil
+	}
+	ln, err := transport.Listen(ctx, l.ACME)
+	if err != nil {
+		return nil, fmt.Errorf("listen.tls.acme.http: %w", err)
+	}
+	return ln, nil
+}
+
 // keepCertificates returns the keeper of the certificates, or nil if there is
 // no TLS.
 func keepCertificates(l config.Listen, log *slog.Logger) (*certs.Keeper, error) {

@@ -205,6 +205,12 @@ func (f *front) arrive(nc net.Conn) {
 // is asked again.
 var errHandshake = errors.New("TLS handshake failed")
 
+// acmeProtocol is what an ACME server negotiates to see who answers. The
+// handshake is the answer, and nothing may follow (RFC 8737, 3).
+const acmeProtocol = "acme-tls/1"
+
+var errChallenged = errors.New("an ACME server has had its answer")
+
 // read reads the first bytes: those that are there, as a rule, and otherwise
 // those that come in time.
 func (a *arrival) read() error {
@@ -261,6 +267,9 @@ func (a *arrival) decrypt(t *tls.Conn) error {
 		return errHandshake
 	}
 	a.state = new(t.ConnectionState())
+	if a.state.NegotiatedProtocol == acmeProtocol {
+		return errChallenged
+	}
 	n, err := t.Read(a.in.room(1))
 	a.in.added(n)
 	if n > 0 {

@@ -6,6 +6,9 @@
 // that is never changed, so that handshakes take no lock. Connections that
 // exist keep the certificate that they began with. What is read anew and is no
 // certificate changes nothing and is logged once.
+//
+// With an [ACME] it gets certificates from a server, and renews them. Run then
+// has one goroutine for each host.
 package certs
 
 import (
@@ -17,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"golang.org/x/crypto/acme"
 )
 
 // A PEM is a text in PEM that stands in a configuration or in a file.
@@ -41,6 +46,8 @@ type Config struct {
 	// for clients, are refused. RequireClient refuses those who show none.
 	ClientCA      PEM
 	RequireClient bool
+
+	ACME *ACME // where more certificates come from; may be nil
 }
 
 // A Keeper keeps the certificates of a [Config]. Its methods are safe for
@@ -51,6 +58,8 @@ type Keeper struct {
 	asks    bool // for certificates of clients
 	require bool
 
+	issuing *issuing // nil without ACME
+
 	files []*watched // owned by Run
 
 	now atomic.Pointer[material]
@@ -60,13 +69,14 @@ type Keeper struct {
 type material struct {
 	pairs   []*tls.Certificate
 	clients *x509.CertPool
+	hosts   map[string]*tls.Certificate // from an ACME server
 }
 
 // New returns a keeper of cfg, or an error that says what cannot be used. It
 // reads no file.
 func New(cfg Config, log *slog.Logger) (*Keeper, error) {
 	k := &Keeper{log: log, asks: cfg.ClientCA.Text != "", require: cfg.RequireClient}
-	m := &material{pairs: make([]*tls.Certificate, len(cfg.Pairs))}
+	m := &material{pairs: make([]*tls.Certificate, len(cfg.Pairs)), hosts: map[string]*tls.Certificate{}}
 	for i, p := range cfg.Pairs {
 		w := watch([]PEM{p.Cert, p.Key}, func(texts []string) (change, error) { return pairOf(i, texts[0], texts[1]) })
 		if err := k.begin(m, w); err != nil {
@@ -75,6 +85,12 @@ func New(cfg Config, log *slog.Logger) (*Keeper, error) {
 	}
 	if k.asks {
 		if err := k.begin(m, watch([]PEM{cfg.ClientCA}, clientsOf)); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.ACME != nil {
+		var err error
+		if k.issuing, err = newIssuing(cfg.ACME, log); err != nil {
 			return nil, err
 		}
 	}
@@ -140,14 +156,16 @@ func (p Pair) Check() error {
 	return err
 }
 
-// CheckClientCA reports that a text has no certificates.
-func CheckClientCA(text string) error {
+// CheckCA reports that a text has no certificates.
+func CheckCA(text string) error {
 	_, err := clientsOf([]string{text})
 	return err
 }
 
 // TLS returns the configuration of a listener that offers protocols by name
-// (ALPN), TLS 1.2 or later.
+// (ALPN), TLS 1.2 or later. If it offers any, it answers the challenges of an
+// ACME server (TLS-ALPN-01); such a connection has negotiated "acme-tls/1", and
+// is to be closed after the handshake.
 func (k *Keeper) TLS(protocols ...string) *tls.Config {
 	cfg := &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -156,6 +174,9 @@ func (k *Keeper) TLS(protocols ...string) *tls.Config {
 		// The wires gather what they write; smaller records would only be
 		// more system calls.
 		DynamicRecordSizingDisabled: true,
+	}
+	if k.issuing != nil && len(protocols) > 0 {
+		cfg.NextProtos = append(slices.Clone(protocols), acme.ALPNProto)
 	}
 	if !k.asks {
 		return cfg
@@ -168,9 +189,11 @@ func (k *Keeper) TLS(protocols ...string) *tls.Config {
 	// verified long ago, by somebody who may not vouch any more.
 	cfg.SessionTicketsDisabled = true
 	base := cfg.Clone()
-	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		cfg := base.Clone()
-		cfg.ClientCAs = k.now.Load().clients
+		if cfg.ClientCAs = k.now.Load().clients; k.issuing != nil && challenged(hello) {
+			cfg.ClientAuth = tls.NoClientCert // it has none, and gets nothing but the answer
+		}
 		return cfg, nil
 	}
 	return cfg
@@ -179,6 +202,16 @@ func (k *Keeper) TLS(protocols ...string) *tls.Config {
 // certificate chooses the certificate for a handshake.
 func (k *Keeper) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	m := k.now.Load()
+	if k.issuing != nil {
+		if challenged(hello) {
+			return k.issuing.manager.GetCertificate(hello)
+		}
+		if c, missing := k.issued(m, hello.ServerName); c != nil {
+			return c, nil
+		} else if missing != "" && len(m.pairs) == 0 {
+			return nil, errNoCertificate(missing)
+		}
+	}
 	for _, c := range m.pairs {
 		if hello.SupportsCertificate(c) == nil {
 			return c, nil

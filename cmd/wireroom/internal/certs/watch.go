@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -99,6 +100,12 @@ func readFile(name string) (string, error) {
 // What has changed is taken when it has stood for a round, so that a
 // certificate is not taken without its key, which is written a moment later.
 func (k *Keeper) Run(ctx context.Context, now <-chan os.Signal) {
+	came := make(chan issued) // never closed
+	if k.issuing != nil {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		wg.Go(func() { k.issuing.run(ctx, came) })
+	}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -107,6 +114,8 @@ func (k *Keeper) Run(ctx context.Context, now <-chan os.Signal) {
 			k.look(false)
 		case <-now:
 			k.look(true)
+		case i := <-came:
+			k.take(i)
 		case <-ctx.Done():
 			return
 		}

@@ -25,6 +25,9 @@ type Listen struct {
 	SocketMode fs.FileMode // permissions of Unix sockets
 
 	TLS *certs.Config // of all addresses but Unix sockets; nil: none
+
+	// ACME is the host:port for challenges over plain HTTP; "": none.
+	ACME string
 }
 
 // An Address is one to listen on.
@@ -59,7 +62,7 @@ func (c *Config) readListen(o *object) {
 	c.readSocketMode(o)
 	o.sub("proxy", c.readProxy)
 	tls := &certs.Config{}
-	if o.sub("tls", func(o *object) { readTLS(o, tls) }) {
+	if o.sub("tls", func(o *object) { readTLS(o, tls, &c.Listen) }) {
 		c.Listen.TLS = tls
 	}
 }

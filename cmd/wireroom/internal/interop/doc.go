@@ -1,7 +1,8 @@
 // Package interop holds the tests of the whole gateway against clients that
 // other people wrote: autobahn and wampy in Node and in Chromium, autobahn for
-// Python, the clients of nexus and xconn, xmlrpc.client and curl; and of the
-// console page in Chromium. It has no code of its own.
+// Python, the clients of nexus and xconn, xmlrpc.client and curl; of the console
+// page in Chromium; behind nginx and HAProxy; and with an ACME server. It has no
+// code of its own.
 //
 // The tests build the wireroom command and run it as an operator would, with a
 // configuration file and a store in a temporary folder, on a free port of the
@@ -13,8 +14,9 @@
 // unless the environment has CI_REAL_CLIENTS=1: then it fails. The script
 // .ci/test installs them all and sets it. Other variables that are read:
 // NODE_CLIENTS, the folder that has node_modules (default: .ci of this
-// repository), PYTHON (default: /usr/bin/python3) and CHROMIUM (default:
-// /usr/bin/chromium).
+// repository), PYTHON (default: /usr/bin/python3), CHROMIUM (default:
+// /usr/bin/chromium), NGINX, HAPROXY (default: those in /usr/sbin) and PEBBLE
+// (default: /usr/bin/pebble).
 //
 // [round.mjs]: https://github.com/wireroom/wireroom/blob/main/cmd/wireroom/internal/interop/testdata/round.mjs
 package interop

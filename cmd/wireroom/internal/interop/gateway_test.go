@@ -33,6 +33,8 @@ type gateway struct {
 	config string // file
 	cmd    *exec.Cmd
 	log    *logBuffer
+
+	probe func(ctx context.Context) bool // whether it is ready; nil: ask /readyz
 }
 
 // url returns an address of the gateway, such as url("http", "/events").
@@ -151,6 +153,9 @@ func (g *gateway) run(t *testing.T, args ...string) {
 }
 
 func (g *gateway) ready(ctx context.Context) bool {
+	if g.probe != nil {
+		return g.probe(ctx)
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url("http", "/readyz"), nil)
 	if err != nil {
 		return false
