@@ -33,6 +33,7 @@ type pebble struct {
 	ca        string // file with who vouches for the server
 	roots     string // URL of who vouches for the certificates that it issues
 	client    *http.Client
+	stop      func() // ends it, if that has not been done
 }
 
 // startPebble runs an ACME server that looks for challenges at the given ports
@@ -61,20 +62,23 @@ func startPebble(t *testing.T, httpPort, tlsPort string) *pebble {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "-config", config, "-dnsserver", serveNames(t))
-	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=20", "PEBBLE_AUTHZREUSE=0")
+	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=10", "PEBBLE_AUTHZREUSE=0")
 	log := new(logBuffer)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cmd.Process.Kill()
 		cmd.Wait() // which reports the signal
+	})
+	t.Cleanup(func() {
+		stop()
 		if t.Failed() {
 			t.Logf("pebble said:\n%s", log.String())
 		}
 	})
-	p := &pebble{directory: "https://" + listen + "/dir", ca: certFile, roots: "https://" + manage + "/roots/0"}
+	p := &pebble{stop: stop, directory: "https://" + listen + "/dir", ca: certFile, roots: "https://" + manage + "/roots/0"}
 	p.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: poolOf(t, certFile)}}}
 	t.Cleanup(p.client.CloseIdleConnections)
 	await(t, "pebble", func(ctx context.Context) bool {
@@ -289,14 +293,23 @@ roles: {anonymous: {subscribe: ["*"]}}
 			if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(pemText) {
 				t.Fatalf("pebble's root is %q", pemText)
 			}
-			g.probe = has
+			g.probe = func(context.Context) bool { // it listens
+				c, err := net.Dial("tcp", g.addr)
+				if err != nil {
+					return false
+				}
+				c.Close()
+				return true
+			}
 			g.run(t, "serve", "--config", g.config)
+			await(t, "the certificate is there", has)
 			g.stop(t)
 			if entries, err := os.ReadDir(filepath.Join(dir, "acme")); err != nil || len(entries) < 2 {
 				t.Errorf("the cache has %v, %v", entries, err)
 			}
-			p.client.CloseIdleConnections()
+			p.stop()
 			g.run(t, "serve", "--config", g.config)
+			await(t, "the certificate is there again", has)
 		})
 	}
 }
