@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -85,10 +86,14 @@ func (c *client) do(ctx context.Context, r *http.Request, limit int64) (*answer,
 
 var errSlow = errors.New("the endpoint took too long")
 
-// because returns err, or why the context has ended it.
+// because returns err, or why the context has ended it. It leaves out the URL,
+// which may hold what nobody should find in a log.
 func because(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
 	}
 	return err
 }

@@ -95,6 +95,8 @@ func (h *Hook) Close(ctx context.Context) {
 	if n := h.queue.len(); n > 0 {
 		h.log.Warn("events were not sent before the end", "events", n)
 	}
+	s := h.Stats()
+	h.log.Info("the webhook has ended", "delivered", s.Delivered, "retried", s.Retried, "given_up", s.GivenUp, "dropped", s.Dropped)
 }
 
 // Bounds on how long a feed that ended is left alone.

@@ -46,6 +46,7 @@ var hello = &wamp.Hello{Details: map[string]any{
 		"caller":    map[string]any{},
 		"subscriber": map[string]any{"features": map[string]any{
 			"pattern_based_subscription": true,
+			"subscription_revocation":    true,
 		}},
 		"callee": map[string]any{"features": map[string]any{
 			"call_canceling":             true,

@@ -67,6 +67,11 @@ func TestEnds(t *testing.T) {
 				t.Errorf("Join: %v, want that there is no such realm", err)
 			}
 		}, wamp.URICloseRealm},
+		{"its realm removed", func(t *testing.T, rt *router.Router, _ *local.Client) {
+			if err := rt.RemoveRealm(t.Context(), realm); err != nil {
+				t.Error(err)
+			}
+		}, wamp.URICloseRealm},
 		{"killed by another", func(t *testing.T, rt *router.Router, c *local.Client) {
 			killer := join(t, rt, "trusted")
 			_, err := killer.Call(t.Context(), "wamp.session.kill", wamp.CallOptions{}, args(fmt.Sprintf("[%d]", c.ID())))

@@ -3,6 +3,7 @@ package local_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -251,6 +252,26 @@ func TestRegistrationGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-second.Gone()
+	})
+}
+
+// A subscription can be taken from its subscriber, who learns of it.
+func TestSubscriptionGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rt := newRouter(t)
+		c, other := join(t, rt, "guest"), join(t, rt, "trusted")
+		sub, err := c.Subscribe(t.Context(), "com.example", wamp.SubscribeOptions{}, func(context.Context, *wamp.Event) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = other.Call(t.Context(), "wamp.subscription.remove_subscriber", wamp.CallOptions{}, args(fmt.Sprintf("[%d,%d]", sub.ID(), c.ID())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-sub.Gone()
+		if err := c.Err(); err != nil {
+			t.Errorf("Err = %v", err)
+		}
 	})
 }
 
