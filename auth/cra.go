@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
@@ -33,8 +35,17 @@ func (a *Auth) challengeCRA(r *roster, hello *Hello) *Challenge {
 	if m.cra == nil {
 		return nil
 	}
+	var stranger error
+	if !known {
+		stranger = fmt.Errorf("there is no user %q", m.name)
+	}
+	return a.craChallenge(m, stranger, hello)
+}
+
+// craChallenge challenges m, which stranger says is made up, and why.
+func (a *Auth) craChallenge(m *member, stranger error, hello *Hello) *Challenge {
 	text, err := json.Marshal(craChallenge{
-		AuthID: m.name, AuthRole: m.role, AuthMethod: MethodCRA, AuthProvider: providerStatic,
+		AuthID: m.name, AuthRole: m.role, AuthMethod: MethodCRA, AuthProvider: cmp.Or(m.provider, providerStatic),
 		Nonce: rand.Text(), Timestamp: time.Now().UTC().Format(craTime), Session: hello.Session,
 	})
 	if err != nil {
@@ -53,9 +64,14 @@ func (a *Auth) challengeCRA(r *roster, hello *Hello) *Challenge {
 		Answer: func(_ context.Context, signature string, _ map[string]any) (*Grant, error) {
 			// Compared as text: base64 has one way to write a signature.
 			right := hmac.Equal([]byte(signature), []byte(expected))
+			if m.provider == providerDynamic && !right {
+				if key := m.cra.derived(); key != nil {
+					right = hmac.Equal([]byte(signature), []byte(signCRA(key, string(text))))
+				}
+			}
 			switch {
-			case !known:
-				return nil, errRefused("wampcra: there is no user %q", m.name)
+			case stranger != nil:
+				return nil, errRefused("wampcra: %w", stranger)
 			case !right:
 				return nil, errRefused("wampcra: the signature of %q is wrong", m.name)
 			}

@@ -8,16 +8,28 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+
+	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // challengeCryptosign starts WAMP-Cryptosign with the public key in HELLO. It
 // challenges every key, known or not; without a key that is one, it returns an
 // error.
-func (a *Auth) challengeCryptosign(r *roster, hello *Hello) (*Challenge, error) {
+func (a *Auth) challengeCryptosign(ctx context.Context, realm wamp.URI, r *roster, hello *Hello) (*Challenge, error) {
 	text, _ := hello.AuthExtra["pubkey"].(string)
 	key, ok := publicKey(text)
 	if !ok {
 		return nil, clientMistake("cryptosign: authextra.pubkey: expected an Ed25519 public key as 64 hexadecimal digits, found something else")
+	}
+	m := r.keys[key]
+	var stranger error
+	switch {
+	case a.lookup(MethodCryptosign) != nil:
+		m, stranger = a.askKey(ctx, realm, hello, key)
+	case m == nil:
+		stranger = fmt.Errorf("nobody has the key %s", text)
+	case hello.AuthID != "" && hello.AuthID != m.name:
+		stranger = fmt.Errorf("the key of %q came with another authid", m.name)
 	}
 	binding, err := bindingOf(MethodCryptosign, hello)
 	if err != nil {
@@ -31,20 +43,16 @@ func (a *Auth) challengeCryptosign(r *roster, hello *Hello) (*Challenge, error) 
 		id := binding.id()
 		subtle.XORBytes(challenge, challenge, id[:]) // what is to be signed
 	}
-	authID := hello.AuthID
 	return &Challenge{
 		Method: MethodCryptosign,
 		Extra:  extra,
 		Answer: func(_ context.Context, signature string, _ map[string]any) (*Grant, error) {
 			err := verifyCryptosign(key[:], challenge, signature)
-			m := r.keys[key]
-			switch {
-			case err != nil:
+			if err == nil {
+				err = stranger
+			}
+			if err != nil {
 				return nil, errRefused("cryptosign: %w", err)
-			case m == nil:
-				return nil, errRefused("cryptosign: nobody has the key %s", text)
-			case authID != "" && authID != m.name:
-				return nil, errRefused("cryptosign: the key of %q came with another authid", m.name)
 			}
 			return m.grant(MethodCryptosign), nil
 		},

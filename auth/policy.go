@@ -37,7 +37,7 @@ func (r Role) Validate(report func(field string, err error)) {
 	}
 	r.Disclose.validate(func(field string, err error) { report("disclose."+field, err) })
 	if r.Authorizer != "" {
-		if err := checkProcedure(r.Authorizer); err != nil {
+		if err := CheckProcedure(r.Authorizer); err != nil {
 			report("authorizer", err)
 		}
 	}
@@ -179,9 +179,9 @@ func (r Role) MayRegister(procedure wamp.URI) bool {
 	return err == nil && set.Covers(procedure, wamp.Exact)
 }
 
-// checkProcedure returns an error if the URI is no procedure that a client can
+// CheckProcedure returns an error if the URI is no procedure that a client can
 // register.
-func checkProcedure(uri wamp.URI) error {
+func CheckProcedure(uri wamp.URI) error {
 	switch {
 	case !uri.Valid():
 		return fmt.Errorf("expected a procedure, words joined by single dots, without spaces and #, found %q", uri)

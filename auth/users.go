@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hkdf"
 	"crypto/rand"
@@ -11,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -70,6 +72,9 @@ type member struct {
 	ticket [sha256.Size]byte // all zeros, which is no ticket's hash, if there is none
 	cra    *craSecret        // may be nil
 	scram  *scramSecret      // may be nil
+
+	provider string         // empty: the configuration
+	extra    map[string]any // of [Grant.Extra], besides the name; may be nil
 }
 
 // A craSecret is a [CRAConfig] made ready for use.
@@ -261,10 +266,15 @@ func nameable(name string) bool { return checkUser(name) == nil }
 
 // grant is what the member gets who proved to be it.
 func (m *member) grant(method string) *Grant {
-	return &Grant{
-		AuthID: m.name, AuthRole: m.role, AuthMethod: method, Provider: providerStatic,
-		Extra: map[string]any{"user": m.name},
+	g := &Grant{
+		AuthID: m.name, AuthRole: m.role, AuthMethod: method, Provider: cmp.Or(m.provider, providerStatic),
+		Extra: make(map[string]any, 2),
 	}
+	if method != MethodAnonymous {
+		g.Extra["user"] = m.name
+	}
+	maps.Copy(g.Extra, m.extra)
+	return g
 }
 
 // errRefused is what every peer is told whose credential is not right, for

@@ -35,6 +35,10 @@ type Hello struct {
 	// other one, of the type "tls-unique" or "tls-exporter", or nil. It may
 	// be nil.
 	ChannelID func(kind string) []byte
+
+	// Transport is what the application is told of the client's connection
+	// ([Lookup]).
+	Transport map[string]any
 }
 
 // A Grant says who a peer is: the outcome of a successful authentication.
@@ -42,7 +46,7 @@ type Grant struct {
 	AuthID     string
 	AuthRole   string
 	AuthMethod string
-	Provider   string         // "anonymous", "session" (a client token), "jwt" or "static" (a configured user)
+	Provider   string         // "anonymous", "session" (a client token), "jwt", "static" (a configured user) or "dynamic" (the application)
 	Extra      map[string]any // "client", "user", "expires" (RFC 3339), "verifier" (of WAMP-SCRAM), as far as known; may be nil
 }
 
@@ -62,6 +66,7 @@ type Auth struct {
 	policy   *Policy
 	sessions *Sessions
 	rosters  map[wamp.URI]*roster // the users of each realm
+	ask      *asker               // nil: nobody is asked
 }
 
 // New returns the authentication with cfg, which must be valid. The policy
@@ -96,7 +101,7 @@ func (a *Auth) roster(realm wamp.URI) *roster {
 // was verified, whoever's it is; another method of users if the user, or what is
 // made up for a name that nobody has, has a credential for it. A client that
 // lists none gets cookie if that fits, and else anonymous.
-func (a *Auth) Begin(_ context.Context, realm wamp.URI, hello Hello, id *Identity) (*Grant, *Challenge, error) {
+func (a *Auth) Begin(ctx context.Context, realm wamp.URI, hello Hello, id *Identity) (*Grant, *Challenge, error) {
 	id = id.in(realm)
 	methods := hello.AuthMethods
 	if len(methods) == 0 {
@@ -109,9 +114,9 @@ func (a *Auth) Begin(_ context.Context, realm wamp.URI, hello Hello, id *Identit
 		}
 		switch method {
 		case MethodTicket:
-			return nil, a.ticket(realm, hello.AuthID), nil
+			return nil, a.ticket(realm, &hello), nil
 		case MethodCRA, MethodSCRAM, MethodCryptosign:
-			if c, err := a.challengeUser(a.roster(realm), method, &hello); c != nil || err != nil {
+			if c, err := a.challengeUser(ctx, realm, method, &hello); c != nil || err != nil {
 				return nil, c, err
 			}
 		case MethodTLS:
@@ -127,6 +132,10 @@ func (a *Auth) Begin(_ context.Context, realm wamp.URI, hello Hello, id *Identit
 				return grant(id, role, MethodCookie), nil, nil
 			}
 		case MethodAnonymous:
+			if a.lookup(MethodAnonymous) != nil {
+				g, err := a.askAnonymous(ctx, realm, &hello)
+				return g, nil, err
+			}
 			if a.policy.HasRole(realm, a.cfg.Anonymous) {
 				return &Grant{
 					AuthID: newAnonymousID(), AuthRole: a.cfg.Anonymous,
@@ -143,14 +152,18 @@ const maxMethods = 16
 
 // challengeUser starts a method of users, or returns neither if it does not
 // fit.
-func (a *Auth) challengeUser(r *roster, method string, hello *Hello) (*Challenge, error) {
+func (a *Auth) challengeUser(ctx context.Context, realm wamp.URI, method string, hello *Hello) (*Challenge, error) {
+	r := a.roster(realm)
+	asks := a.lookup(method) != nil
 	switch {
+	case method == MethodCRA && asks && nameable(hello.AuthID):
+		return a.askCRA(ctx, realm, hello), nil
 	case method == MethodCRA && r.cra && nameable(hello.AuthID):
 		return a.challengeCRA(r, hello), nil
 	case method == MethodSCRAM && r.scram:
 		return a.challengeSCRAM(r, hello)
-	case method == MethodCryptosign && len(r.keys) > 0:
-		return a.challengeCryptosign(r, hello)
+	case method == MethodCryptosign && (asks || len(r.keys) > 0):
+		return a.challengeCryptosign(ctx, realm, r, hello)
 	}
 	return nil, nil
 }
@@ -159,7 +172,7 @@ func (a *Auth) challengeUser(r *roster, method string, hello *Hello) (*Challenge
 // offered, in a fixed order.
 func (a *Auth) noMethod(realm wamp.URI, asked []string, id *Identity) error {
 	offered := []string{MethodTicket}
-	if a.policy.HasRole(realm, a.cfg.Anonymous) {
+	if a.policy.HasRole(realm, a.cfg.Anonymous) || a.lookup(MethodAnonymous) != nil {
 		offered = append(offered, MethodAnonymous)
 	}
 	offered = append(offered, MethodCookie)
@@ -167,7 +180,7 @@ func (a *Auth) noMethod(realm wamp.URI, asked []string, id *Identity) error {
 	for _, m := range []struct {
 		method string
 		usable bool
-	}{{MethodCRA, r.cra}, {MethodSCRAM, r.scram}, {MethodCryptosign, len(r.keys) > 0}, {MethodTLS, len(r.certificates) > 0}} {
+	}{{MethodCRA, r.cra || a.lookup(MethodCRA) != nil}, {MethodSCRAM, r.scram}, {MethodCryptosign, len(r.keys) > 0 || a.lookup(MethodCryptosign) != nil}, {MethodTLS, len(r.certificates) > 0}} {
 		if m.usable {
 			offered = append(offered, m.method)
 		}
@@ -186,9 +199,11 @@ func (a *Auth) noMethod(realm wamp.URI, asked []string, id *Identity) error {
 	return &wamp.Error{URI: wamp.URINoAuthMethod, Text: text}
 }
 
-// ticket asks for a ticket, and takes nobody but authid, if that is not empty.
-// A static ticket is good only with its user's name.
-func (a *Auth) ticket(realm wamp.URI, authid string) *Challenge {
+// ticket asks for a ticket, and takes nobody but whom HELLO names, if it does. A
+// static ticket is good only with its user's name. What is no ticket here may
+// be one for the application.
+func (a *Auth) ticket(realm wamp.URI, hello *Hello) *Challenge {
+	authid := hello.AuthID
 	return &Challenge{
 		Method: MethodTicket,
 		Answer: func(ctx context.Context, signature string, _ map[string]any) (*Grant, error) {
@@ -196,6 +211,9 @@ func (a *Auth) ticket(realm wamp.URI, authid string) *Challenge {
 				return m.grant(MethodTicket), nil
 			}
 			id, err := a.sessions.Ticket(ctx, Secret(signature))
+			if errors.Is(err, ErrInvalid) && a.lookup(MethodTicket) != nil {
+				return a.askTicket(ctx, realm, hello, signature)
+			}
 			if err != nil {
 				return nil, ticketError(err)
 			}

@@ -110,6 +110,7 @@ func (s *Session) join(m wamp.Message) error {
 			return wamp.Errorf(wamp.URIProtocolViolation, "AUTHENTICATE came before HELLO")
 		}
 		s.challenge = nil
+		s.expect("end of the authentication", s.router.cfg.AuthTimeout) // it came in time
 		ctx, cancel := context.WithTimeout(context.Background(), s.router.cfg.AuthTimeout)
 		defer cancel()
 		grant, err := c.Answer(ctx, m.Signature, m.Extra)

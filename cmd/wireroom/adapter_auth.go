@@ -24,6 +24,9 @@ func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*rou
 	hello := auth.Hello{
 		AuthMethods: j.Hello.AuthMethods, AuthID: j.Hello.AuthID, AuthExtra: j.Hello.AuthExtra, Session: j.Session,
 		ChannelID: j.Peer.ChannelID,
+		Transport: map[string]any{
+			"type": j.Peer.Transport, "protocol": j.Peer.Serializer.Subprotocol(), "secure": j.Peer.Secure, "peer": j.Peer.RemoteAddr,
+		},
 	}
 	g, ch, err := r.auth.Begin(ctx, j.Realm, hello, id)
 	switch {

@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"cmd/wireroom/internal/certs":   {},
 	"cmd/wireroom/internal/config":  {"*"},
 	"cmd/wireroom/internal/console": {"*"},
-	"cmd/wireroom/internal/dynamic": {"router", "router/local", "router/wamp"},
+	"cmd/wireroom/internal/dynamic": {"auth", "router", "router/local", "router/wamp"},
 	"cmd/wireroom/internal/interop": {"*"},
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -61,5 +62,62 @@ func TestAnswersAreFlushed(t *testing.T) {
 	}
 	if _, err := app.Call(t.Context(), "wireroom.auth.flush", nil, wamp.List{7}, nil, nil); err == nil || !strings.Contains(err.Error(), "invalid_argument") {
 		t.Errorf("flush with a number: %v", err)
+	}
+}
+
+// An authenticator that is absent, late or wrong lets nobody in, and tells
+// nobody why.
+func TestAuthenticatorAway(t *testing.T) {
+	config := strings.Replace(testConfig, "auth:\n", "auth:\n  authenticators: {ticket: app.authenticate}\n  dynamic: {timeout: 200ms}\n", 1)
+	p := startProgram(t, writeConfig(t, config))
+	ask := func() string {
+		w := dialWire(t, p.ws(), nil)
+		w.say(hello("ticket", "joe", ""))
+		return fmt.Sprint(w.say(`[5,"a ticket",{}]`))
+	}
+	const refusal = "ticket not valid"
+	if got := ask(); !strings.Contains(got, refusal) {
+		t.Errorf("without the procedure: %s", got)
+	}
+	app := join(t, p, ticketFor(t, "app", "member"))
+	for what, answer := range map[string]client.InvocationHandler{
+		"late": func(ctx context.Context, _ *wamp.Invocation) client.InvokeResult {
+			<-ctx.Done() // it is told that nobody waits any more
+			return client.InvocationCanceled
+		},
+		"wrong": func(context.Context, *wamp.Invocation) client.InvokeResult {
+			return client.InvokeResult{Args: wamp.List{7}}
+		},
+		"empty": func(context.Context, *wamp.Invocation) client.InvokeResult { return client.InvokeResult{} },
+		"of no role": func(context.Context, *wamp.Invocation) client.InvokeResult {
+			return client.InvokeResult{Args: wamp.List{"emperor"}}
+		},
+		"an error": func(context.Context, *wamp.Invocation) client.InvokeResult {
+			return client.InvokeResult{Err: "app.error.no_such_user"}
+		},
+	} {
+		if err := app.Register("app.authenticate", answer, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := ask(); !strings.Contains(got, refusal) || strings.Contains(got, "app.") || strings.Contains(got, "emperor") {
+			t.Errorf("%s: %s", what, got)
+		}
+		if err := app.Unregister("app.authenticate"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	right := func(_ context.Context, inv *wamp.Invocation) client.InvokeResult {
+		details, _ := wamp.AsDict(inv.Arguments[2])
+		transport, _ := wamp.AsDict(details["transport"])
+		if inv.Arguments[0] != "realm1" || inv.Arguments[1] != "joe" || details["ticket"] != "a ticket" || transport["peer"] == nil {
+			return client.InvokeResult{Err: "app.error.asked_wrongly"}
+		}
+		return client.InvokeResult{Args: wamp.List{wamp.Dict{"role": "staff", "authid": "joseph"}}}
+	}
+	if err := app.Register("app.authenticate", right, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(); !strings.HasPrefix(got, "[2 ") || !strings.Contains(got, "authid:joseph") || !strings.Contains(got, "authprovider:dynamic") {
+		t.Errorf("a right answer: %s", got)
 	}
 }

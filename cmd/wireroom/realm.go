@@ -110,6 +110,13 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 		return nil, err
 	}
 
+	var decoyKey []byte // of what strangers are answered
+	if len(cfg.Authenticators) > 0 {
+		if decoyKey, err = auth.DecoyKey(ctx, g.store); err != nil {
+			return nil, err
+		}
+	}
+
 	// What.
 	catalogue, err := events.NewCatalogue(cfg.Classes)
 	if err != nil {
@@ -133,8 +140,12 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	deliver.realm.KeepHistory(cfg.History)
 	provide(deliver.realm, hub, policy, anonymous)
 	provideAuth(deliver.realm, asks, anonymous)
+	who := auth.New(cfg.Identity, policy, g.sessions, users)
+	if len(cfg.Authenticators) > 0 {
+		who = who.Asking(cfg.Name, dynamic.Lookups(caller, cfg.Authenticators, log("authenticator")), decoyKey)
+	}
 	return &realm{
-		name: cfg.Name, auth: auth.New(cfg.Identity, policy, g.sessions, users), limits: cfg.RoleLimits,
+		name: cfg.Name, auth: who, limits: cfg.RoleLimits,
 		hub: hub, router: deliver.realm, caller: caller,
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
@@ -16,6 +17,47 @@ func (r *Realm) checkAuthorizers(report func(path string, err error)) {
 		if procedure := r.Roles[name].Authorizer; procedure != "" {
 			if err := r.checkGuard(procedure); err != nil {
 				report(join(r.at, fmt.Sprintf("roles.%s.authorizer", name)), err)
+			}
+		}
+	}
+}
+
+// readAuthenticators reads which procedures say who somebody is.
+func (r *Realm) readAuthenticators(o *object) {
+	o.sub("authenticators", func(o *object) {
+		for _, method := range auth.LookupMethods {
+			var procedure wamp.URI
+			o.uri(method, &procedure)
+			if procedure == "" {
+				continue
+			}
+			if r.Authenticators == nil {
+				r.Authenticators = map[string]wamp.URI{}
+			}
+			r.Authenticators[method] = procedure
+			if err := auth.CheckProcedure(procedure); err != nil {
+				o.report(method, err)
+			}
+		}
+	})
+}
+
+// checkAuthenticators reports procedures that anybody could offer, or nobody,
+// and users who would not be found because the application is asked instead.
+func (r *Realm) checkAuthenticators(report func(path string, err error)) {
+	for _, method := range auth.LookupMethods {
+		procedure := r.Authenticators[method]
+		if procedure == "" {
+			continue
+		}
+		at := join(r.at, "auth.authenticators."+method)
+		if err := r.checkGuard(procedure); err != nil {
+			report(at, err)
+		}
+		for _, user := range r.Users {
+			if method == auth.MethodCRA && user.CRA != nil || method == auth.MethodCryptosign && len(user.Cryptosign) > 0 {
+				report(at, fmt.Errorf("expected no users with %s besides, who would not be looked for, found %q", method, user.Name))
+				break
 			}
 		}
 	}

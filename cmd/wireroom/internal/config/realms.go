@@ -28,9 +28,13 @@ type Realm struct {
 
 	Identity auth.RoleConfig  // which role a client without one gets
 	Users    auth.UsersConfig // in the order of their file
-	Roles    auth.Roles
-	Classes  []events.ClassConfig // in the order of the file
-	History  []router.HistoryConfig
+
+	// Authenticators are procedures that say who somebody is, by method.
+	Authenticators map[string]wamp.URI
+
+	Roles   auth.Roles
+	Classes []events.ClassConfig // in the order of the file
+	History []router.HistoryConfig
 
 	// RoleLimits has the limits of the sessions of each role that has other
 	// ones than the gateway's sessions.
@@ -110,6 +114,7 @@ func (r *Realm) read(o *object, limits router.Limits) {
 // readAuth reads the keys in auth that belong to a realm.
 func (r *Realm) readAuth(o *object) {
 	r.readUsers(o)
+	r.readAuthenticators(o)
 	o.string("anonymous_role", &r.Identity.Anonymous)
 	o.string("default_role", &r.Identity.Default)
 	o.validate(r.Identity.Validate)
@@ -168,6 +173,7 @@ func (r *Realm) check(report func(path string, err error)) {
 		}
 	}
 	r.checkAuthorizers(report)
+	r.checkAuthenticators(report)
 	if r.Identity.Default != "" {
 		if err := r.hasRole(r.Identity.Default); err != nil {
 			report(join(r.at, "auth.default_role"), err)

@@ -1,6 +1,7 @@
 // Package dynamic asks procedures of the application what the configuration
-// does not say: what a session may do ([Authorizer]). The procedures are called
-// with the arguments, and may give the answers, that they have with Crossbar.
+// does not say: who somebody is ([Lookups]) and what a session may do
+// ([Authorizer]). The procedures are called with the arguments, and may give
+// the answers, that they have with Crossbar.
 //
 // The package starts no goroutine but that of a [Caller]'s client, which ends
 // with [Caller.Close] or with the router. Who asks waits, for a bounded time and

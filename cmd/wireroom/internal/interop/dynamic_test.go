@@ -1,8 +1,12 @@
 package interop_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -75,4 +79,64 @@ roles:
 			t.Errorf("%s %s\nwant %s", tt.what, b.String(), tt.want)
 		}
 	}
+}
+
+// An application in Python says who its clients are, as it would with Crossbar.
+func TestCrossbarAuthenticator(t *testing.T) {
+	python := pythonWith(t, "autobahn", "nacl", "argon2")
+	const ticket = "a ticket of the application itself"
+	g := startConfigured(t, fmt.Sprintf(`
+auth:
+  authenticators: {ticket: com.example.authenticate, wampcra: com.example.authenticate, cryptosign: com.example.authenticate}
+  users:
+    app: {roles: [service], ticket_sha256: %x}
+roles:
+  service: {register: ["com.example.*"]}
+  member: {call: ["*"]}
+`, sha256.Sum256([]byte(ticket))))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	var errs logBuffer
+	app := exec.CommandContext(ctx, python, "testdata/authenticator.py", g.url("ws", "/ws"), "realm1", ticket)
+	app.Stderr = &errs
+	out, err := app.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cancel()
+		_ = app.Wait() // it was killed
+	}()
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("authenticator.py says %q (%v)\n%s", line, err, errs.String())
+	}
+
+	seed, stranger := bytes.Repeat([]byte{7}, ed25519.SeedSize), bytes.Repeat([]byte{8}, ed25519.SeedSize)
+	if key := hex.EncodeToString(ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)); key != "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c" {
+		t.Fatalf("the key of authenticator.py should be %s", key)
+	}
+	known := func(method, authid, secret string) login {
+		name := authid
+		if method == "cryptosign" {
+			name = "kay"
+		}
+		return login{method, authid, secret, welcomed{AuthID: name, AuthRole: "member", AuthMethod: method, AuthProvider: "dynamic"}}
+	}
+	logIn(t, g, []login{
+		known("ticket", "joe", "joe's ticket"),
+		login{method: "ticket", authid: "joe", secret: "another ticket"}.refused(),
+		login{method: "ticket", authid: "stranger", secret: "joe's ticket"}.refused(),
+		known("wampcra", "plain", "123456"),
+		login{method: "wampcra", authid: "plain", secret: "1234567"}.refused(),
+		known("wampcra", "salted", "password"),
+		known("wampcra", "password", "password"),
+		login{method: "wampcra", authid: "salted", secret: "passwort"}.refused(),
+		login{method: "wampcra", authid: "stranger", secret: "password"}.refused(),
+		known("cryptosign", "keyed", hex.EncodeToString(seed)),
+		login{method: "cryptosign", authid: "keyed", secret: hex.EncodeToString(stranger)}.refused(),
+		login{method: "cryptosign", authid: "stranger", secret: hex.EncodeToString(seed)}.refused(),
+	}, os.Environ(), python, "testdata/auth.py")
 }

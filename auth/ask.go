@@ -1,0 +1,221 @@
+package auth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// providerDynamic is the authprovider of those whom the application vouches for.
+const providerDynamic = "dynamic"
+
+// A Principal is somebody whom the application knows.
+type Principal struct {
+	AuthID string         // empty: as the client said
+	Role   string         // empty: the default role
+	Realm  wamp.URI       // empty: the one that the client wants to join; no other is accepted
+	Extra  map[string]any // for the client, WELCOME.Details.authextra; may be nil
+
+	// For wampcra: the secret, and if it is salted how.
+	Secret             Secret
+	Salt               string
+	Iterations, KeyLen int
+
+	PublicKey string // for cryptosign: an Ed25519 key in hex
+}
+
+// A Lookup asks the application about somebody who wants to join. details are
+// what it is told besides: session, authid, authmethod, authextra, transport,
+// and with a ticket that. It must end in a bounded time, and when ctx is done. An
+// error is that the application does not know them, or that it can't be asked.
+type Lookup func(ctx context.Context, authid string, details map[string]any) (*Principal, error)
+
+// LookupMethods are the methods for which the application can be asked.
+var LookupMethods = []string{MethodAnonymous, MethodTicket, MethodCRA, MethodCryptosign}
+
+// An asker asks the application who somebody is, by method.
+type asker struct {
+	lookups map[string]Lookup
+
+	// What strangers are answered by wampcra looks like what was answered
+	// before to somebody whom the application knows.
+	strangers atomic.Pointer[roster] // not changed, but replaced under mu
+	mu        sync.Mutex
+}
+
+// Asking returns an Auth for one realm that asks lookups, by method: instead of
+// looking for users, and about tickets that it does not know. decoyKey is as for
+// [NewUsers].
+func (a *Auth) Asking(realm wamp.URI, lookups map[string]Lookup, decoyKey []byte) *Auth {
+	other := *a
+	other.ask = &asker{lookups: lookups}
+	other.ask.strangers.Store(&roster{decoy: (&roster{decoy: decoyKey}).secret("asked in\x00"+string(realm), 32)})
+	return &other
+}
+
+// lookup returns how to ask for a method, or nil.
+func (a *Auth) lookup(method string) Lookup {
+	if a.ask == nil {
+		return nil
+	}
+	return a.ask.lookups[method]
+}
+
+// asked asks the application about who sent hello. The error is for the log.
+func (a *Auth) asked(ctx context.Context, realm wamp.URI, method string, hello *Hello, authID, ticket string) (*member, *Principal, error) {
+	details := map[string]any{
+		"session": hello.Session, "authid": nil, "authmethod": method, "authextra": nil, "transport": hello.Transport,
+	}
+	if authID != "" {
+		details["authid"] = authID
+	}
+	if hello.AuthExtra != nil {
+		details["authextra"] = hello.AuthExtra
+	}
+	if method == MethodTicket {
+		details["ticket"] = ticket
+	}
+	p, err := a.lookup(method)(ctx, authID, details)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the application does not know %q: %w", authID, err)
+	}
+	m := &member{name: p.AuthID, role: p.Role, provider: providerDynamic, extra: p.Extra}
+	if m.name == "" {
+		m.name = authID
+	}
+	if m.role == "" {
+		m.role = a.cfg.Default
+	}
+	switch {
+	case p.Realm != "" && p.Realm != realm:
+		return nil, nil, fmt.Errorf("the application answers with the realm %s, which the client has not asked for", p.Realm)
+	case !nameable(m.name):
+		return nil, nil, fmt.Errorf("the application answers with the authid %q: %w", m.name, checkUser(m.name))
+	case !a.policy.HasRole(realm, m.role):
+		return nil, nil, fmt.Errorf("the application answers with the role %q, which the realm does not have", m.role)
+	}
+	return m, p, nil
+}
+
+// askTicket judges a ticket that nobody here knows.
+func (a *Auth) askTicket(ctx context.Context, realm wamp.URI, hello *Hello, ticket string) (*Grant, error) {
+	if len(ticket) > maxTicket {
+		return nil, ticketError(fmt.Errorf("%w: %d bytes, at most %d are passed on", ErrInvalid, len(ticket), maxTicket))
+	}
+	m, _, err := a.asked(ctx, realm, MethodTicket, hello, hello.AuthID, ticket)
+	if err != nil {
+		return nil, ticketError(fmt.Errorf("%w: %w", ErrInvalid, err))
+	}
+	return m.grant(MethodTicket), nil
+}
+
+// askAnonymous lets in who does not say who they are.
+func (a *Auth) askAnonymous(ctx context.Context, realm wamp.URI, hello *Hello) (*Grant, error) {
+	m, _, err := a.asked(ctx, realm, MethodAnonymous, hello, newAnonymousID(), "")
+	if err != nil {
+		return nil, errRefused("anonymous: %w", err)
+	}
+	return m.grant(MethodAnonymous), nil
+}
+
+// askCRA starts WAMP-CRA with whom the application knows, and just as well with
+// whom it does not.
+func (a *Auth) askCRA(ctx context.Context, realm wamp.URI, hello *Hello) *Challenge {
+	m, p, err := a.asked(ctx, realm, MethodCRA, hello, hello.AuthID, "")
+	if err == nil {
+		m.cra, err = p.craSecret()
+	}
+	if err == nil {
+		a.ask.remember(m)
+		return a.craChallenge(m, nil, hello)
+	}
+	return a.craChallenge(a.stranger(realm, hello.AuthID), err, hello)
+}
+
+// stranger makes up whom the application does not know.
+func (a *Auth) stranger(realm wamp.URI, name string) *member {
+	r := a.ask.strangers.Load()
+	m := r.disguise(name)
+	if m.cra == nil { // nobody was known yet
+		m.cra = &craSecret{key: r.secret("cra key\x00"+name, 32)}
+		m.role = a.cfg.Default
+		if m.role == "" {
+			m.role = slices.Max(append(slices.Collect(maps.Keys(a.policy.realms[realm])), a.cfg.Anonymous))
+		}
+	}
+	m.provider = providerDynamic
+	return m
+}
+
+// remember has strangers look like m, among others.
+func (k *asker) remember(m *member) {
+	look := m.look()
+	has := func(r *roster) bool {
+		return len(r.models) >= maxModels || slices.ContainsFunc(r.models, func(m model) bool { return m.look == look })
+	}
+	if has(k.strangers.Load()) {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if old := k.strangers.Load(); !has(old) {
+		like := *m.cra
+		like.key = nil // the look is enough
+		next := model{look, &member{role: m.role, cra: &like}}
+		k.strangers.Store(&roster{decoy: old.decoy, models: append(slices.Clip(old.models), next)})
+	}
+}
+
+// craSecret returns the principal's secret for WAMP-CRA. With a salt it may be
+// the key that is derived from the secret, or the secret itself: Crossbar has
+// had both. Whoever knows either can join with it anyway.
+func (p *Principal) craSecret() (*craSecret, error) {
+	if n := len(p.Secret); n == 0 || n > maxCRASecret {
+		return nil, fmt.Errorf("the application answers with a secret of %d bytes; expected 1 to %d", n, maxCRASecret)
+	}
+	c := &craSecret{key: []byte(p.Secret)}
+	if p.Salt == "" || p.Iterations == 0 || p.KeyLen == 0 {
+		return c, nil
+	}
+	any64 := Secret(base64.StdEncoding.EncodeToString(make([]byte, min(max(p.KeyLen, 0), maxCRAKey))))
+	if err := check(CRAConfig{any64, p.Salt, p.Iterations, p.KeyLen}.Validate); err != nil {
+		return nil, fmt.Errorf("the application answers with what is no salted secret: %w", err)
+	}
+	c.salt, c.iterations, c.keyLen = p.Salt, p.Iterations, p.KeyLen
+	return c, nil
+}
+
+// maxDerived is how many iterations the gateway itself does for a login.
+const maxDerived = 100_000
+
+// derived returns the key that is derived from a salted secret, or nil if it is
+// not salted, or would take too long.
+func (c *craSecret) derived() []byte {
+	if c.salt == "" || c.iterations > maxDerived {
+		return nil
+	}
+	key, err := deriveCRA(Secret(c.key), c.salt, c.iterations, c.keyLen)
+	if err != nil {
+		return nil
+	}
+	return []byte(key)
+}
+
+// askKey returns the owner of a public key that nobody here has.
+func (a *Auth) askKey(ctx context.Context, realm wamp.URI, hello *Hello, key [32]byte) (*member, error) {
+	m, p, err := a.asked(ctx, realm, MethodCryptosign, hello, hello.AuthID, "")
+	if err != nil {
+		return nil, err
+	}
+	if theirs, ok := publicKey(p.PublicKey); !ok || theirs != key {
+		return nil, errors.New("the application answers with another key than that of the client")
+	}
+	return m, nil
+}

@@ -1,0 +1,44 @@
+"""An application for Crossbar with a dynamic authenticator: authenticator.py URL
+REALM TICKET. It says "ready" when it is, and serves until it is ended."""
+
+import sys
+
+from autobahn.asyncio.wamp import ApplicationRunner, ApplicationSession
+from autobahn.wamp.auth import derive_key
+from autobahn.wamp.exception import ApplicationError
+
+USERS = {
+    "joe": {"ticket": "joe's ticket", "role": "member", "extra": {"theme": "dark"}},
+    "plain": {"secret": "123456", "role": "member"},
+    "salted": {"secret": derive_key("password", "salt", 100, 32).decode(), "salt": "salt", "iterations": 100, "keylen": 32, "role": "member"},
+    "password": {"secret": "password", "salt": "pepper", "iterations": 100, "keylen": 32, "role": "member"},
+    "keyed": {"pubkey": "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c", "authid": "kay", "role": "member"},
+}
+
+
+class Application(ApplicationSession):
+    def onConnect(self):
+        self.join(self.config.realm, authmethods=["ticket"], authid="app")
+
+    def onChallenge(self, challenge):
+        return self.config.extra["ticket"]
+
+    async def onJoin(self, details):
+        def authenticate(realm, authid, details):
+            assert realm == self.config.realm and details["session"] > 0 and details["transport"]["type"] == "websocket", details
+            user = USERS.get(authid)
+            if user is None:
+                raise ApplicationError("com.example.no_such_user", f"there is no user {authid}")
+            if details["authmethod"] == "ticket":
+                if details["ticket"] != user.get("ticket"):
+                    raise ApplicationError("com.example.invalid_ticket", "this is not the ticket")
+                return {"role": user["role"], "extra": user["extra"]}
+            if details["authmethod"] == "cryptosign":
+                assert len(details["authextra"]["pubkey"]) == 64
+            return user
+
+        await self.register(authenticate, "com.example.authenticate")
+        print("ready", flush=True)
+
+
+ApplicationRunner(sys.argv[1], sys.argv[2], extra={"ticket": sys.argv[3]}).run(Application)
