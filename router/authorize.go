@@ -29,7 +29,12 @@ func (s *Session) allowed(action Action, uri wamp.URI, match wamp.Match, m wamp.
 	var err error
 	ended := s.idle(func(done <-chan struct{}) bool {
 		d, err = d.Ask(tenure{context.Background(), done})
-		return !s.ending.Load()
+		select {
+		case <-done: // so that nobody is refused because another connection has taken the session
+			return false
+		default:
+			return !s.ending.Load()
+		}
 	})
 	if ended != nil {
 		return 0, ended

@@ -24,17 +24,16 @@ func (k *kept) last() uint64 { return k.base + uint64(len(k.messages)) }
 func (k *kept) taken() uint64 { return k.base + uint64(k.next) }
 
 // add keeps a message that is being taken, and gives up old ones if that is
-// too much.
-func (k *kept) add(m keptMessage, room int) {
+// too much. It returns how many.
+func (k *kept) add(m keptMessage, room int) (givenUp int) {
 	k.messages = append(k.messages, m)
 	k.bytes += len(m.frame)
 	k.next++
-	n, left := 0, k.bytes
-	for left > room && n < k.next {
-		left -= len(k.messages[n].frame)
-		n++
+	for left := k.bytes; left > room && givenUp < k.next; givenUp++ {
+		left -= len(k.messages[givenUp].frame)
 	}
-	k.drop(n)
+	k.drop(givenUp)
+	return givenUp
 }
 
 // confirm forgets the messages up to that number, if there are so many. It

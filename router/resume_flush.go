@@ -232,7 +232,9 @@ func (l *lasting) takeNew(b *flight, size int) {
 			}
 			size += len(e.frame)
 			b.add(message)
-			l.kept.add(message, l.cfg.Bytes)
+			if n := l.kept.add(message, l.cfg.Bytes); n > 0 {
+				l.session.router.stats.resumeGivenUp.Add(uint64(n))
+			}
 		}
 	}
 	o.tookLocked(n)

@@ -159,6 +159,61 @@ func TestResumeStolen(t *testing.T) {
 	})
 }
 
+// An asking authorizer takes its time over what begins with "slow.".
+type asking struct {
+	open
+	answer chan struct{}
+}
+
+func (a asking) Authorize(s *router.Session, action router.Action, uri wamp.URI, match wamp.Match, m wamp.Message) router.Decision {
+	if !strings.HasPrefix(string(uri), "slow.") {
+		return a.open.Authorize(s, action, uri, match, m)
+	}
+	return router.Decision{Ask: func(ctx context.Context) (router.Decision, error) {
+		select {
+		case <-a.answer:
+			return router.Decision{Allow: true}, nil
+		case <-ctx.Done():
+			return router.Decision{}, ctx.Err()
+		}
+	}}
+}
+
+// A request that is still being thought about when its connection loses the
+// session has not been handled: it does not count, and is not answered until it
+// comes again.
+func TestResumeWhileAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newRouter(t)
+		rules := asking{answer: make(chan struct{})}
+		tr.rt.AddRealm("realm2", rules, nil)
+		r := &resumer{t: t}
+		a := tr.connect()
+		a.send(`[1,"realm2",{` + resumerRoles + `,"resumable":true}]`)
+		r.welcome(a)
+		go a.send(`[32,1,{},"slow.topic"]`)
+		synctest.Wait()
+		b := tr.connect()
+		b.send(fmt.Sprintf(`[1,"realm2",{%s,"resume-session":%s,"resume-token":%q,"_received":0}]`, resumerRoles, r.session, r.token))
+		r.welcome(b)
+		if n := intOf(r.details["_received"]); r.details["resumed"] != true || n != 0 {
+			t.Fatalf("welcomed with %v, want it resumed, and nothing handled", r.details)
+		}
+		go b.send(`[32,1,{},"slow.topic"]`)
+		synctest.Wait()
+		if msg, ok := b.next(); ok {
+			t.Fatalf("got %s before it was allowed", msg)
+		}
+		close(rules.answer)
+		if m := r.next(b); intOf(m[0]) != 33 {
+			t.Errorf("got %v, want SUBSCRIBED", m)
+		}
+		if got := r.words(b); got != "" {
+			t.Errorf("and then %s", got)
+		}
+	})
+}
+
 // Closing a WebSocket without GOODBYE leaves the session to be resumed, and is
 // answered as the closing of any other.
 func TestResumeAfterClose(t *testing.T) {
@@ -229,6 +284,9 @@ func TestResumeKeepsWhatIsNotConfirmed(t *testing.T) {
 					t.Fatalf("%d events came, want 100", n)
 				}
 				a.hangUp()
+				if n := s.rt.rt.Stats().Resumption.GivenUp; tt.mute != (n > 0) {
+					t.Errorf("%d messages were given up", n)
+				}
 				b := s.connect(wamp.JSON)
 				r.resume(b, tt.received)
 				refused, _ := r.details["_resume_refused"].(string)

@@ -32,6 +32,7 @@ type counters struct {
 
 	resumable, wentAway, resumed                atomic.Uint64
 	resumeRefused, resumeExpired, resumeCrowded atomic.Uint64
+	resumeGivenUp                               atomic.Uint64
 }
 
 // Stats counts what a router did since it began. Every way to lose a message
@@ -86,6 +87,7 @@ type Resumption struct {
 	Refused   uint64 // times that a peer could not have the session that it asked for
 	Expired   uint64 // sessions that ended because nobody resumed them in time
 	Crowded   uint64 // that ended at once, because as many as may be were without a connection
+	GivenUp   uint64 // messages that were written, and kept no more before they were known to have arrived
 }
 
 func (c *counters) snapshot(connections int) Stats {
@@ -133,6 +135,7 @@ func (c *counters) snapshot(connections int) Stats {
 			Refused:   c.resumeRefused.Load(),
 			Expired:   c.resumeExpired.Load(),
 			Crowded:   c.resumeCrowded.Load(),
+			GivenUp:   c.resumeGivenUp.Load(),
 		},
 	}
 }
