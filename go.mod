@@ -3,7 +3,6 @@ module github.com/wireroom/wireroom
 go 1.26.0
 
 require (
-	github.com/MicahParks/keyfunc/v3 v3.7.0
 	github.com/fxamacker/cbor/v2 v2.9.6
 	github.com/gammazero/nexus/v3 v3.3.0
 	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3
@@ -25,12 +24,10 @@ require (
 )
 
 require (
-	github.com/MicahParks/jwkset v0.11.0 // indirect
 	github.com/gammazero/deque v1.2.1 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/ugorji/go/codec v1.3.1 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	golang.org/x/net v0.49.0 // indirect
-	golang.org/x/time v0.9.0 // indirect
 )
