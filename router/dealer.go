@@ -1,6 +1,7 @@
 package router
 
 import (
+	"errors"
 	"context"
 	"math"
 	"strings"
@@ -176,7 +177,7 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked []*en
 	if reg != nil {
 		switch err := reg.admits(s, invoke); {
 		case err == nil:
-		case reg.handler == nil && m.Options.ForceRegister:
+		case err == errGivenUp, reg.handler == nil && m.Options.ForceRegister:
 			kicked, reg = d.withdrawLocked(reg), nil
 		default:
 			return nil, nil, err
@@ -206,6 +207,10 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked []*en
 	return kicked, next, nil
 }
 
+// errGivenUp says that a registration has only callees that are about to leave,
+// and cannot be joined: it makes way.
+var errGivenUp = errors.New("the registration is being given up by its callees")
+
 // admits returns an error if the session can't join the registration.
 func (r *registration) admits(s *Session, invoke Invoke) error {
 	if r.handler != nil {
@@ -226,7 +231,7 @@ func (r *registration) admits(s *Session, invoke Invoke) error {
 		}
 	}
 	if r.invoke != invoke {
-		return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is being given up by its callees", clip(string(r.uri)))
+		return errGivenUp
 	}
 	return nil
 }

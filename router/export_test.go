@@ -65,3 +65,10 @@ const MaxWelcomes = maxWelcomes
 func EncodeWelcome(ser wamp.Serializer, realm wamp.URI, g *Grant, authid string) wamp.Encoded {
 	return encodeWelcome(ser, realm, g, authid, nil)
 }
+
+// PretendToEnd has the session look as if it were ended, but still there, until
+// leave is called.
+func (s *Session) PretendToEnd() (leave func()) {
+	s.ending.Store(true)
+	return func() { s.ending.Store(false) }
+}
