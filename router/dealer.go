@@ -1,8 +1,8 @@
 package router
 
 import (
-	"errors"
 	"context"
+	"errors"
 	"math"
 	"strings"
 	"sync"
