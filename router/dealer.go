@@ -220,10 +220,10 @@ func (r *registration) admits(s *Session, invoke Invoke) error {
 	defer r.mu.Unlock()
 	for _, e := range r.endpoints {
 		switch {
+		case e.session == s: // even if that is about to leave: it takes back one endpoint of a registration
+			return wamp.Errorf(wamp.URIProcedureExists, "the session has registered procedure %q already", clip(string(r.uri)))
 		case e.session.ending.Load():
 			continue // it is about to leave
-		case e.session == s:
-			return wamp.Errorf(wamp.URIProcedureExists, "the session has registered procedure %q already", clip(string(r.uri)))
 		case r.invoke == InvokeSingle:
 			return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is registered already", clip(string(r.uri)))
 		case r.invoke != invoke:
