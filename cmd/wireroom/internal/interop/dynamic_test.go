@@ -138,5 +138,5 @@ roles:
 		known("cryptosign", "keyed", hex.EncodeToString(seed)),
 		login{method: "cryptosign", authid: "keyed", secret: hex.EncodeToString(stranger)}.refused(),
 		login{method: "cryptosign", authid: "stranger", secret: hex.EncodeToString(seed)}.refused(),
-	}, os.Environ(), python, "testdata/auth.py")
+	}, os.Environ(), python, "testdata/auth.py", "json")
 }
