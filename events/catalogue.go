@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/wireroom/wireroom/events/query"
 )
 
 // A Catalogue is a set of event classes. It is immutable, and so safe for
@@ -19,6 +21,7 @@ type Class struct {
 	name    string
 	config  ClassConfig
 	data    *object
+	schema  *query.Schema
 	channel int    // index in data.fields; -1: no channels
 	key     uint64 // as classKey returns it
 }
@@ -76,6 +79,7 @@ func newClass(config ClassConfig) *Class {
 		name:    config.Name,
 		config:  config,
 		data:    newObject(config.Fields, config.Unknown == UnknownReject),
+		schema:  newSchema(&config),
 		channel: -1,
 		key:     classKey(&config),
 	}

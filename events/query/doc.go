@@ -9,7 +9,14 @@
 // event's data; class, id, time and topic are the event's own.
 //
 // [Parse] reads a query, within [Limits], and says where and why it cannot.
-// [Query.Eval] is the plain reading of the language, one event at a time.
+// [Query.Eval] is the plain reading of the language, one event at a time, and
+// [Query.Explain] says how it comes to its answer.
+//
+// A [Schema] is what an event class declares. [Query.Check] finds what can make
+// no sense for events of the class. Fields that are declared as times are
+// strings in the event and timestamps to queries: they are converted where an
+// event is read, as its own class says ([Schema.NewSample]), and not by the
+// query, which means the same for all classes and has one normal form.
 //
 // The package holds values only: it starts no goroutine and does no I/O.
 package query

@@ -67,6 +67,7 @@ var roots = map[string]root{"data": rootData, "class": rootClass, "id": rootID, 
 type path struct {
 	root  root
 	names []string // below the root
+	pos   int      // in the text, in bytes
 }
 
 func (p path) equal(q path) bool { return p.root == q.root && slices.Equal(p.names, q.names) }

@@ -59,7 +59,7 @@ func (p *parser) function(name string, pos int) (term, *Error) {
 
 // field parses the rest of a field, and a method that is asked of it.
 func (p *parser) field(first string, at token) (term, *Error) {
-	t := term{kind: termField, pos: at.start}
+	t := term{kind: termField, pos: at.start, field: path{pos: at.start}}
 	begin, known := roots[first]
 	switch {
 	case p.element != "" && first == p.element:
