@@ -13,10 +13,20 @@ type Error struct {
 	Column int    // in characters, from 1
 	Text   string // what was expected and what was found, and perhaps what to write instead
 	Limit  bool   // a limit is exceeded; otherwise the query means nothing
+
+	// Pointer is where in a query that is JSON, as RFC 6901 writes it; empty
+	// if that is the whole, or the query is a text.
+	Pointer string
 }
 
-// Error returns the place and the text: "1:7: expected …, found …".
-func (e *Error) Error() string { return fmt.Sprintf("%d:%d: %s", e.Line, e.Column, e.Text) }
+// Error returns the place and the text: "1:7: expected …, found …", and for
+// JSON "1:7 (/all/0): expected …, found …".
+func (e *Error) Error() string {
+	if e.Pointer != "" {
+		return fmt.Sprintf("%d:%d (%s): %s", e.Line, e.Column, e.Pointer, e.Text)
+	}
+	return fmt.Sprintf("%d:%d: %s", e.Line, e.Column, e.Text)
+}
 
 // errorAt returns an Error about the place of text that is offset bytes in.
 func errorAt(text string, offset int, format string, args ...any) *Error {

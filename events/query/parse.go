@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"regexp/syntax"
@@ -401,14 +402,23 @@ func (p *parser) timestamp(pos int) (term, *Error) {
 	if err != nil {
 		return term{}, err
 	}
-	t, bad := time.Parse(time.RFC3339Nano, s)
-	if bad != nil {
-		return term{}, errorAt(p.text, at, `expected a time such as "2026-01-31T12:00:00Z", found %q`, s)
-	}
-	if t.Year() < 1678 || t.Year() > 2261 {
-		return term{}, errorAt(p.text, at, "expected a time between 1678 and 2261, found %q", s)
+	t, bad := parseTime(s)
+	if bad != "" {
+		return term{}, errorAt(p.text, at, "%s", bad)
 	}
 	return term{kind: termValue, pos: pos, value: TimeValue(t)}, p.expect(tokenClose, ")")
+}
+
+// parseTime returns a point in time, or what is wrong with it.
+func parseTime(s string) (t time.Time, bad string) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	switch {
+	case err != nil:
+		return t, fmt.Sprintf(`expected a time such as "2026-01-31T12:00:00Z", found %q`, s)
+	case t.Year() < 1678 || t.Year() > 2261:
+		return t, fmt.Sprintf("expected a time between 1678 and 2261, found %q", s)
+	}
+	return t, ""
 }
 
 // regexp compiles a regular expression within the limits.
