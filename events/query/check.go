@@ -149,8 +149,12 @@ func (c *checker) unknown(of path, t *Type, name string, at int) *Error {
 	return errorAt(c.text, at, "expected one of the fields of %s, %s%s, found %q", owner, listed(names), more, name)
 }
 
-// place returns where the name of a path is in the text.
+// place returns where the name of a path is in the text, and in a query that is
+// JSON where the path is.
 func (c *checker) place(p path, i int) int {
+	if p.pos >= len(c.text) || !isLetter(c.text[p.pos]) {
+		return p.pos
+	}
 	limits := DefaultLimits()
 	limits.Literal = len(c.text)
 	l := lexer{text: c.text, pos: p.pos, limits: &limits}

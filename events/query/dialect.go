@@ -14,7 +14,7 @@ type dialect struct {
 
 // query makes a query of an expression that is within the limits.
 func (d *dialect) query(root *expr) (*Query, error) {
-	c := checker{dialect: d}
+	c := bounds{dialect: d}
 	if err := c.check(root, 1); err != nil {
 		return nil, err
 	}
@@ -71,18 +71,18 @@ func group(o op, pos int, kids ...*expr) *expr {
 	return e
 }
 
-// A checker checks that an expression is within the limits, counted as if it had
+// A bounds checks that an expression is within the limits, counted as if it had
 // been written as EQL.
-type checker struct {
+type bounds struct {
 	*dialect
 	leaves int
 }
 
-func (c *checker) over(e *expr, format string, args ...any) *Error {
+func (c *bounds) over(e *expr, format string, args ...any) *Error {
 	return limitAt(c.text, e.pos, format, args...)
 }
 
-func (c *checker) check(e *expr, depth int) *Error {
+func (c *bounds) check(e *expr, depth int) *Error {
 	l := &c.options.Limits
 	if depth > l.Depth {
 		return c.over(e, "expected at most %d levels of nesting, found more", l.Depth)

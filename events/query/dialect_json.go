@@ -211,7 +211,7 @@ func (d *dialect) time(n *node) (Value, *Error) {
 	if err != nil {
 		return Value{}, err
 	}
-	t, bad := parseTime(s)
+	t, bad := readTime(s)
 	if bad != "" {
 		return Value{}, d.errorAt(n, "%s", bad)
 	}
@@ -223,7 +223,7 @@ func (d *dialect) time(n *node) (Value, *Error) {
 func (d *dialect) field(n *node) (path, *Error) {
 	const expected = `a field, as a string such as "address.city" or as an array of names such as ["address", "street name"]`
 	if n.kind == '[' && len(n.kids) > 0 {
-		var f path
+		f := path{pos: n.pos}
 		for _, k := range n.kids {
 			name, err := d.string(k, "the name of a field")
 			if err != nil {
@@ -244,6 +244,7 @@ func (d *dialect) field(n *node) (path, *Error) {
 		e.Limit = err.Limit
 		return path{}, e
 	}
+	f.pos = n.pos
 	return f, nil
 }
 

@@ -167,3 +167,21 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+// What a class does not declare is found in JSON as it is in EQL.
+func TestParseJSONCheck(t *testing.T) {
+	schema := &query.Schema{Class: "order", Data: query.Type{Kind: query.ObjectType, Closed: true, Fields: []query.Field{{Name: "total", Type: query.Type{Kind: query.NumberType}}}}}
+	for _, test := range []struct{ json, want string }{
+		{`{"field":"total","op":">","value":1}`, ""},
+		{`{"all":[true,{"field":"totl","op":">","value":1}]}`, `1:23: expected the only field of order, total, found "totl"`},
+		{`{"has":["a","b"]}`, `1:8: expected the only field of order, total, found "a"`},
+	} {
+		q, err := query.ParseJSON([]byte(test.json), query.DefaultOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Check(schema); (err == nil) != (test.want == "") || err != nil && err.Error() != test.want {
+			t.Errorf("%s: %v, want %s", test.json, err, test.want)
+		}
+	}
+}

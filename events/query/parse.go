@@ -402,15 +402,15 @@ func (p *parser) timestamp(pos int) (term, *Error) {
 	if err != nil {
 		return term{}, err
 	}
-	t, bad := parseTime(s)
+	t, bad := readTime(s)
 	if bad != "" {
 		return term{}, errorAt(p.text, at, "%s", bad)
 	}
 	return term{kind: termValue, pos: pos, value: TimeValue(t)}, p.expect(tokenClose, ")")
 }
 
-// parseTime returns a point in time, or what is wrong with it.
-func parseTime(s string) (t time.Time, bad string) {
+// readTime returns a point in time, or what is wrong with it.
+func readTime(s string) (t time.Time, bad string) {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	switch {
 	case err != nil:
