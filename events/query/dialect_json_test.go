@@ -173,7 +173,7 @@ func TestParseJSONCheck(t *testing.T) {
 	schema := &query.Schema{Class: "order", Data: query.Type{Kind: query.ObjectType, Closed: true, Fields: []query.Field{{Name: "total", Type: query.Type{Kind: query.NumberType}}}}}
 	for _, test := range []struct{ json, want string }{
 		{`{"field":"total","op":">","value":1}`, ""},
-		{`{"all":[true,{"field":"totl","op":">","value":1}]}`, `1:23: expected the only field of order, total, found "totl"`},
+		{`{"all":[true,{"field":"totl","op":">","value":1}]}`, `1:23: expected a field of order, found "totl"; did you mean total?`},
 		{`{"has":["a","b"]}`, `1:8: expected the only field of order, total, found "a"`},
 	} {
 		q, err := query.ParseJSON([]byte(test.json), query.DefaultOptions())
