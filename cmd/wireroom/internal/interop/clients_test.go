@@ -103,6 +103,27 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
+// autobahn-js where no WebSocket gets through: in Node, which has to be lent an
+// XMLHttpRequest, and in a page of another origin.
+func TestLongPoll(t *testing.T) {
+	t.Run("node", func(t *testing.T) {
+		node := needNode(t, "autobahn", "ws")
+		g := startGateway(t)
+		goRound(t, g, library{options: true}, node.env, node.path, "testdata/node.mjs",
+			"autobahn by requests", g.url("http", "/lp"), "realm1", "json", roundName("longpoll", "node"))
+	})
+	t.Run("browser", func(t *testing.T) {
+		const file = "autobahn-browser/autobahn.min.js"
+		node := needBrowser(t, file)
+		pages := servePages(t, "/clients/autobahn.js", filepath.Join(node.modules, file))
+		g := startGateway(t, pages)
+		query := url.Values{
+			"library": {"autobahn"}, "url": {g.url("http", "/lp")}, "realm": {"realm1"}, "name": {roundName("longpoll", "browser")},
+		}
+		goRound(t, g, library{options: true}, node.env, node.path, "testdata/browser.mjs", pages+"/page.html?"+query.Encode())
+	})
+}
+
 // Clients that offer permessage-deflate by themselves, against a gateway that
 // has it: Chromium, and ws under autobahn in Node.
 func TestDeflate(t *testing.T) {

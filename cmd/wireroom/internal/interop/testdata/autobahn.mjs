@@ -2,11 +2,11 @@
 // none of an event's own Details, so class is never told; and it takes progress
 // only with promises of its user's that can tell it, as those of "when" could.
 
-/** Returns a connect function over the library. */
-export function connectAutobahn(autobahn, url, realm, serializers) {
+/** Returns a connect function over the library. The options are Connection's: which way, and how encoded. */
+export function connectAutobahn(autobahn, realm, options) {
   const asError = (e) => { throw { uri: e.error ?? String(e), args: e.args, kwargs: e.kwargs }; };
   return () => new Promise((resolve, reject) => {
-    const connection = new autobahn.Connection({ url, realm, max_retries: 0, use_deferred: deferred, ...(serializers && { serializers }) });
+    const connection = new autobahn.Connection({ realm, max_retries: 0, use_deferred: deferred, ...options });
     connection.onclose = (reason, details) => {
       reject(new Error(`autobahn closed: ${reason} ${JSON.stringify(details)}`));
       return true; // do not come back

@@ -4,6 +4,7 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { connectAutobahn } from "./autobahn.mjs";
+import { FetchRequest, inOrder, longpoll } from "./longpoll.mjs";
 import { round } from "./round.mjs";
 import { connectWampy } from "./wampy.mjs";
 
@@ -15,7 +16,11 @@ const libraries = {
     const autobahn = require("autobahn");
     const { JSONSerializer, MsgpackSerializer, CBORSerializer } = autobahn.serializer;
     const serializers = { json: JSONSerializer, msgpack: MsgpackSerializer, cbor: CBORSerializer };
-    return connectAutobahn(autobahn, url, realm, [new serializers[serializer]()]);
+    return connectAutobahn(autobahn, realm, { url, serializers: [new serializers[serializer]()] });
+  },
+  "autobahn by requests"() { // which are in JSON
+    globalThis.XMLHttpRequest = inOrder(FetchRequest);
+    return connectAutobahn(require("autobahn"), realm, longpoll(url));
   },
   wampy() {
     const { Wampy } = require("wampy");
