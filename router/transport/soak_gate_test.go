@@ -29,6 +29,9 @@ type group struct {
 	begun, done groupCounts
 }
 
+// latestKeys are the last numbers in each topic with each key.
+type latestKeys [groupTopics][groupKeys]int64
+
 // groupCounts is how far a group is.
 type groupCounts struct {
 	all    atomic.Int64
@@ -117,11 +120,11 @@ type gateHeard struct {
 	least, most int64              // where the group was when the subscription began
 	floor       [groupTopics]int64 // and each topic, at most
 	last        int64              // what came; -1: nothing yet
-	keys        [groupTopics][groupKeys]int64
+	keys        latestKeys
 
 	asked   bool
 	due     int64 // what must come
-	dueKeys [groupTopics][groupKeys]int64
+	dueKeys latestKeys
 }
 
 // topicOf returns the topic of an exact pattern of the group, or -1.
@@ -139,6 +142,15 @@ func (c *groupCounts) of(topic int) int64 {
 	return c.topics[topic].Load()
 }
 
+func (c *groupCounts) latest() (n latestKeys) {
+	for t := range n {
+		for k := range n[t] {
+			n[t][k] = c.keys[t][k].Load()
+		}
+	}
+	return n
+}
+
 // begin is called when SUBSCRIBED came; least is where the group was when the
 // request was sent.
 func (h *gateHeard) begin(g *group, least int64) {
@@ -151,12 +163,7 @@ func (h *gateHeard) begin(g *group, least int64) {
 // ask notes what must have arrived.
 func (h *gateHeard) ask(g *group) {
 	h.asked = true
-	h.due = g.done.of(h.topic)
-	for t := range h.dueKeys {
-		for k := range h.dueKeys[t] {
-			h.dueKeys[t][k] = g.done.keys[t][k].Load()
-		}
-	}
+	h.due, h.dueKeys = g.done.of(h.topic), g.done.latest()
 }
 
 // gateEvent checks an event of a group. What is missing must have been told of
@@ -224,15 +231,22 @@ func (p *soaker) checkGate(h *heard) {
 		}
 		return
 	}
-	if policy != router.KeepLatest {
-		return
+	if policy == router.KeepLatest {
+		p.checkLatest(h, gh.dueKeys)
 	}
-	for t := range gh.dueKeys {
-		for k, due := range gh.dueKeys[t] {
-			if gh.topic >= 0 && gh.topic != t || due <= gh.floor[t] {
+}
+
+// checkLatest checks that the latest event of each key has come, of those that
+// were due. One of them may have been superseded since, while it waited, by an
+// event that comes behind the answer by which this side knows that it was due.
+func (p *soaker) checkLatest(h *heard, latest latestKeys) {
+	g, gh := h.group, &h.gate
+	for t := range latest {
+		for k, due := range latest[t] {
+			if gh.topic >= 0 && gh.topic != t || due <= gh.floor[t] || gh.keys[t][k] >= due {
 				continue
 			}
-			if gh.keys[t][k] < due {
+			if next := due + groupKeys; g.begun.topics[t].Load() < next {
 				p.fail("the latest event of %s with key %d is %d, and %d came", g.topic(t), k, due, gh.keys[t][k])
 			}
 		}
@@ -257,5 +271,8 @@ func (p *soaker) atRest(h *heard) bool {
 		p.fail("%d events of %v came and %d are missing: it began at %d to %d, and the last is %d", h.received, h.pattern, h.missed, gh.least, gh.most, end)
 	}
 	gh.least, gh.most = start, start
+	if g.policyFor(p.profile) == router.KeepLatest {
+		p.checkLatest(h, g.done.latest())
+	}
 	return true
 }
