@@ -108,7 +108,7 @@ func call(ctx context.Context, callee, caller *xconn.Session, own string) error 
 			return err
 		}
 	}
-	sum := caller.Call(own + ".add").Args(2, 3).DoContext(ctx)
+	sum := caller.Call(own+".add").Args(2, 3).DoContext(ctx)
 	if sum.Err != nil {
 		return sum.Err
 	}
