@@ -17,12 +17,12 @@ import (
 type call struct {
 	// Fixed at construction.
 	caller   *Session
-	reg      *registration
+	desk     *desk
 	request  wamp.ID // the caller's
 	progress bool    // the caller takes progressive results
 	discreet bool    // no callee learns who the caller is
 
-	place *list.Element // among the calls that wait for an endpoint; guarded by reg.mu
+	place *list.Element // among the calls that wait for an endpoint; guarded by desk.mu
 
 	// Owned by whoever looks for an endpoint: one goroutine at a time.
 	held     *heldCall   // what to send to another endpoint; nil: nothing is kept
@@ -132,7 +132,7 @@ func (s *Session) callGateway(m *wamp.Call, reg *registration) error {
 // pass enters a call and passes it on to a callee.
 func (s *Session) pass(m *wamp.Call, reg *registration, who Disclosure) error {
 	c := &call{
-		caller: s, reg: reg, request: m.Request, progress: m.Options.ReceiveProgress, streaming: m.Options.Progress,
+		caller: s, desk: reg.desk, request: m.Request, progress: m.Options.ReceiveProgress, streaming: m.Options.Progress,
 		discreet: who == DiscloseNever,
 	}
 	if err := s.enterCall(c); err != nil {
@@ -280,11 +280,11 @@ func (c *call) interrupt(ws *workspace, mode wamp.CancelMode, reason wamp.URI) {
 
 // forget takes a call that is done out of its caller and of those that wait.
 func (c *call) forget() {
-	c.reg.mu.Lock()
+	c.desk.mu.Lock()
 	if c.place != nil {
-		c.reg.waiting.remove(c)
+		c.desk.waiting.remove(c)
 	}
-	c.reg.mu.Unlock()
+	c.desk.mu.Unlock()
 	s := c.caller
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -18,7 +17,7 @@ type dealer struct {
 	meta   *chronicle
 	lastID atomic.Uint64
 
-	mu       sync.RWMutex // guards the following; taken before a registration's mu
+	mu       sync.RWMutex // guards the following; taken before a desk's mu
 	procs    map[wamp.URI]*registration
 	ids      map[wamp.ID]*registration // all, patterns too
 	patterns patterns[registration]
@@ -52,7 +51,9 @@ func (r *Realm) Provide(procedure wamp.URI, h Handler) {
 	if d.procs[procedure] != nil {
 		panic("router: procedure " + string(procedure) + " exists")
 	}
-	d.putLocked(&registration{id: d.newID(), uri: procedure, created: time.Now(), handler: h})
+	reg := newRegistration(d.newID(), procedure, wamp.Exact, InvokeSingle, nil)
+	reg.handler = h
+	d.putLocked(reg)
 }
 
 func (d *dealer) newID() wamp.ID { return wamp.ID(d.lastID.Add(1)) }
@@ -152,7 +153,9 @@ func (s *Session) register(m *wamp.Register) error {
 		return nil
 	}
 	if len(kicked) > 0 {
-		kicked[0].reg.revoked(s.ws, kicked, "wireroom.revoked.reregistered")
+		for _, e := range kicked {
+			e.revoked(s.ws, "wireroom.revoked.reregistered")
+		}
 	}
 	s.ws.start(next...)
 	return nil
@@ -173,20 +176,25 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked []*en
 	d := &s.realm.dealer
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	reg := d.getLocked(m.Procedure, m.Options.Match)
-	if reg != nil {
-		switch err := reg.admits(s, invoke); {
-		case err == nil:
-		case err == errGivenUp, reg.handler == nil && m.Options.ForceRegister:
-			kicked, reg = d.withdrawLocked(reg), nil
-		default:
-			return nil, nil, err
-		}
-	}
-	if reg == nil {
-		reg = &registration{id: d.newID(), uri: m.Procedure, match: m.Options.Match, invoke: invoke, created: time.Now()}
+	create := func(at *desk) *registration {
+		reg := newRegistration(d.newID(), m.Procedure, m.Options.Match, invoke, at)
 		d.putLocked(reg)
 		d.meta.note(metaEvent{topic: registrationCreated, session: s, reg: reg})
+		return reg
+	}
+	reg := d.getLocked(m.Procedure, m.Options.Match)
+	if reg == nil {
+		reg = create(nil)
+	}
+	at := reg.desk
+	at.mu.Lock()
+	if err := reg.admits(s, invoke); err != nil {
+		if reg.handler != nil || err != errGivenUp && !m.Options.ForceRegister {
+			at.mu.Unlock()
+			return nil, nil, err
+		}
+		kicked = d.withdrawLocked(reg)
+		reg = create(at) // no call finds the desk without callees
 	}
 	e := &endpoint{
 		session: s, reg: reg, forward: m.Options.ForwardTimeout && s.features&featureCallTimeout != 0,
@@ -197,13 +205,12 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked []*en
 	}
 	s.regs[reg.id] = e
 	d.meta.note(metaEvent{topic: calleeCame, session: s, reg: reg})
-	s.reply(&wamp.Registered{Request: m.Request, Registration: reg.id}) // before any INVOCATION: s.mu is held
-	reg.mu.Lock()
-	defer reg.mu.Unlock()
 	reg.endpoints = append(reg.endpoints[:len(reg.endpoints):len(reg.endpoints)], e)
-	for c := reg.nextWaiting(e); c != nil; c = reg.nextWaiting(e) {
+	for c := at.nextWaiting(e); c != nil; c = at.nextWaiting(e) {
 		next = append(next, c)
 	}
+	at.mu.Unlock()
+	s.reply(&wamp.Registered{Request: m.Request, Registration: reg.id}) // before any INVOCATION: s.mu is held
 	return kicked, next, nil
 }
 
@@ -211,13 +218,12 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked []*en
 // and cannot be joined: it makes way.
 var errGivenUp = errors.New("the registration is being given up by its callees")
 
-// admits returns an error if the session can't join the registration.
+// admits returns an error if the session can't join the registration. desk.mu
+// is held.
 func (r *registration) admits(s *Session, invoke Invoke) error {
 	if r.handler != nil {
 		return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is the router's own", clip(string(r.uri)))
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for _, e := range r.endpoints {
 		switch {
 		case e.session == s: // even if that is about to leave: it takes back one endpoint of a registration
@@ -258,7 +264,7 @@ func (s *Session) unregister(m *wamp.Unregister) {
 func (d *dealer) remove(ws *workspace, e *endpoint, byOthers bool) bool {
 	reg := e.reg
 	d.mu.Lock()
-	reg.mu.Lock()
+	reg.desk.mu.Lock()
 	left := make([]*endpoint, 0, len(reg.endpoints))
 	for _, other := range reg.endpoints {
 		if other != e {
@@ -273,17 +279,17 @@ func (d *dealer) remove(ws *workspace, e *endpoint, byOthers bool) bool {
 	if len(left) == 0 {
 		d.deleteLocked(reg)
 	}
-	reg.mu.Unlock()
+	reg.desk.mu.Unlock()
 	d.mu.Unlock()
-	reg.giveUp(ws)
+	reg.desk.giveUp(ws)
 	return was
 }
 
 // giveUp answers the calls that wait for endpoints that are no more.
-func (r *registration) giveUp(ws *workspace) {
-	r.mu.Lock()
-	calls := r.waiting.hopeless(r.endpoints)
-	r.mu.Unlock()
+func (d *desk) giveUp(ws *workspace) {
+	d.mu.Lock()
+	calls := d.waiting.hopeless(d.reg.endpoints)
+	d.mu.Unlock()
 	for _, c := range calls {
 		c.fault(ws, c.nobody(), false)
 	}
@@ -301,25 +307,15 @@ func (d *dealer) noteGoneLocked(e *endpoint, last, byOthers bool) {
 }
 
 // withdrawLocked takes the registration from all its callees, which revoked
-// has to tell.
+// has to tell. desk.mu is held.
 func (d *dealer) withdrawLocked(reg *registration) []*endpoint {
 	d.deleteLocked(reg)
-	reg.mu.Lock()
-	defer reg.mu.Unlock()
 	endpoints := reg.endpoints
 	reg.endpoints = nil
 	for i, e := range endpoints {
 		d.noteGoneLocked(e, i == len(endpoints)-1, true)
 	}
 	return endpoints
-}
-
-// revoked tells the callees that a registration was taken from.
-func (r *registration) revoked(ws *workspace, endpoints []*endpoint, reason wamp.URI) {
-	for _, e := range endpoints {
-		e.revoked(ws, reason)
-	}
-	r.giveUp(ws)
 }
 
 // leave takes back what a session that ended had registered, answers the calls

@@ -13,17 +13,17 @@ var errGone = errors.New("the callee has just withdrawn the procedure")
 // one. m is the caller's message, or what was held of it. An error is for the
 // caller; errEnded is that the call is done.
 func (c *call) dispatch(ws *workspace, m *wamp.Call) error {
-	reg := c.reg
+	d := c.desk
 	for {
-		reg.mu.Lock()
-		e, how := reg.choose(c.tried)
+		d.mu.Lock()
+		e, how := d.reg.choose(c.tried)
 		if how == allBusy && c.held != nil {
-			err := reg.wait(c, &c.caller.router.cfg)
-			reg.mu.Unlock()
+			err := d.wait(c, &c.caller.router.cfg)
+			d.mu.Unlock()
 			return err
 		}
-		shared := len(reg.endpoints) > 1
-		reg.mu.Unlock()
+		shared := len(d.reg.endpoints) > 1
+		d.mu.Unlock()
 		switch {
 		case how == allBusy && m.Options.Progress:
 			return wamp.Errorf(wamp.URINoAvailableCallee, "every callee of %q is busy, and a progressive invocation can't wait", clip(string(m.Procedure)))
@@ -60,9 +60,9 @@ func (c *call) dispatch(ws *workspace, m *wamp.Call) error {
 // nobody is why the call can't be run.
 func (c *call) nobody() error {
 	if c.rerouted {
-		return wamp.Errorf(wamp.URINoAvailableCallee, "no callee of %q is available", clip(string(c.reg.uri)))
+		return wamp.Errorf(wamp.URINoAvailableCallee, "no callee of %q is available", clip(string(c.desk.uri)))
 	}
-	return wamp.Errorf(wamp.URINoSuchProcedure, "the callees of %q have withdrawn it", clip(string(c.reg.uri)))
+	return wamp.Errorf(wamp.URINoSuchProcedure, "the callees of %q have withdrawn it", clip(string(c.desk.uri)))
 }
 
 // start passes on calls that have waited, each to the endpoint that has room
@@ -138,7 +138,7 @@ func (c *call) isDone() bool {
 	return c.done
 }
 
-// take notes who is about to run the call, unless it is done. reg.mu may be
+// take notes who is about to run the call, unless it is done. desk.mu may be
 // held.
 func (c *call) take(e *endpoint) bool {
 	c.mu.Lock()
@@ -178,14 +178,14 @@ func (c *call) invoke(ws *workspace, e *endpoint, m *wamp.Call) error {
 	}
 	inv := &ws.invocation
 	*inv = wamp.Invocation{
-		Registration:    c.reg.id,
+		Registration:    e.reg.id,
 		ReceiveProgress: c.progress && callee.features&featureProgress != 0,
 		Progress:        m.Options.Progress,
 		TransactionHash: m.Options.TransactionHash,
 		Passthru:        m.Options.Passthru,
 		Payload:         payload,
 	}
-	if c.reg.match != wamp.Exact {
+	if e.reg.match != wamp.Exact {
 		inv.Procedure = m.Procedure
 	}
 	if m.Options.DiscloseMe || e.disclose && !c.discreet {
@@ -262,7 +262,7 @@ func (c *call) enterCalleeLocked(e *endpoint, inv *wamp.Invocation, frame []byte
 	switch {
 	case c.done:
 		return refused, errEnded
-	case callee.left || callee.regs[c.reg.id] != e:
+	case callee.left || callee.regs[e.reg.id] != e:
 		return refused, errGone
 	}
 	if callee.invocations == nil {

@@ -93,8 +93,8 @@ func (d *dealer) getRegistration(a *metaArgs) ([]any, error) {
 
 // callees returns the sessions that run the procedure.
 func (r *registration) callees() []wamp.ID {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.desk.mu.Lock()
+	defer r.desk.mu.Unlock()
 	ids := make([]wamp.ID, len(r.endpoints))
 	for i, e := range r.endpoints {
 		ids[i] = e.session.id

@@ -47,11 +47,33 @@ type registration struct {
 	invoke  Invoke
 	created time.Time
 	handler Handler // runs it; nil: endpoints do
+	desk    *desk
 
-	mu        sync.Mutex  // guards the following
+	// Guarded by desk.mu.
 	endpoints []*endpoint // in the order in which they came; not changed, but replaced
 	turn      int         // of roundrobin: how many were chosen
-	waiting   waiting     // calls that found every endpoint busy
+}
+
+// A desk is where the calls of a procedure, or of a pattern, go to, whoever
+// runs it. Where a registration takes it over from another one
+// (force_reregister) it gets the desk, too: so calls know only that, and those
+// that wait there, or are on their way, come to the new callees untouched.
+type desk struct {
+	uri wamp.URI // fixed: the procedure or pattern
+
+	mu      sync.Mutex    // guards the following, and the endpoints of all registrations that had the desk
+	reg     *registration // has it now, or had it last
+	waiting waiting       // calls that found every endpoint busy
+}
+
+// newRegistration returns a registration without endpoints at the desk, or at a
+// new one if that is nil. The desk's mu is held.
+func newRegistration(id wamp.ID, uri wamp.URI, match wamp.Match, invoke Invoke, at *desk) *registration {
+	if at == nil {
+		at = &desk{uri: uri}
+	}
+	at.reg = &registration{id: id, uri: uri, match: match, invoke: invoke, created: time.Now(), desk: at}
+	return at.reg
 }
 
 // An endpoint is one session's part in a registration.
@@ -64,7 +86,7 @@ type endpoint struct {
 
 	disclose bool // the session learns who calls, unless that must not be known
 
-	running int // guarded by reg.mu
+	running int // guarded by reg.desk.mu
 }
 
 func (e *endpoint) busy() bool { return e.limit > 0 && e.running >= e.limit }
@@ -79,7 +101,7 @@ const (
 )
 
 // choose picks an endpoint by the registration's policy, leaving out those that
-// were tried, and counts the invocation. mu is held.
+// were tried, and counts the invocation. desk.mu is held.
 func (r *registration) choose(tried []*endpoint) (*endpoint, choice) {
 	n := len(r.endpoints)
 	result := nobodyLeft
@@ -140,18 +162,18 @@ func (r *registration) choose(tried []*endpoint) (*endpoint, choice) {
 // release counts an invocation as over, and returns the call that may have its
 // place, if one waits. That is then counted already.
 func (e *endpoint) release() (next *call) {
-	r := e.reg
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	d := e.reg.desk
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	e.running--
-	return r.nextWaiting(e)
+	return d.nextWaiting(e)
 }
 
 // nextWaiting takes the next waiting call out for e, if e has room and is still
 // there. mu is held.
-func (r *registration) nextWaiting(e *endpoint) *call {
-	for r.waiting.calls > 0 && !e.busy() && slices.Contains(r.endpoints, e) {
-		c := r.waiting.next(e)
+func (d *desk) nextWaiting(e *endpoint) *call {
+	for d.waiting.calls > 0 && !e.busy() && slices.Contains(d.reg.endpoints, e) {
+		c := d.waiting.next(e)
 		if c == nil {
 			break
 		}
@@ -165,11 +187,11 @@ func (r *registration) nextWaiting(e *endpoint) *call {
 
 // wait has the call wait for an endpoint, unless too many do. A call that is
 // done does not wait. mu is held.
-func (r *registration) wait(c *call, cfg *Config) error {
+func (d *desk) wait(c *call, cfg *Config) error {
 	switch {
 	case c.isDone():
 		return errEnded
-	case !r.waiting.add(c, cfg.MaxWaiting, cfg.MaxWaitingBytes):
+	case !d.waiting.add(c, cfg.MaxWaiting, cfg.MaxWaitingBytes):
 		return wamp.Errorf(wamp.URINoAvailableCallee, "every callee of %q is busy, and as many calls wait as may", clip(string(c.held.procedure)))
 	}
 	return nil
