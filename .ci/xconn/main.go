@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"sync"
 	"time"
@@ -55,8 +56,6 @@ func say(line any) {
 // emit says a step and what goes with it.
 func emit(step string, rest object) {
 	line := object{"step": step}
-	for k, v := range rest {
-		line[k] = v
-	}
+	maps.Copy(line, rest)
 	say(line)
 }
