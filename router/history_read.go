@@ -276,9 +276,6 @@ func (r *pastReader) next(ctx context.Context) (keptEvent, bool, error) {
 // fill reads on until there is an event that is asked for, or no event.
 func (r *pastReader) fill(ctx context.Context, l *pastLane) error {
 	for len(l.page) == 0 && l.after < l.through {
-		if err := context.Cause(ctx); err != nil {
-			return wamp.Errorf(wamp.URIUnavailableHere, "reading the past took too long: ask for less of it")
-		}
 		page, err := l.source.read(ctx, HistoryRange{
 			After: l.after, Through: l.through, Reverse: r.reverse,
 			Limit: max(4, pastPage/len(r.lanes)), Bytes: max(4<<10, pastPageBytes/len(r.lanes)), Topic: r.topic,
@@ -297,6 +294,9 @@ func (r *pastReader) fill(ctx context.Context, l *pastLane) error {
 		}
 		kept := page[:0]
 		for i := range page {
+			if err := context.Cause(ctx); err != nil { // each may have to be asked about elsewhere
+				return err
+			}
 			k := &page[i]
 			if r.topic != "" && k.topic != r.topic && k.channel != r.topic {
 				continue

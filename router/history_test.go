@@ -112,6 +112,27 @@ func TestHistoryAuthorizerFails(t *testing.T) {
 	})
 }
 
+// However long the authorizer takes for each topic, one call does not read the
+// past for longer than it may.
+func TestHistoryAuthorizerSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newRouter(t)
+		realm := tr.rt.Realm(testRealm)
+		realm.KeepHistory([]router.HistoryConfig{{Match: wamp.Prefix, Events: 100, Bytes: 1 << 20}})
+		all := tr.joinAs(t).subscribe(t, "", "prefix")
+		c := tr.joinAs(t)
+		for i := range 60 {
+			realm.Publish(&router.Publication{Topic: wamp.URI(fmt.Sprintf("asked.open.x%d", i))})
+		}
+		start := time.Now()
+		c.send(fmt.Sprintf(`[48,1,{},"wamp.subscription.get_events",[%d]]`, all))
+		took := time.Since(start) // the authorizer takes 1s for each
+		if m, _ := c.next(); took > 15*time.Second || !strings.Contains(string(m), "reading the past took too long") {
+			t.Errorf("the answer after %v is %s", took, m)
+		}
+	})
+}
+
 // Who asks page by page gets everything once, forwards and backwards, however
 // the pages are bounded, in every serializer.
 func TestHistoryPages(t *testing.T) {

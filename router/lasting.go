@@ -66,14 +66,13 @@ func (l *lasting) closeFrame(why *wamp.Error) entry {
 	return entry{frame: l.seat.link.CloseFrame(why), key: l.seat.number}
 }
 
-// welcome has WELCOME written to the first connection. The caller gets the duty
+// welcome has WELCOME written to the first connection. The caller has the duty
 // to flush.
 func (l *lasting) welcome(frame []byte) {
 	o := &l.session.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	l.seat.first = frame
-	o.duty = flushing
 }
 
 // giveUp forgets what would have to be written again.

@@ -33,7 +33,7 @@ const (
 type receipts struct {
 	owed  map[wamp.ID]*receiptBook // by publication: those that the peer was asked for
 	asked map[wamp.ID]*receiptBook // by publication: those that it wants itself
-	late  bool                     // it has owed one until the time for it was over
+	late  bool                     // it has owed one until the time for it was over, or may send one again
 }
 
 // A receiptBook counts the receipts for one publication.
@@ -210,6 +210,16 @@ func (b *receiptBook) unask(s *Session) {
 	if !d.got {
 		delete(b.debts, s)
 		b.open--
+	}
+}
+
+// mayRepeatReceipts says that the session gets events again for which it has
+// sent receipts already.
+func (s *Session) mayRepeatReceipts() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.receipts != nil {
+		s.receipts.late = true
 	}
 }
 

@@ -151,6 +151,9 @@ func (s *Session) takeOver(l *lasting, g *Grant, a *resumeAsk) error {
 		return err
 	}
 	old := l.session
+	if !a.counts {
+		old.mayRepeatReceipts()
+	}
 	l.mu.Lock()
 	if l.over || old.ending.Load() {
 		l.mu.Unlock()
@@ -226,6 +229,7 @@ func (s *Session) settle(g *Grant, more map[string]any) error {
 	lasts.tied.Store(&tie{lasting: l})
 	lasts.traffic = newTraffic(lasts, &s.router.cfg.Statistics)
 	lasts.out.limit, lasts.out.most = s.out.limit, s.out.most
+	lasts.out.duty = flushing // ours until we sit down, though others may end the session before
 	st := l.newSeat(s)
 	maps.Copy(more, l.details())
 	details := encodeWelcome(s.peer.Serializer, s.realm.name, g, g.AuthID, more)
