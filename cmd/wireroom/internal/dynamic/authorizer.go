@@ -72,6 +72,7 @@ func (a *Authorizer) Decide(procedure wamp.URI, s *router.Session, action router
 // ask calls the procedure, which had the registration.
 func (a *Authorizer) ask(ctx context.Context, procedure wamp.URI, s *router.Session, q question, registration wamp.ID, standing router.Disclosure) (router.Decision, error) {
 	a.misses.Add(1)
+	age := a.cache.age()
 	result, err := a.caller.call(ctx, procedure, s.Describe(), q.uri, q.action.String(), wamp.Encoded(q.options))
 	var answer authorization
 	if err == nil {
@@ -90,7 +91,7 @@ func (a *Authorizer) ask(ctx context.Context, procedure wamp.URI, s *router.Sess
 		a.denied.Add(1)
 	}
 	if answer.cache && registration != 0 {
-		a.cache.put(q, s.AuthID(), registration, d, time.Now())
+		a.cache.put(q, s.AuthID(), registration, d, age, time.Now())
 	}
 	return d, nil
 }

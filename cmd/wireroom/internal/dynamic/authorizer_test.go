@@ -282,6 +282,35 @@ func TestAuthorizerCache(t *testing.T) {
 	})
 }
 
+// An answer that was under way when answers were to be forgotten is not kept: it
+// may be what the application has just changed its mind about.
+func TestAuthorizerFlushWhileAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		app, ada := h.join("app", "app"), h.join("ada", "guest")
+		q, _ := h.guard(app, func(string) string {
+			time.Sleep(time.Second)
+			return `{"allow":true,"cache":true}`
+		})
+		for _, authid := range []string{"ada", ""} {
+			before := q.count()
+			var asking sync.WaitGroup
+			asking.Go(func() { h.try(ada, "com.topic", "") })
+			time.Sleep(500 * time.Millisecond)
+			h.asks.Flush(authid)
+			asking.Wait()
+			if n := h.asks.Stats().Kept; n != 0 {
+				t.Errorf("flushed for %q: %d answers are kept, want none", authid, n)
+			}
+			h.try(ada, "com.topic", "")
+			if n := q.count() - before; n != 2 {
+				t.Errorf("flushed for %q: asked %d times, want 2", authid, n)
+			}
+			h.asks.Flush("")
+		}
+	})
+}
+
 // The gateway's own session can be ended like any other, and comes back.
 func TestCallerComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -36,6 +36,7 @@ type cache struct {
 	entries map[question]*list.Element
 	used    *list.List // of *entry, the last used first
 	bytes   int
+	flushed uint64 // how often answers were to be forgotten
 }
 
 type entry struct {
@@ -67,13 +68,25 @@ func (c *cache) get(q question, registration wamp.ID, now time.Time) (router.Dec
 	return e.decision, true
 }
 
-// put keeps an answer, if it is not too large by itself.
-func (c *cache) put(q question, authid string, registration wamp.ID, d router.Decision, now time.Time) {
+// age returns what put has to know about the time when the question was asked.
+func (c *cache) age() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flushed
+}
+
+// put keeps an answer to what was asked at that age, if it is not too large by
+// itself. An answer that was under way when others were forgotten may be as old
+// as they were.
+func (c *cache) put(q question, authid string, registration wamp.ID, d router.Decision, age uint64, now time.Time) {
 	if q.size() > c.mostBytes || c.most == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if age != c.flushed {
+		return
+	}
 	if el := c.entries[q]; el != nil {
 		c.removeLocked(el)
 	}
@@ -89,6 +102,7 @@ func (c *cache) put(q question, authid string, registration wamp.ID, d router.De
 func (c *cache) flush(authid string) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.flushed++
 	for el := c.used.Front(); el != nil; {
 		next := el.Next()
 		if authid == "" || el.Value.(*entry).authid == authid {
