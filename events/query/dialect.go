@@ -9,7 +9,8 @@ import (
 type dialect struct {
 	text    string
 	options *Options
-	element string // the name of the element, inside of exists
+	schema  *Schema // nil if it is not known
+	element string  // the name of the element, inside of exists
 }
 
 // query makes a query of an expression that is within the limits.
@@ -22,8 +23,8 @@ func (d *dialect) query(root *expr) (*Query, error) {
 }
 
 // whole parses what is in a query that is JSON.
-func whole(text []byte, options *Options, parse func(*dialect, *node) (*expr, *Error)) (*Query, error) {
-	d := &dialect{text: string(text), options: options}
+func whole(text []byte, schema *Schema, options *Options, parse func(*dialect, *node) (*expr, *Error)) (*Query, error) {
+	d := &dialect{text: string(text), options: options, schema: schema}
 	n, err := d.decode()
 	if err != nil {
 		return nil, err

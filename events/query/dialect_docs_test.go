@@ -10,7 +10,14 @@ import (
 
 // dialects are the sections of the documentation, and who reads their examples.
 var dialects = map[string]func([]byte, query.Options) (*query.Query, error){
-	"A JSON tree": query.ParseJSON,
+	"A JSON tree":          query.ParseJSON,
+	"CloudEvents filters":  without(query.ParseCloudEvents),
+	"Telegraphy's lookups": without(query.ParseLookups),
+}
+
+// without returns a parser of events of which nobody knows what they have.
+func without(parse func([]byte, *query.Schema, query.Options) (*query.Query, error)) func([]byte, query.Options) (*query.Query, error) {
+	return func(text []byte, options query.Options) (*query.Query, error) { return parse(text, nil, options) }
 }
 
 // Every example of docs/eql-dialects.md becomes the EQL below it, or is refused

@@ -10,7 +10,7 @@ import "slices"
 // It says the same as EQL, and [Query.JSON] is the way back; docs/eql-dialects.md
 // has the whole. Its error is an [*Error].
 func ParseJSON(text []byte, options Options) (*Query, error) {
-	return whole(text, &options, (*dialect).tree)
+	return whole(text, nil, &options, (*dialect).tree)
 }
 
 const aCondition = `a condition, which is an object with "all", "any", "not", "has", "exists" or "field" in it, or true or false`

@@ -13,6 +13,7 @@ import (
 type node struct {
 	kind   jsontext.Kind // n t f " 0 { [
 	pos    int           // in the text, in bytes
+	keyPos int           // where its name in an object is
 	text   string        // of a string, or of a number
 	kids   []*node
 	parent *node
@@ -56,7 +57,7 @@ func (d *dialect) value(dec *jsontext.Decoder, parent *node, key string) (*node,
 		n.text = tok.String()
 	case '[', '{':
 		for dec.PeekKind() > 0 && dec.PeekKind() != ']' && dec.PeekKind() != '}' {
-			name := strconv.Itoa(len(n.kids))
+			name, keyPos := strconv.Itoa(len(n.kids)), d.start(dec)
 			if n.kind == '{' {
 				tok, err := dec.ReadToken()
 				if err != nil {
@@ -68,6 +69,7 @@ func (d *dialect) value(dec *jsontext.Decoder, parent *node, key string) (*node,
 			if err != nil {
 				return nil, err
 			}
+			kid.keyPos = keyPos
 			n.kids = append(n.kids, kid)
 		}
 		if _, err := dec.ReadToken(); err != nil {
@@ -179,4 +181,27 @@ func (d *dialect) list(n *node, expected string) ([]*node, *Error) {
 		return nil, d.errorAt(n, "expected %s, found an empty array", expected)
 	}
 	return n.kids, nil
+}
+
+// object checks that a node is an object with something in it.
+func (d *dialect) object(n *node, expected string) ([]*node, *Error) {
+	switch {
+	case n.kind != '{':
+		return nil, d.unexpected(n, expected)
+	case len(n.kids) == 0:
+		return nil, d.errorAt(n, "expected %s, found an empty object", expected)
+	}
+	return n.kids, nil
+}
+
+// only returns the one member of an object.
+func (d *dialect) only(n *node, expected string) (*node, *Error) {
+	kids, err := d.object(n, expected)
+	if err != nil {
+		return nil, err
+	}
+	if len(kids) > 1 {
+		return nil, d.errorAt(kids[1], "expected %s: one member and no other, found %q and %q", expected, kids[0].key, kids[1].key)
+	}
+	return kids[0], nil
 }
