@@ -10,7 +10,9 @@
 //
 // [Parse] reads a query, within [Limits], and says where and why it cannot.
 // [Query.Eval] is the plain reading of the language, one event at a time, and
-// [Query.Explain] says how it comes to its answer.
+// [Query.Explain] says how it comes to its answer. An [Index] finds which of
+// millions of queries an event satisfies: writers add and remove, each [Matcher]
+// is one goroutine's, and nobody who matches waits.
 //
 // A [Schema] is what an event class declares. [Query.Check] finds what can make
 // no sense for events of the class. Fields that are declared as times are

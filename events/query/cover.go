@@ -1,0 +1,329 @@
+package query
+
+import (
+	"cmp"
+	"math"
+	"regexp/syntax"
+	"slices"
+)
+
+// A filing is one key under which a program is found.
+type filing struct {
+	key     uint64
+	hash    uint64 // what the key was made of
+	feature feature
+	axis   axis // of the range that the cluster checks, or 0
+	lo, hi  uint32
+}
+
+// A cover is keys of which an event has at least one if a condition is true of
+// it. A condition that is never true has no keys.
+type cover struct {
+	cost    float64 // how many candidates are to be expected, roughly
+	weak    bool    // some key says only that a field is there
+	filings []filing
+}
+
+// What kinds of keys are thought to bring up, as a factor on what is filed there.
+const (
+	costEqual   = 1
+	costText    = 2
+	costTrigram = 6
+	costRange   = 20
+	costPresent = 1000
+)
+
+// A coverer finds the cheapest cover of an expression whose paths are held.
+type coverer struct {
+	*hasher
+	paths *paths
+	most  int // filings of a cover
+	least int // programs under a key from which a pair of keys is better
+	size  func(key uint64) int
+	pairs func(f feature) bool // may there be keys of these two fields
+}
+
+// none is of what cannot be covered.
+var none = cover{cost: math.Inf(1)}
+
+func (c *coverer) cover(e *expr, of *pathNode) cover {
+	switch e.op {
+	case opConst:
+		if e.value.kind == Bool && e.value.bool() {
+			return c.present(c.paths.root)
+		}
+		return cover{}
+	case opAnd:
+		return c.and(e, of)
+	case opOr:
+		all := cover{}
+		for _, k := range e.kids {
+			one := c.cover(k, of)
+			all.cost += one.cost
+			all.weak = all.weak || one.weak
+			all.filings = append(all.filings, one.filings...)
+		}
+		return c.distinct(all)
+	}
+	if e.field.root == rootSession || e.other != nil && e.other.root == rootSession {
+		return cover{} // never true
+	}
+	return c.leaf(e, of)
+}
+
+// distinct files once under each key, and gives up on too many.
+func (c *coverer) distinct(all cover) cover {
+	slices.SortFunc(all.filings, func(a, b filing) int { return cmp.Compare(a.key, b.key) })
+	list := all.filings[:0]
+	for _, f := range all.filings {
+		if n := len(list); n > 0 && list[n-1].key == f.key {
+			g := &list[n-1] // either range may hold
+			if g.axis != f.axis {
+				g.axis = 0
+			}
+			g.lo, g.hi = min(g.lo, f.lo), max(g.hi, f.hi)
+			continue
+		}
+		list = append(list, f)
+	}
+	if len(list) > c.most {
+		return none
+	}
+	all.filings = list
+	return all
+}
+
+// and takes the cheapest of the kids' covers, or a pair of equalities, and lets
+// the cluster check a range beside it.
+func (c *coverer) and(e *expr, of *pathNode) cover {
+	best := none
+	for _, k := range e.kids {
+		if one := c.cover(k, of); one.cost < best.cost {
+			best = one
+		}
+	}
+	if best.cost >= float64(c.least) && of == nil {
+		if two, ok := c.equalities(e); ok && two.cost < best.cost {
+			best = two
+		}
+	}
+	if g, lo, hi := c.narrowest(e.kids, of); g != 0 {
+		for i := range best.filings {
+			f := &best.filings[i]
+			if f.axis == 0 && (g&axisElement == 0 || c.paths.all[f.feature.number].in.list == of) {
+				f.axis, f.lo, f.hi = g, lo, hi
+			} else if f.feature.kind == keyRange && f.axis == g {
+				f.lo, f.hi = max(f.lo, lo), min(f.hi, hi)
+			}
+		}
+	}
+	return best
+}
+
+// equalities returns the best pair of fields that must have certain values.
+func (c *coverer) equalities(e *expr) (cover, bool) {
+	best := none
+	for i, a := range e.kids {
+		if a.op != opEqual || a.other != nil || a.field.root == rootSession {
+			continue
+		}
+		for _, b := range e.kids[i+1:] {
+			if b.op != opEqual || b.other != nil || b.field.root == rootSession || a.field.equal(b.field) {
+				continue
+			}
+			x, y := c.paths.find(nil, a.field), c.paths.find(nil, b.field)
+			first, second := a.value, b.value
+			if x.number > y.number {
+				x, y, first, second = y, x, second, first
+			}
+			f := feature{kind: keyPair, number: x.number, other: y.number}
+			if !c.pairs(f) {
+				continue
+			}
+			key := c.hasher.pair(f, c.literal(first), c.literal(second))
+			if cost := costEqual * float64(1+c.size(key)); cost < best.cost {
+				best = cover{cost: cost, filings: []filing{{key: key, feature: f}}}
+			}
+		}
+	}
+	return best, best.cost < math.Inf(1)
+}
+
+// file returns the cover of one key.
+func (c *coverer) file(f feature, hash uint64, factor float64) cover {
+	key := c.key(f, hash)
+	return cover{cost: factor * float64(1+c.size(key)), filings: []filing{{key: key, hash: hash, feature: f}}}
+}
+
+func (c *coverer) present(n *pathNode) cover {
+	one := c.file(feature{kind: keyPresent, number: n.number}, 0, costPresent)
+	one.weak = true
+	return one
+}
+
+func (c *coverer) leaf(e *expr, of *pathNode) cover {
+	not := e.op == opNot
+	if not {
+		e = e.kids[0]
+		if e.field.root == rootSession {
+			return c.present(c.paths.root)
+		}
+	}
+	if e.op == opHas {
+		if names := e.field.names; not && len(names) > 0 {
+			return c.present(c.paths.find(of, path{root: e.field.root, names: names[:len(names)-1]}))
+		} else if len(names) == 0 {
+			return c.present(c.paths.root)
+		}
+	}
+	n := c.paths.find(of, e.field)
+	equal := feature{kind: keyEqual, number: n.number}
+	switch {
+	case e.op == opBool:
+		return c.file(equal, c.value(BoolValue(!not)), costEqual)
+	case not || e.other != nil:
+		return c.present(n)
+	}
+	switch e.op {
+	case opEqual:
+		return c.file(equal, c.literal(e.value), costEqual)
+	case opIn:
+		all := cover{}
+		for _, v := range e.list {
+			one := c.file(equal, c.literal(v), costEqual)
+			all.cost += one.cost
+			all.filings = append(all.filings, one.filings...)
+		}
+		if all = c.distinct(all); all.cost < math.Inf(1) {
+			return all
+		}
+	case opHolds:
+		return c.file(feature{kind: keyEqual, number: c.paths.element(n).number}, c.literal(e.value), costEqual)
+	case opExists:
+		if one := c.cover(e.kids[0], n); !one.weak {
+			return one
+		}
+	case opPrefix, opSuffix, opContains, opMatches:
+		return c.text(e, n)
+	case opLess, opLessEqual, opGreater, opGreaterEqual:
+		if g, lo, hi := rangeOf(e, n); g != 0 {
+			one := c.file(feature{kind: keyRange, number: n.number}, 0, costRange)
+			one.filings[0].axis, one.filings[0].lo, one.filings[0].hi = g, lo, hi
+			return one
+		}
+	}
+	return c.present(n)
+}
+
+// text returns the cover of a condition about what a string has in it.
+func (c *coverer) text(e *expr, n *pathNode) cover {
+	s := e.value.str
+	if e.op == opMatches {
+		s = required(e.pattern.String())
+	}
+	f := feature{kind: keyPrefix, number: n.number}
+	switch length := keyLength(len(s)); {
+	case length == 0:
+	case e.op == opPrefix:
+		f.length = uint8(length)
+		return c.file(f, c.hasher.text([]byte(s[:length])), costText)
+	case e.op == opSuffix:
+		f.kind, f.length = keySuffix, uint8(length)
+		return c.file(f, c.hasher.text([]byte(s[len(s)-length:])), costText)
+	case length >= 3:
+		best := none
+		for i := range len(s) - 2 {
+			f.kind = keyTrigram
+			if one := c.file(f, trigram([]byte(s[i:i+3])), costTrigram); one.cost < best.cost {
+				best = one
+			}
+		}
+		return best
+	}
+	return c.present(n)
+}
+
+// required returns a text that is in everything that a regular expression
+// matches.
+func required(pattern string) string {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return ""
+	}
+	longest := ""
+	var look func(re *syntax.Regexp)
+	look = func(re *syntax.Regexp) {
+		switch re.Op {
+		case syntax.OpLiteral:
+			if re.Flags&syntax.FoldCase == 0 && len(string(re.Rune)) > len(longest) {
+				longest = string(re.Rune)
+			}
+		case syntax.OpConcat, syntax.OpCapture, syntax.OpPlus:
+			for _, sub := range re.Sub {
+				look(sub)
+			}
+		}
+	}
+	look(parsed)
+	return longest
+}
+
+// rangeOf returns the sort keys between which a comparison can hold.
+func rangeOf(e *expr, n *pathNode) (g axis, lo, hi uint32) {
+	var k uint32
+	switch v := e.value; {
+	case v.isNumber() && !v.isNaN():
+		g, k = axisNumber, sortKey(v)
+	case v.kind == String:
+		g, k = axisText, sortText(v.str)
+	case v.kind == Time:
+		g, k = axisTime, sortKey(v)
+	default:
+		return 0, 0, 0
+	}
+	g |= axis(n.cell) << axisBits
+	if n.in.list != nil {
+		g |= axisElement
+	}
+	switch e.op {
+	case opLess, opLessEqual:
+		return g, 0, k
+	case opGreater, opGreaterEqual:
+		return g, k, math.MaxUint32
+	}
+	return 0, 0, 0
+}
+
+// narrowest returns the range that the fewest values are thought to be in.
+func (c *coverer) narrowest(kids []*expr, of *pathNode) (g axis, lo, hi uint32) {
+	type span struct {
+		g      axis
+		lo, hi uint32
+	}
+	var spans []span
+	for _, k := range kids {
+		if k.other != nil || k.field.root == rootSession || k.op < opLess || k.op > opGreaterEqual {
+			continue
+		}
+		kg, klo, khi := rangeOf(k, c.paths.find(of, k.field))
+		if kg == 0 {
+			continue
+		}
+		i := slices.IndexFunc(spans, func(s span) bool { return s.g == kg })
+		if i < 0 {
+			spans = append(spans, span{kg, klo, khi})
+			continue
+		}
+		spans[i].lo, spans[i].hi = max(spans[i].lo, klo), min(spans[i].hi, khi)
+	}
+	best := span{hi: math.MaxUint32}
+	for _, s := range spans {
+		if s.lo > s.hi {
+			s.hi = s.lo // never true
+		}
+		if best.g == 0 || s.hi-s.lo < best.hi-best.lo {
+			best = s
+		}
+	}
+	return best.g, best.lo, best.hi
+}

@@ -1,0 +1,28 @@
+package query
+
+// SetTiny makes clusters of four entries, and pairs of keys from the second
+// program on, so that few queries reach every path.
+func (ix *Index) SetTiny() { ix.cluster.most, ix.pair = 4, 2 }
+
+// Flat returns what a matcher's event says to a query, by way of its program.
+func (m *Matcher) Flat(ix *Index, id ID) Truth {
+	b := ix.store.get(ix.byPlace[uint32(id)])
+	m.machine.regexps = m.flat.plan.regexps
+	return m.machine.run(codeOf(b))
+}
+
+// UsedBytes returns the bytes of blocks that are in use, after everything that
+// can be collected was.
+func (ix *Index) UsedBytes() int64 {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	ix.collect(true)
+	return ix.store.used
+}
+
+// Sweep forgets what nothing refers to.
+func (ix *Index) Sweep() {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	ix.replan(true)
+}

@@ -1,0 +1,108 @@
+package query_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/wireroom/wireroom/events/query"
+)
+
+// What is no JSON object is refused, and what is one is not; how it reads is the
+// matter of TestProgramSaysWhatQuerySays.
+func TestLoadRefuses(t *testing.T) {
+	ix := query.NewIndex(query.DefaultConfig())
+	if _, err := ix.Add(queryOf(t, `a == 1 && b.c == "x" && l.exists(x, x.y == 1)`)); err != nil {
+		t.Fatal(err)
+	}
+	m := ix.NewMatcher()
+	defer m.Close()
+	const in = "the data of the event: "
+	for _, test := range []struct{ data, want string }{
+		{`{}`, ``},
+		{"\r\n\t {\"a\" : 1 , \"b\":[ ] } ", ``},
+		{`{"a":-0,"b":0.5e-7,"c":1E+9,"d":[{}, [], "", null, true, false]}`, ``},
+		{`{"\u0061\"":"\ud83d\ude00\b\f\n\r\t\/\\"}`, ``},
+		{``, in + `expected a JSON object`},
+		{`[]`, in + `expected a JSON object`},
+		{"\xef\xbb\xbf{}", in + `expected a JSON object`},
+		{`{`, in + `expected a name in quotes or "}", found the end`},
+		{`{"a"`, in + `expected ":" behind the name, found the end`},
+		{`{"a":`, in + `expected a value, found the end`},
+		{`{"a":1`, in + `expected "," or "}", found the end`},
+		{`{"a":1,}`, in + `at byte 7: expected a name in quotes or "}", found '}'`},
+		{`{"a":1} x`, in + `at byte 8: expected nothing behind the JSON object, found 'x'`},
+		{`{"a":01}`, in + `at byte 6: expected a value, found '1'`},
+		{`{"a":+1}`, in + `at byte 5: expected a value, found '+'`},
+		{`{"a":-}`, in + `at byte 5: expected a value, found '-'`},
+		{`{"a":1.}`, in + `at byte 7: expected a digit behind the point, found '}'`},
+		{`{"a":.5}`, in + `at byte 5: expected a value, found '.'`},
+		{`{"a":1e}`, in + `at byte 7: expected a digit of the exponent, found '}'`},
+		{`{"z":1e999}`, in + `at byte 5: expected a number that a double can hold, found 1e999`},
+		{`{"a":nul}`, in + `at byte 5: expected a value, found 'n'`},
+		{`{"a":[1,]}`, in + `at byte 8: expected a value, found ']'`},
+		{`{"a":[1 2]}`, in + `at byte 8: expected "," or "]", found '2'`},
+		{`{"a":"x}`, in + `expected the end of the string, found the end`},
+		{"{\"a\":\"\n\"}", in + `at byte 6: expected a character, not a control character, found '\n'`},
+		{"{\"a\":\"\xff\"}", in + `at byte 6: expected UTF-8, found 'ÿ'`},
+		{"{\"a\":\"\xed\xa0\x80\"}", in + `at byte 6: expected UTF-8, found 'í'`},
+		{`{"a":"\x"}`, in + `at byte 6: expected an escape sequence of JSON, found '\\'`},
+		{`{"a":"\ud800"}`, in + `at byte 6: expected an escape sequence of JSON, found '\\'`},
+		{`{"a":"\ud800\u0041"}`, in + `at byte 6: expected an escape sequence of JSON, found '\\'`},
+		{`{"a":"\udc00\ud800"}`, in + `at byte 6: expected an escape sequence of JSON, found '\\'`},
+		{`{"a":"\u12g4"}`, in + `at byte 6: expected an escape sequence of JSON, found '\\'`},
+		{`{"a":` + strings.Repeat("[", 20_000), in + `expected at most 10000 levels, found more`},
+	} {
+		err := m.Load(query.Meta{}, []byte(test.data))
+		switch {
+		case err == nil && test.want != "" || err != nil && err.Error() != test.want:
+			t.Errorf("%.60q: %v, want %q", test.data, err, test.want)
+		case err != nil && len(m.Match(nil)) > 0:
+			t.Errorf("%.60q: matches", test.data)
+		}
+	}
+}
+
+// Whatever NewSample takes, a matcher takes, and a query says the same of both.
+// Names that are in a map twice are the exception: those it need not find.
+func FuzzLoad(f *testing.F) {
+	for _, s := range []string{
+		`{"a":1,"b":{"c":"x\u0041"},"l":[{"y":1.5},"z",null]}`, `{"a":-0.0,"b":[],"l":{"k":{"y":1}}}`, `{"a":9007199254740993,"\u0061b":"\ud83d\ude00"}`,
+		`{"a":1e400}`, `{"a":123456789012345678901234567890.5e-3}`, `{"a":0.1234567890123456789}`, "{\"a\":\"\xff\"}", `{"l":[[["a"]],{"y":[1]}]}`,
+	} {
+		f.Add([]byte(s), uint64(len(s)))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
+		ix := query.NewIndex(generous())
+		m := ix.NewMatcher()
+		g := newGenerator(seed)
+		texts := []string{`a == 1 || b.c == "xA" || l.exists(x, x.y >= 1 || x == "z" || "a" in x)`, `a == b || has(b.c) || l == data.l`, g.query(2), g.query(2)}
+		var queries []*query.Query
+		var ids []query.ID
+		for _, text := range texts {
+			q := queryOf(t, text)
+			id, err := ix.Add(q)
+			if err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			queries, ids = append(queries, q), append(ids, id)
+		}
+		meta := g.meta()
+		loaded := m.Load(meta, data)
+		s, err := query.NewSample(meta, data)
+		if err != nil {
+			if loaded == nil && !strings.Contains(err.Error(), "duplicate") {
+				t.Fatalf("%q is taken, and is %v", data, err)
+			}
+			return
+		}
+		if loaded != nil {
+			t.Fatalf("%q: %v", data, loaded)
+		}
+		got := m.Match(nil)
+		for i, q := range queries {
+			if want, is := q.Eval(s), m.Flat(ix, ids[i]); is != want || (count(got, ids[i]) > 0) != (want == query.True) {
+				t.Fatalf("%s\n%s\nis %v, want %v", q, data, is, want)
+			}
+		}
+	})
+}

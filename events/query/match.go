@@ -1,0 +1,255 @@
+package query
+
+// A Matcher finds the queries of an [Index] that events satisfy, one event at a
+// time. It keeps its workspace, so that it allocates nothing once it has seen
+// the biggest event and the most matches. It is for one goroutine at a time.
+type Matcher struct {
+	index   *Index
+	pin     *pin
+	flat    flat
+	machine machine
+	out     []ID
+	tried   set
+
+	candidates uint64 // programs run, in all
+}
+
+// Load takes an event. It keeps data, which must not change, until the next
+// Load. It checks that the data is a JSON object of valid UTF-8, but not that
+// no name is in a map twice. An error says what is wrong with the data, and
+// where.
+func (m *Matcher) Load(meta Meta, data []byte) error {
+	err := m.flat.load(m.index.plan.Load(), &meta, data)
+	if err != nil {
+		m.flat.plan = nil
+	}
+	return err
+}
+
+// Match appends the queries that the event which is loaded satisfies to out, in
+// no order, each once. It has those whose Add had returned before Load began and
+// whose Remove was not called before Match returned, and none whose Remove had
+// returned before Load began.
+func (m *Matcher) Match(out []ID) []ID {
+	plan := m.flat.plan
+	if plan == nil {
+		return out
+	}
+	m.pin.enter(&m.index.limbo)
+	m.out, m.machine.regexps = out, plan.regexps
+	m.tried.reset()
+	for i := range plan.fields {
+		m.field(&plan.fields[i], 0)
+	}
+	for i := range plan.pairs {
+		m.pair(&plan.pairs[i])
+	}
+	m.pin.leave()
+	out, m.out = m.out, nil
+	return out
+}
+
+// Candidates returns how many queries the matcher has compared with events so
+// far, those that matched and those that did not.
+func (m *Matcher) Candidates() uint64 { return m.candidates }
+
+// Close takes the matcher from its index. It must not be used again.
+func (m *Matcher) Close() {
+	m.flat.plan = nil
+	m.index.forget(m.pin)
+}
+
+// hash returns the hash of a scalar.
+func (m *Matcher) hash(c *cell) uint64 {
+	if c.kind == cellString {
+		return m.index.hasher.text(m.flat.bytes(c))
+	}
+	return m.index.hasher.value(c.value())
+}
+
+// field looks the event up by a field of a frame.
+func (m *Matcher) field(f *fieldPlan, frame uint32) {
+	c := &m.flat.frames[frame+f.cell]
+	if c.kind == cellAbsent {
+		return
+	}
+	h := &m.index.hasher
+	if f.present {
+		m.look(h.key(feature{kind: keyPresent, number: f.number}, 0), frame)
+	}
+	if !c.isScalar() {
+		if len(f.elements) > 0 {
+			for at := uint32(c.num); at != 0; at = m.flat.frames[at].next {
+				for i := range f.elements {
+					m.field(&f.elements[i], at)
+				}
+			}
+		}
+		return
+	}
+	if f.equal {
+		m.look(h.key(feature{kind: keyEqual, number: f.number}, m.hash(c)), frame)
+	}
+	if f.ranges {
+		m.look(h.key(feature{kind: keyRange, number: f.number}, 0), frame)
+	}
+	if c.kind == cellString {
+		m.text(f, m.flat.bytes(c), frame)
+	}
+}
+
+// text looks the event up by the parts of a string.
+func (m *Matcher) text(f *fieldPlan, s []byte, frame uint32) {
+	h := &m.index.hasher
+	for _, n := range f.prefixes {
+		if n > len(s) {
+			break
+		}
+		m.look(h.key(feature{kind: keyPrefix, length: uint8(n), number: f.number}, h.text(s[:n])), frame)
+	}
+	for _, n := range f.suffixes {
+		if n > len(s) {
+			break
+		}
+		m.look(h.key(feature{kind: keySuffix, length: uint8(n), number: f.number}, h.text(s[len(s)-n:])), frame)
+	}
+	if f.trigrams != nil {
+		for i := 0; i+3 <= len(s); i++ {
+			if t := trigram(s[i:]); f.trigrams.has(t) {
+				m.look(h.key(feature{kind: keyTrigram, number: f.number}, t), frame)
+			}
+		}
+	}
+}
+
+// pair looks the event up by two fields.
+func (m *Matcher) pair(p *pairPlan) {
+	a, b := &m.flat.frames[p.first], &m.flat.frames[p.second]
+	if a.isScalar() && b.isScalar() {
+		m.look(m.index.hasher.pair(p.feature, m.hash(a), m.hash(b)), 0)
+	}
+}
+
+// look runs what is filed under a key.
+func (m *Matcher) look(key uint64, frame uint32) {
+	r := m.index.table.find(key)
+	if r == 0 {
+		return
+	}
+	b := m.index.store.get(r)
+	switch b[0] & blockKind {
+	case blockProgram:
+		m.try(r, b)
+	case blockAxes:
+		for i := range count(b) {
+			e := entryAt(b, i)
+			m.tree(axis(e.lo), e.ref, frame)
+		}
+	default:
+		m.tree(axis(word(b, 4)), r, frame)
+	}
+}
+
+// tree runs the programs of a axis whose range holds what the event has.
+func (m *Matcher) tree(g axis, r ref, frame uint32) {
+	if g == 0 {
+		m.scan(r, 1<<32-1)
+		return
+	}
+	if g&axisElement == 0 {
+		frame = 0
+	}
+	c := &m.flat.frames[frame+uint32(g>>axisBits)]
+	switch g & axisKind {
+	case axisNumber:
+		if c.isNumber() {
+			m.scan(r, sortKey(c.value()))
+		}
+	case axisText:
+		if c.kind == cellString {
+			m.scan(r, sortText(m.flat.bytes(c)))
+		}
+	case axisTime:
+		if c.kind == cellTime {
+			m.scan(r, sortKey(c.value()))
+		}
+	}
+}
+
+// scan runs the programs below a block whose range holds v.
+func (m *Matcher) scan(r ref, v uint32) {
+	b := m.index.store.get(r)
+	leaf := b[0] == blockLeaf
+	n := count(b)
+	b = b[headBytes : headBytes+n*entryBytes]
+	for ; len(b) >= entryBytes; b = b[entryBytes:] {
+		if word(b, 0) > v {
+			return
+		}
+		if word(b, 4) < v {
+			continue
+		}
+		below := ref(word(b, 8))
+		if leaf {
+			m.try(below, m.index.store.get(below))
+		} else {
+			m.scan(below, v)
+		}
+	}
+}
+
+// try runs a program, of which b begins with the block.
+func (m *Matcher) try(r ref, b []byte) {
+	if word(b, 4) > m.flat.plan.generation {
+		return // its fields are not those that the event was read for
+	}
+	if b[0]&programRepeats != 0 && !m.tried.add(uint32(r)) {
+		return
+	}
+	m.candidates++
+	if m.machine.run(codeOf(b)) == True {
+		m.out = append(m.out, idOf(b))
+	}
+}
+
+// A set is numbers that were seen since the last reset, which costs nothing.
+type set struct {
+	list  []uint64 // a stamp above a number; a power of two
+	stamp uint64
+	count int
+}
+
+func (s *set) reset() {
+	s.count = 0
+	if s.stamp++; s.stamp == 1<<32 || len(s.list) == 0 {
+		s.stamp = 1
+		if s.list == nil {
+			s.list = make([]uint64, 64)
+		}
+		clear(s.list)
+	}
+}
+
+// add adds a number, and reports whether it was not there.
+func (s *set) add(n uint32) bool {
+	if 2*s.count >= len(s.list) {
+		old := s.list
+		s.list, s.count = make([]uint64, 2*len(old)), 0
+		for _, x := range old {
+			if x>>32 == s.stamp {
+				s.add(uint32(x))
+			}
+		}
+	}
+	x := s.stamp<<32 | uint64(n)
+	mask := len(s.list) - 1
+	i := int(uint64(n)*0x9e3779b97f4a7c15>>32) & mask
+	for ; s.list[i]>>32 == s.stamp; i = (i + 1) & mask {
+		if s.list[i] == x {
+			return false
+		}
+	}
+	s.list[i] = x
+	s.count++
+	return true
+}
