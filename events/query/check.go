@@ -165,7 +165,7 @@ func (c *checker) place(p path, i int) int {
 	for ; i >= 0; i-- {
 		_, _ = l.next() // a dot or a bracket
 		tok, _ = l.next()
-		if l.pos < len(c.text) && c.text[tok.start] != '.' && tok.kind == tokenValue {
+		if tok.kind == tokenValue {
 			_, _ = l.next() // the other bracket
 		}
 	}
