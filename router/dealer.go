@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -205,7 +206,7 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked []*en
 	}
 	s.regs[reg.id] = e
 	d.meta.note(metaEvent{topic: calleeCame, session: s, reg: reg})
-	reg.endpoints = append(reg.endpoints[:len(reg.endpoints):len(reg.endpoints)], e)
+	reg.callees.add(e)
 	for c := at.nextWaiting(e); c != nil; c = at.nextWaiting(e) {
 		next = append(next, c)
 	}
@@ -219,20 +220,25 @@ func (s *Session) addRegistration(m *wamp.Register, invoke Invoke) (kicked []*en
 var errGivenUp = errors.New("the registration is being given up by its callees")
 
 // admits returns an error if the session can't join the registration. desk.mu
-// is held.
+// is held, and the session's.
 func (r *registration) admits(s *Session, invoke Invoke) error {
 	if r.handler != nil {
 		return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is the router's own", clip(string(r.uri)))
 	}
-	for _, e := range r.endpoints {
+	// Even if the session is about to leave: it takes back one endpoint of a registration.
+	if e := s.regs[r.id]; e != nil && r.callees.has(e) {
+		return wamp.Errorf(wamp.URIProcedureExists, "the session has registered procedure %q already", clip(string(r.uri)))
+	}
+	if r.invoke == invoke && invoke != InvokeSingle {
+		return nil // without a look at each
+	}
+	for e := range r.callees.all() {
 		switch {
-		case e.session == s: // even if that is about to leave: it takes back one endpoint of a registration
-			return wamp.Errorf(wamp.URIProcedureExists, "the session has registered procedure %q already", clip(string(r.uri)))
 		case e.session.ending.Load():
 			continue // it is about to leave
 		case r.invoke == InvokeSingle:
 			return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is registered already", clip(string(r.uri)))
-		case r.invoke != invoke:
+		default:
 			return wamp.Errorf(wamp.URIProcedureExists, "procedure %q is registered with invoke %q, not %q", clip(string(r.uri)), r.invoke, invoke)
 		}
 	}
@@ -265,19 +271,13 @@ func (d *dealer) remove(ws *workspace, e *endpoint, byOthers bool) bool {
 	reg := e.reg
 	d.mu.Lock()
 	reg.desk.mu.Lock()
-	left := make([]*endpoint, 0, len(reg.endpoints))
-	for _, other := range reg.endpoints {
-		if other != e {
-			left = append(left, other)
-		}
-	}
-	was := len(left) < len(reg.endpoints) // or it was revoked meanwhile
+	was := reg.callees.remove(e) // or it was revoked meanwhile
 	if was {
-		d.noteGoneLocked(e, len(left) == 0, byOthers)
-	}
-	reg.endpoints = left
-	if len(left) == 0 {
-		d.deleteLocked(reg)
+		last := reg.callees.n == 0
+		d.noteGoneLocked(e, last, byOthers)
+		if last {
+			d.deleteLocked(reg)
+		}
 	}
 	reg.desk.mu.Unlock()
 	d.mu.Unlock()
@@ -288,7 +288,7 @@ func (d *dealer) remove(ws *workspace, e *endpoint, byOthers bool) bool {
 // giveUp answers the calls that wait for endpoints that are no more.
 func (d *desk) giveUp(ws *workspace) {
 	d.mu.Lock()
-	calls := d.waiting.hopeless(d.reg.endpoints)
+	calls := d.waiting.hopeless(&d.reg.callees)
 	d.mu.Unlock()
 	for _, c := range calls {
 		c.fault(ws, c.nobody(), false)
@@ -310,8 +310,8 @@ func (d *dealer) noteGoneLocked(e *endpoint, last, byOthers bool) {
 // has to tell. desk.mu is held.
 func (d *dealer) withdrawLocked(reg *registration) []*endpoint {
 	d.deleteLocked(reg)
-	endpoints := reg.endpoints
-	reg.endpoints = nil
+	endpoints := slices.Collect(reg.callees.all())
+	reg.callees = callees{invoke: reg.invoke}
 	for i, e := range endpoints {
 		d.noteGoneLocked(e, i == len(endpoints)-1, true)
 	}

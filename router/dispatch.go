@@ -16,13 +16,13 @@ func (c *call) dispatch(ws *workspace, m *wamp.Call) error {
 	d := c.desk
 	for {
 		d.mu.Lock()
-		e, how := d.reg.choose(c.tried)
+		e, how := d.reg.callees.choose(c.tried)
 		if how == allBusy && c.held != nil {
 			err := d.wait(c, &c.caller.router.cfg)
 			d.mu.Unlock()
 			return err
 		}
-		shared := len(d.reg.endpoints) > 1
+		shared := d.reg.callees.n > 1
 		d.mu.Unlock()
 		switch {
 		case how == allBusy && m.Options.Progress:

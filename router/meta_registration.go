@@ -91,13 +91,13 @@ func (d *dealer) getRegistration(a *metaArgs) ([]any, error) {
 	return []any{reg.describe()}, nil
 }
 
-// callees returns the sessions that run the procedure.
-func (r *registration) callees() []wamp.ID {
+// calleeIDs returns the sessions that run the procedure.
+func (r *registration) calleeIDs() []wamp.ID {
 	r.desk.mu.Lock()
 	defer r.desk.mu.Unlock()
-	ids := make([]wamp.ID, len(r.endpoints))
-	for i, e := range r.endpoints {
-		ids[i] = e.session.id
+	ids := make([]wamp.ID, 0, r.callees.n)
+	for e := range r.callees.all() {
+		ids = append(ids, e.session.id)
 	}
 	return ids
 }
@@ -107,7 +107,7 @@ func (d *dealer) listCallees(a *metaArgs) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []any{reg.callees()}, nil
+	return []any{reg.calleeIDs()}, nil
 }
 
 func (d *dealer) countCallees(a *metaArgs) ([]any, error) {
@@ -115,5 +115,5 @@ func (d *dealer) countCallees(a *metaArgs) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []any{len(reg.callees())}, nil
+	return []any{len(reg.calleeIDs())}, nil
 }

@@ -1,7 +1,6 @@
 package router
 
 import (
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -49,9 +48,7 @@ type registration struct {
 	handler Handler // runs it; nil: endpoints do
 	desk    *desk
 
-	// Guarded by desk.mu.
-	endpoints []*endpoint // in the order in which they came; not changed, but replaced
-	turn      int         // of roundrobin: how many were chosen
+	callees callees // guarded by desk.mu
 }
 
 // A desk is where the calls of a procedure, or of a pattern, go to, whoever
@@ -72,7 +69,7 @@ func newRegistration(id wamp.ID, uri wamp.URI, match wamp.Match, invoke Invoke, 
 	if at == nil {
 		at = &desk{uri: uri}
 	}
-	at.reg = &registration{id: id, uri: uri, match: match, invoke: invoke, created: time.Now(), desk: at}
+	at.reg = &registration{id: id, uri: uri, match: match, invoke: invoke, created: time.Now(), desk: at, callees: callees{invoke: invoke}}
 	return at.reg
 }
 
@@ -86,7 +83,11 @@ type endpoint struct {
 
 	disclose bool // the session learns who calls, unless that must not be known
 
-	running int // guarded by reg.desk.mu
+	// Guarded by reg.desk.mu; all but running are of callees.
+	running int    // invocations
+	slot    int    // where it is
+	place   int    // in the pool; -1: it is not there
+	chosen  uint64 // when it was chosen last, or came
 }
 
 func (e *endpoint) busy() bool { return e.limit > 0 && e.running >= e.limit }
@@ -100,85 +101,26 @@ const (
 	nobodyLeft
 )
 
-// choose picks an endpoint by the registration's policy, leaving out those that
-// were tried, and counts the invocation. desk.mu is held.
-func (r *registration) choose(tried []*endpoint) (*endpoint, choice) {
-	n := len(r.endpoints)
-	result := nobodyLeft
-	fits := func(e *endpoint) bool {
-		if slices.Contains(tried, e) || e.session.ending.Load() {
-			return false
-		}
-		if e.busy() {
-			result = allBusy
-			return false
-		}
-		return true
-	}
-	var best *endpoint
-	switch r.invoke {
-	case InvokeSingle, InvokeFirst:
-		for _, e := range r.endpoints {
-			if fits(e) {
-				best = e
-				break
-			}
-		}
-	case InvokeLast:
-		for _, e := range slices.Backward(r.endpoints) {
-			if fits(e) {
-				best = e
-				break
-			}
-		}
-	case InvokeRoundRobin, InvokeRandom:
-		at := r.turn
-		if r.invoke == InvokeRandom {
-			at = rand.IntN(max(n, 1))
-		}
-		for i := range n {
-			if e := r.endpoints[(at+i)%n]; fits(e) {
-				best = e
-				r.turn = (at + i + 1) % n
-				break
-			}
-		}
-	case InvokeLoad:
-		// From a place that moves on, so that equals take turns.
-		for i := range n {
-			if e := r.endpoints[(r.turn+i)%n]; fits(e) && (best == nil || e.running < best.running) {
-				best = e
-			}
-		}
-		r.turn = (r.turn + 1) % max(n, 1)
-	}
-	if best == nil {
-		return nil, result
-	}
-	best.running++
-	return best, chosen
-}
-
 // release counts an invocation as over, and returns the call that may have its
 // place, if one waits. That is then counted already.
 func (e *endpoint) release() (next *call) {
 	d := e.reg.desk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	e.running--
+	e.reg.callees.end(e)
 	return d.nextWaiting(e)
 }
 
-// nextWaiting takes the next waiting call out for e, if e has room and is still
-// there. mu is held.
+// nextWaiting takes the next waiting call out for e, if e has room and is not
+// about to leave, or gone. mu is held.
 func (d *desk) nextWaiting(e *endpoint) *call {
-	for d.waiting.calls > 0 && !e.busy() && slices.Contains(d.reg.endpoints, e) {
+	for d.waiting.calls > 0 && !e.busy() && e.reg.callees.has(e) && !e.session.ending.Load() {
 		c := d.waiting.next(e)
 		if c == nil {
 			break
 		}
 		if c.take(e) {
-			e.running++
+			e.reg.callees.begin(e)
 			return c
 		}
 	}

@@ -92,15 +92,21 @@ func (w *waiting) next(e *endpoint) *call {
 	return nil
 }
 
-// hopeless takes the calls out that none of the endpoints will run.
-func (w *waiting) hopeless(endpoints []*endpoint) (calls []*call) {
-	if w.picky == 0 && len(endpoints) > 0 {
+// hopeless takes the calls out that none of the callees will run.
+func (w *waiting) hopeless(cs *callees) (calls []*call) {
+	if w.picky == 0 && cs.n > 0 {
 		return nil
 	}
 	for turn := w.turns.Front(); turn != nil; turn = turn.Next() {
 		for place := turn.Value.(*waitingCaller).calls.Front(); place != nil; place = place.Next() {
 			c := place.Value.(*call)
-			if !slices.ContainsFunc(endpoints, func(e *endpoint) bool { return !slices.Contains(c.tried, e) }) {
+			refused := 0
+			for _, e := range c.tried {
+				if cs.has(e) {
+					refused++
+				}
+			}
+			if refused == cs.n {
 				calls = append(calls, c)
 			}
 		}
