@@ -114,8 +114,11 @@ func TestRequestForm(t *testing.T) {
 		{"above, escaped", `{"method":"GET","url":"%2e%2e/admin"}`, "", `wamp.error.invalid_argument ["url: expected a URL below`},
 		{"above, with an escaped slash", `{"method":"GET","url":"..%2fadmin"}`, "", `wamp.error.invalid_argument ["url: expected a URL below`},
 		{"above, by a backslash", `{"method":"GET","url":"..%5cadmin"}`, "", `wamp.error.invalid_argument ["url: expected a URL below`},
+		{"above, with parameters", `{"method":"GET","url":"..;x=1/admin"}`, "", `wamp.error.invalid_argument ["url: expected a URL below`},
+		{"above, with an escaped semicolon", `{"method":"GET","url":"a/..%3b/..%3b/admin"}`, "", `wamp.error.invalid_argument ["url: expected a URL below`},
 		{"another Host", `{"method":"GET","headers":{"Host":["evil.example"]}}`, "", `wamp.error.invalid_argument ["headers: Host`},
 		{"a signature", `{"method":"GET","headers":{"webhook-signature":["v1,x"]}}`, "", `wamp.error.invalid_argument ["headers: webhook-signature`},
+		{"a signature, for CGI", `{"method":"GET","headers":{"Webhook_Signature":["v1,x"]}}`, "", `wamp.error.invalid_argument ["headers: Webhook_Signature`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

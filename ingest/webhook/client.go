@@ -16,6 +16,9 @@ const (
 	maxRedirects   = 3
 	connectTimeout = 10 * time.Second
 	maxHeader      = 64 << 10
+
+	// maxIgnored is how much of an answer is read that nobody looks at.
+	maxIgnored = 64 << 10
 )
 
 // A client sends requests to one endpoint.
@@ -67,6 +70,31 @@ func (c *client) close() { c.http.CloseIdleConnections() }
 // do sends a request within the endpoint's time, and reads at most limit bytes
 // of the answer. A longer one is an error.
 func (c *client) do(ctx context.Context, r *http.Request, limit int64) (*answer, error) {
+	return c.exchange(ctx, r, func(ctx context.Context, a *answer, body io.Reader) (err error) {
+		if a.body, err = io.ReadAll(io.LimitReader(body, limit+1)); err != nil {
+			return because(ctx, err)
+		}
+		if int64(len(a.body)) > limit {
+			return fmt.Errorf("expected an answer of at most %d bytes, found more", limit)
+		}
+		return nil
+	})
+}
+
+// tell sends a request within the endpoint's time. The answer has no body: what
+// the endpoint says besides the status changes nothing, and neither does that it
+// is long or breaks off. A little of it is read, so that the connection can be
+// used again.
+func (c *client) tell(ctx context.Context, r *http.Request) (*answer, error) {
+	return c.exchange(ctx, r, func(_ context.Context, _ *answer, body io.Reader) error {
+		_, _ = io.CopyN(io.Discard, body, maxIgnored)
+		return nil
+	})
+}
+
+// exchange sends a request within the endpoint's time, and has read add what it
+// wants of the body to the answer.
+func (c *client) exchange(ctx context.Context, r *http.Request, read func(ctx context.Context, a *answer, body io.Reader) error) (*answer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.endpoint.Timeout, errSlow)
 	defer cancel()
 	resp, err := c.http.Do(r.WithContext(ctx))
@@ -74,14 +102,11 @@ func (c *client) do(ctx context.Context, r *http.Request, limit int64) (*answer,
 		return nil, because(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return nil, because(ctx, err)
+	a := &answer{status: resp.StatusCode, header: resp.Header}
+	if err := read(ctx, a, resp.Body); err != nil {
+		return nil, err
 	}
-	if int64(len(body)) > limit {
-		return nil, fmt.Errorf("expected an answer of at most %d bytes, found more", limit)
-	}
-	return &answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
+	return a, nil
 }
 
 var errSlow = errors.New("the endpoint took too long")

@@ -171,9 +171,6 @@ const (
 	maxRetryAfter = time.Hour
 )
 
-// maxEventAnswer is how much of the answer to an event is read.
-const maxEventAnswer = 64 << 10
-
 // deliver tries to send an event until the endpoint takes it, refuses it for
 // good, or time is over.
 func (h *Hook) deliver(ctx context.Context, w waiting) {
@@ -192,14 +189,14 @@ func (h *Hook) deliver(ctx context.Context, w waiting) {
 			h.givenUp.Add(1)
 			h.log.Warn("an event was not taken before the end", "event", w.ID, "err", err)
 			return
-		case wait < 0 || time.Now().Add(wait).After(until):
+		case wait < 0 || !time.Now().Before(until):
 			h.givenUp.Add(1)
 			h.log.Warn("an event was given up", "event", w.ID, "attempts", n+1, "err", err)
 			return
 		case n == 0:
 			h.log.Warn("an event was not taken, and will be sent again", "event", w.ID, "err", err)
 		}
-		pause(ctx, wait)
+		pause(ctx, min(wait, time.Until(until))) // once more in the end, whatever the endpoint asks for
 		h.retried.Add(1)
 	}
 }
@@ -214,7 +211,7 @@ func (h *Hook) attempt(ctx context.Context, id string, body []byte, media string
 	if err != nil {
 		return -1, err
 	}
-	a, err := h.client.do(ctx, r, maxEventAnswer)
+	a, err := h.client.tell(ctx, r)
 	wait := backoff(n, firstRetry, maxRetry)
 	switch {
 	case err != nil:

@@ -239,17 +239,23 @@ func TestAttempts(t *testing.T) {
 				<-r.Context().Done()
 			}
 		}, true, []time.Duration{5500 * time.Millisecond}, []time.Duration{6 * time.Second}},
-		{"too much of an answer", func(n int, w http.ResponseWriter, _ *http.Request) {
+		{"a long answer", func(_ int, w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
+		}, true, nil, nil},
+		{"retry after more than there is time", func(n int, w http.ResponseWriter, _ *http.Request) {
 			if n == 0 {
-				_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
+				w.Header().Set("Retry-After", "3000")
+				w.WriteHeader(503)
 			}
-		}, true, []time.Duration{500 * time.Millisecond}, []time.Duration{time.Second}},
+		}, true, []time.Duration{20 * time.Minute}, []time.Duration{20 * time.Minute}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, e := newFeed(false), &endpoint{answer: tt.answer}
-				h, closeIt := run(t, config(), f, e)
+				cfg := config()
+				cfg.GiveUp = 20 * time.Minute
+				h, closeIt := run(t, cfg, f, e)
 				f.put(event(1))
 				time.Sleep(30 * time.Minute)
 				closeIt(0)

@@ -57,9 +57,10 @@ func (c *client) anyRequest(inv *Invocation) (*http.Request, error) {
 	return r, nil
 }
 
-// own reports whether a header is the connection's affair, or ours.
+// own reports whether a header is the connection's affair, or ours. Servers that
+// hand requests on as CGI does take underscores for hyphens.
 func own(name string) bool {
-	switch name = strings.ToLower(name); name {
+	switch name = strings.ReplaceAll(strings.ToLower(name), "_", "-"); name {
 	case "host", "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive", "expect",
 		"proxy-authorization", "proxy-authenticate", "proxy-connection":
 		return true
@@ -95,9 +96,13 @@ func below(base, ref string, params map[string]string) (string, error) {
 }
 
 // climbs reports whether a path, escapes resolved, may lead out of what it
-// begins with.
+// begins with. Some servers take what stands behind a semicolon for parameters
+// of the segment, and go up at "..;x".
 func climbs(path string) bool {
-	return strings.Contains(path, `\`) || slices.Contains(strings.Split(path, "/"), "..")
+	return strings.Contains(path, `\`) || slices.ContainsFunc(strings.Split(path, "/"), func(segment string) bool {
+		name, _, _ := strings.Cut(segment, ";")
+		return name == ".."
+	})
 }
 
 // resultOf returns the endpoint's answer, whatever its status, as the only
