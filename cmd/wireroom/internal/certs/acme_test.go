@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,5 +45,29 @@ func TestACMEBefore(t *testing.T) {
 	}
 	if _, err := certs.New(certs.Config{ACME: &certs.ACME{CA: "none"}}, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a CA without certificates is taken")
+	}
+}
+
+// Where nothing can be negotiated nobody would close the connection after the
+// answer to a challenge, so that it would be a way around certificates of
+// clients.
+func TestACMENeedsProtocols(t *testing.T) {
+	is := newIssuer(t)
+	cache := t.TempDir()
+	cert, key := is.server("gw.example")
+	write(t, filepath.Join(cache, "gw.example+token"), key+cert)
+	k, err := certs.New(certs.Config{
+		Pairs: []certs.Pair{inline(is.server("gw.example"))}, ClientCA: certs.PEM{Text: is.pem}, RequireClient: true,
+		ACME: &certs.ACME{Hosts: []string{"gw.example"}, Directory: "https://127.0.0.1:1/", Cache: cache},
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	challenge := &tls.Config{ServerName: "gw.example", NextProtos: []string{"acme-tls/1"}}
+	if s, _, err := shake(t, k.TLS("http/1.1"), challenge); err != nil || s.NegotiatedProtocol != "acme-tls/1" {
+		t.Errorf("a challenge is answered with %q, %v", s.NegotiatedProtocol, err)
+	}
+	if _, _, err := shake(t, k.TLS(), challenge); err == nil {
+		t.Error("a listener without protocols lets in who claims to challenge it, and shows no certificate")
 	}
 }

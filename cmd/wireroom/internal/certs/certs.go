@@ -175,7 +175,8 @@ func (k *Keeper) TLS(protocols ...string) *tls.Config {
 		// more system calls.
 		DynamicRecordSizingDisabled: true,
 	}
-	if k.issuing != nil && len(protocols) > 0 {
+	challenges := k.issuing != nil && len(protocols) > 0
+	if challenges {
 		cfg.NextProtos = append(slices.Clone(protocols), acme.ALPNProto)
 	}
 	if !k.asks {
@@ -191,7 +192,7 @@ func (k *Keeper) TLS(protocols ...string) *tls.Config {
 	base := cfg.Clone()
 	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		cfg := base.Clone()
-		if cfg.ClientCAs = k.now.Load().clients; k.issuing != nil && challenged(hello) {
+		if cfg.ClientCAs = k.now.Load().clients; challenges && challenged(hello) {
 			cfg.ClientAuth = tls.NoClientCert // it has none, and gets nothing but the answer
 		}
 		return cfg, nil
