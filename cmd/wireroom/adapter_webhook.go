@@ -144,16 +144,15 @@ func hookEvent(e *wamp.Event, topic wamp.URI) *webhook.Event {
 	if e.Payload.Opaque != nil {
 		out.Args = append(append([]byte("["), e.Payload.Opaque...), ']')
 	}
-	out.Class, _ = d.Extra["_class"].(string)
-	out.Time, _ = d.Extra["_time"].(string)
-	if id, ok := d.Extra["_event_id"].(string); ok {
+	if id, ok := d.Extra["_event_id"].(string); ok { // there is one of the class, and not only something to be told
 		out.ID = id
+		out.Class, _ = d.Extra["_class"].(string)
+		out.Time, _ = d.Extra["_time"].(string)
 	}
-	if epoch, ok := d.Extra["_epoch"].(string); ok {
-		if offset, err := wamp.AppendValue(nil, wamp.JSON, d.Extra["_offset"]); err == nil {
-			out.Position = epoch + ":" + string(offset)
-		}
+	if whole, ok := d.Extra["_recovered"].(bool); ok {
+		out.Lost = !whole
 	}
+	out.Position = positionAfter(d.Extra)
 	details := map[string]any{"publication": e.Publication}
 	maps.Copy(details, d.Extra)
 	set(details, "publisher", d.Publisher)
@@ -166,6 +165,27 @@ func hookEvent(e *wamp.Event, topic wamp.URI) *webhook.Event {
 	set(details, "ppt_keyid", d.Passthru.KeyID)
 	out.Details, _ = wamp.AppendValue(nil, wamp.JSON, details) // what was decoded can be encoded
 	return out
+}
+
+// positionAfter returns from where on what follows an event with such details is
+// to be read, or "" if they do not say. An event that only tells of a gap has no
+// offset of its own.
+func positionAfter(details map[string]any) string {
+	epoch, ok := details["_epoch"].(string)
+	if !ok {
+		return ""
+	}
+	at, ok := details["_offset"]
+	if !ok {
+		if at, ok = details["_lost_through"]; !ok {
+			return ""
+		}
+	}
+	offset, err := wamp.AppendValue(nil, wamp.JSON, at)
+	if err != nil {
+		return ""
+	}
+	return epoch + ":" + string(offset)
 }
 
 // rejoinEvery is how long a webhook that cannot answer calls waits before it

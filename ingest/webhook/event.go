@@ -18,6 +18,10 @@ type Event struct {
 
 	Class, Time string // of the event class; empty: the topic has none
 
+	// Lost says that events before this one are not in the log any more. With
+	// it, and without a class, there is no event but only that to be told.
+	Lost bool
+
 	// Position is where the feed can begin again, behind this event; empty:
 	// nowhere.
 	Position string
@@ -45,6 +49,9 @@ func (f Format) body(e *Event, source string, missed uint64) (body []byte, media
 	return o.end(), "application/json"
 }
 
+// typeLost is the type of a CloudEvent that only tells that events are lost.
+const typeLost = "wireroom.lost"
+
 // cloudEvent writes an event as CloudEvents 1.0 does in its structured mode. An
 // event of a class is its data; any other has its arguments for data.
 func cloudEvent(e *Event, source string, missed uint64) []byte {
@@ -52,19 +59,29 @@ func cloudEvent(e *Event, source string, missed uint64) []byte {
 	o.text("specversion", "1.0")
 	o.text("id", e.ID)
 	o.text("source", source)
-	if e.Class != "" {
+	switch {
+	case e.Class != "":
 		o.text("type", e.Class)
 		o.text("time", e.Time)
-	} else {
+	case e.Lost:
+		o.text("type", typeLost)
+		o.text("subject", e.Topic)
+	default:
 		o.text("type", e.Topic)
 	}
-	o.text("datacontenttype", "application/json")
 	if e.Position != "" {
 		o.text("position", e.Position)
 	}
 	if missed > 0 {
 		o.text("missed", strconv.FormatUint(missed, 10))
 	}
+	if e.Lost {
+		o.raw("recovered", []byte("false"))
+	}
+	if e.Class == "" && e.Lost {
+		return o.end()
+	}
+	o.text("datacontenttype", "application/json")
 	if e.Class != "" {
 		o.raw("data", orElse(e.KwArgs, "{}"))
 		return o.end()

@@ -427,8 +427,18 @@ func TestFormats(t *testing.T) {
 			`{"specversion":"1.0","id":"7","source":"/realm1","type":"com.example.news","datacontenttype":"application/json","data":{"args":[1],"kwargs":{}}}`,
 		},
 		{
+			"CloudEvents behind a gap", webhook.CloudEvents,
+			&webhook.Event{ID: "01J", Topic: "order.created", KwArgs: []byte(`{"id":1}`), Class: "order.created", Time: "2026-01-31T14:05:06Z", Lost: true},
+			"application/cloudevents+json; charset=utf-8",
+			`{"specversion":"1.0","id":"01J","source":"/realm1","type":"order.created","time":"2026-01-31T14:05:06Z","recovered":false,"datacontenttype":"application/json","data":{"id":1}}`,
+		},
+		{
+			"CloudEvents of a gap", webhook.CloudEvents, &webhook.Event{ID: "7", Topic: "order.created", Lost: true}, "application/cloudevents+json; charset=utf-8",
+			`{"specversion":"1.0","id":"7","source":"/realm1","type":"wireroom.lost","subject":"order.created","recovered":false}`,
+		},
+		{
 			"CloudEvents of a class", webhook.CloudEvents, class, "application/cloudevents+json; charset=utf-8",
-			`{"specversion":"1.0","id":"01J","source":"/realm1","type":"order.created","time":"2026-01-31T14:05:06Z","datacontenttype":"application/json","position":"e:5","data":{"id":1}}`,
+			`{"specversion":"1.0","id":"01J","source":"/realm1","type":"order.created","time":"2026-01-31T14:05:06Z","position":"e:5","datacontenttype":"application/json","data":{"id":1}}`,
 		},
 	}
 	for _, tt := range tests {
