@@ -21,7 +21,7 @@ import (
 )
 
 // sourceRules lets joe do what is not about secrets, and ann, who has a ticket,
-// everything.
+// everything. About slow topics it takes four seconds to know.
 type sourceRules struct{}
 
 func (sourceRules) Authenticate(_ context.Context, j router.Joining) (*router.Grant, *router.Challenge, error) {
@@ -37,6 +37,12 @@ func (sourceRules) Authenticate(_ context.Context, j router.Joining) (*router.Gr
 }
 
 func (sourceRules) Authorize(s *router.Session, _ router.Action, uri wamp.URI, _ wamp.Match, _ wamp.Message) router.Decision {
+	if strings.HasPrefix(string(uri), "slow.") {
+		return router.Decision{Ask: func(context.Context) (router.Decision, error) {
+			time.Sleep(4 * time.Second)
+			return router.Decision{Allow: true}, nil
+		}}
+	}
 	return router.Decision{Allow: s.AuthRole() == "member" || !strings.HasPrefix(string(uri), "secret.")}
 }
 
@@ -390,6 +396,36 @@ func TestEventSourceGoodbye(t *testing.T) {
 		defer late.Body.Close()
 		if late.StatusCode != 503 || late.Header.Get("Retry-After") == "" {
 			t.Errorf("later requests are answered with %d %v", late.StatusCode, late.Header)
+		}
+	})
+}
+
+// However long it takes to decide about each of many topics, a request is
+// answered in time, and given up when its client goes.
+func TestEventSourceSlowDecisions(t *testing.T) {
+	var topics []string
+	for i := range 20 {
+		topics = append(topics, fmt.Sprintf("topic=slow.%d", i))
+	}
+	query := strings.Join(topics, "&")
+	sources(t, nil, func(t *testing.T, h *sourceHouse) {
+		begin := time.Now()
+		resp := h.get(t.Context(), query)
+		resp.Body.Close()
+		if took := time.Since(begin); resp.StatusCode != 503 || took != 32*time.Second {
+			t.Errorf("answered with %d after %v, want 503 when the first decision is there after 30s", resp.StatusCode, took)
+		}
+
+		conn, err := h.l.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "GET /events?%s HTTP/1.1\r\nHost: localhost\r\n\r\n", query)
+		time.Sleep(13 * time.Second)
+		conn.Close()
+		time.Sleep(4 * time.Second)
+		if n := h.es.Stats().Open; n != 0 {
+			t.Error("topics are decided about for a client that has gone")
 		}
 	})
 }

@@ -70,6 +70,15 @@ func (s *subscriber) subscribe(timeout <-chan time.Time) *webProblem {
 	s.subs = make(map[wamp.ID]int, len(s.q.topics))
 	s.positions = make([]LogPosition, len(s.q.topics))
 	for i, topic := range s.q.topics {
+		select { // whoever decides about the topics may take long for each
+		case <-s.over:
+			return problemOver
+		case <-timeout:
+			return s.tooSlow()
+		case <-s.r.Context().Done():
+			return problemGone
+		default:
+		}
 		options := s.q.options(i)
 		s.place(i, &options)
 		s.say(&wamp.Subscribe{Request: wamp.ID(i + 1), Options: options, Topic: wamp.URI(topic)})
@@ -139,13 +148,23 @@ func (s *subscriber) next(timeout <-chan time.Time) (frame []byte, no *webProble
 		select {
 		case <-s.box.wake:
 		case <-s.over:
-			return nil, &webProblem{status: http.StatusServiceUnavailable, detail: "the server is shutting down"}
+			return nil, problemOver
 		case <-timeout:
-			return nil, &webProblem{status: http.StatusServiceUnavailable, detail: fmt.Sprintf("the stream could not begin within %v", s.es.cfg.SetupTimeout)}
+			return nil, s.tooSlow()
 		case <-s.r.Context().Done():
-			return nil, &webProblem{status: http.StatusRequestTimeout, detail: "the client has gone"}
+			return nil, problemGone
 		}
 	}
+}
+
+// Why a stream does not begin.
+var (
+	problemOver = &webProblem{status: http.StatusServiceUnavailable, detail: "the server is shutting down"}
+	problemGone = &webProblem{status: http.StatusRequestTimeout, detail: "the client has gone"}
+)
+
+func (s *subscriber) tooSlow() *webProblem {
+	return &webProblem{status: http.StatusServiceUnavailable, detail: fmt.Sprintf("the stream could not begin within %v", s.es.cfg.SetupTimeout)}
 }
 
 // confused is the answer when the router says what it should not.
