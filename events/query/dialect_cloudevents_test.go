@@ -169,7 +169,7 @@ func TestCloudEventsOracle(t *testing.T) {
 	}
 	options := query.DefaultOptions()
 	options.Limits.Leaves, options.Limits.Text = 1000, 1<<16
-	for range 2000 {
+	for range 400 {
 		text := filter(3)
 		q, err := query.ParseCloudEvents([]byte(text), nil, options)
 		if err != nil {

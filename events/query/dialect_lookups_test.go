@@ -125,7 +125,7 @@ func TestExcludeIsTheOpposite(t *testing.T) {
 	value := func() string {
 		return pick(`"x"`, `"XY"`, `1`, `1.25`, `-7`, `true`, `null`, `[]`, `["x"]`, `{}`, `{"x":1}`, `""`, `"2026-01-01T00:00:00Z"`)
 	}
-	for range 2000 {
+	for range 400 {
 		members := lookup()
 		if second := lookup(); second[:4] != members[:4] {
 			members += "," + second
