@@ -45,7 +45,7 @@ const (
 
 	axisElement axis = 8 // the cell is the element's
 	axisKind    axis = 7
-	axisBits          = 4
+	axisBits         = 4
 )
 
 const (

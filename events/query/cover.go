@@ -12,7 +12,7 @@ type filing struct {
 	key     uint64
 	hash    uint64 // what the key was made of
 	feature feature
-	axis   axis // of the range that the cluster checks, or 0
+	axis    axis // of the range that the cluster checks, or 0
 	lo, hi  uint32
 }
 

@@ -39,7 +39,7 @@ func idOf(b []byte) ID { return ID(binary.LittleEndian.Uint64(b[8:])) }
 type filedAs struct {
 	key     uint64
 	feature uint32 // its number
-	axis   axis
+	axis    axis
 	entry   entry
 }
 

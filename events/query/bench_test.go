@@ -1,0 +1,368 @@
+package query_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wireroom/wireroom/events/query"
+)
+
+// How many queries the benchmarks match: go test -bench Match -queries 1000000
+var benchQueries = flag.Int("queries", 10_000, "queries of the benchmarks")
+
+// A workload makes queries, and events that some of them match.
+type workload struct {
+	name  string
+	query func(r *rand.Rand, n int) string
+}
+
+func workloads() []workload {
+	a := func(r *rand.Rand, n int) string { return fmt.Sprintf(`channel == "room-%06d"`, r.IntN(n)) }
+	b := func(r *rand.Rand, n int) string {
+		lo := r.IntN(9000)
+		return fmt.Sprintf(`class == "class-%d" && region == "region-%d" && total >= %d && total < %d`, r.IntN(1000), r.IntN(50), lo, lo+1000)
+	}
+	c := func(r *rand.Rand, n int) string {
+		lo := r.IntN(9500)
+		path := fmt.Sprintf("/%02d", r.IntN(100))
+		if k := r.IntN(10); k > 0 {
+			path += fmt.Sprintf("/%02d", r.IntN(100))
+			if k > 6 {
+				path += fmt.Sprintf("/%02d", r.IntN(100))
+			}
+		}
+		return fmt.Sprintf(`path.startsWith("%s/") && total >= %d && total < %d`, path, lo, lo+500)
+	}
+	customer := func(r *rand.Rand, n int) string {
+		lo := r.IntN(5000)
+		return fmt.Sprintf(`class == "class-%d" && customer == %d && total > %d && total < %d`, r.IntN(1000), r.IntN(100_000), lo, lo+5000)
+	}
+	m := func(r *rand.Rand, n int) string {
+		switch k := r.IntN(100); {
+		case k < 60:
+			return a(r, n)
+		case k < 85:
+			return customer(r, n)
+		case k < 95:
+			return b(r, n)
+		}
+		return c(r, n)
+	}
+	// Queries go for what is popular, events are of everything: were both, most of
+	// the time would go into what matches.
+	zipf := func(r *rand.Rand, n int) uint64 { return rand.NewZipf(r, 1.1, 1, uint64(n)).Uint64() }
+	mix := func(r *rand.Rand, n int) string {
+		q := fmt.Sprintf(`customer == %d && total > %d`, zipf(r, 1_000_000), r.IntN(10_000))
+		switch k := r.IntN(100); {
+		case k < 30:
+			q = fmt.Sprintf(`(%s) || channel == "room-%06d"`, q, zipf(r, 1_000_000))
+		case k < 40:
+			q += fmt.Sprintf(` && !(region == "region-%d")`, zipf(r, 50))
+		case k < 50:
+			q = fmt.Sprintf(`"tag-%d" in tags && total < %d`, zipf(r, 1_000_000), r.IntN(10_000))
+		case k < 53:
+			q = fmt.Sprintf(`path.endsWith("/%02d") && customer == %d`, r.IntN(100), zipf(r, 1_000_000))
+		case k < 55:
+			q = fmt.Sprintf(`channel.contains("-%06d")`, zipf(r, 1_000_000))
+		case k < 80:
+			q = a(r, n)
+		}
+		return q
+	}
+	return []workload{{"A", a}, {"B", b}, {"C", c}, {"M", m}, {"mix", mix}}
+}
+
+type benchEvent struct {
+	meta query.Meta
+	data []byte
+}
+
+// benchEvents returns events of about 300 bytes.
+func benchEvents(r *rand.Rand, count, rooms int) []benchEvent {
+	list := make([]benchEvent, count)
+	for i := range list {
+		list[i].meta = query.Meta{Class: fmt.Sprintf("class-%d", r.IntN(1000)), ID: "0123456789", Topic: "com.example.orders", Time: time.Unix(1_800_000_000, int64(i))}
+		list[i].data = fmt.Appendf(nil, `{"channel":"room-%06d","region":"region-%d","customer":%d,"total":%d.%02d,"path":"/%02d/%02d/%02d/%02d","paid":true,"note":"some words for the people who pack it","address":{"city":"Oslo","zip":"0150","street":"Karl Johans gate 1"},"tags":["new","tag-%d","web"],"items":[{"sku":"A-100","qty":2},{"sku":"B-7","qty":1}]}`,
+			r.IntN(rooms), r.IntN(50), r.IntN(100_000), r.IntN(10_000), r.IntN(100), r.IntN(100), r.IntN(100), r.IntN(100), r.IntN(100), r.IntN(100_000))
+	}
+	return list
+}
+
+// fill adds queries to an index, and returns them.
+func fill(b *testing.B, ix *query.Index, w workload, n int) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range n {
+		if _, err := ix.Add(queryOf(b, w.query(r, n))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return s.HeapAlloc
+}
+
+// BenchmarkMatch matches events that were loaded before. cold-map is a lookup of
+// a string in a Go map of as many, and what is compared with it.
+func BenchmarkMatch(b *testing.B) {
+	n := *benchQueries
+	for _, w := range workloads() {
+		b.Run(fmt.Sprintf("queries=%d/workload=%s", n, w.name), func(b *testing.B) {
+			before := heap()
+			ix := query.NewIndex(query.DefaultConfig())
+			fill(b, ix, w, n)
+			size := heap() - before
+			events := benchEvents(rand.New(rand.NewPCG(3, 4)), min(100_000, 10*n), n)
+			m := ix.NewMatcher()
+			defer m.Close()
+			var out []query.ID
+			var took []time.Duration
+			matches, i := 0, 0
+			b.ResetTimer()
+			for b.Loop() {
+				e := &events[i%len(events)]
+				i++
+				if err := m.Load(e.meta, e.data); err != nil {
+					b.Fatal(err)
+				}
+				begin := time.Now()
+				out = m.Match(out[:0])
+				d := time.Since(begin)
+				matches += len(out)
+				if len(took) < 1<<20 {
+					took = append(took, d)
+				}
+			}
+			b.StopTimer()
+			slices.Sort(took)
+			each := float64(took[len(took)/2].Nanoseconds()) // the ratios are of it: others may use the processor, too
+			b.ReportMetric(each, "p50-ns")
+			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+			b.ReportMetric(float64(matches)/float64(i), "matches/op")
+			b.ReportMetric(float64(m.Candidates())/float64(i), "candidates/op")
+			b.ReportMetric(float64(size)/float64(ix.Stats().Queries), "B/query")
+			b.ReportMetric(each/coldMap(n), "x-cold-map")
+			b.ReportMetric(scanTime(b, w, n, events)/each, "x-faster-than-scan")
+		})
+	}
+}
+
+// coldMap returns how many nanoseconds it takes to find a string in a map of n,
+// each of which is looked up once.
+func coldMap(n int) float64 {
+	have := make(map[string]int, n)
+	keys := make([]string, 0, n)
+	for i := range n {
+		keys = append(keys, fmt.Sprintf("room-%06d", i))
+		have[strings.Clone(keys[i])] = i
+	}
+	rand.New(rand.NewPCG(5, 6)).Shuffle(n, func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	keys = keys[:min(n, 200_000)]
+	sum := 0
+	var took []float64
+	for batch := range slices.Chunk(keys, 100) {
+		begin := time.Now()
+		for _, k := range batch {
+			sum += have[k]
+		}
+		took = append(took, float64(time.Since(begin).Nanoseconds())/float64(len(batch)))
+	}
+	runtime.KeepAlive(sum)
+	return median(took)
+}
+
+func median(list []float64) float64 {
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+// scanTime returns how many nanoseconds it takes to run the programs of n
+// queries one by one, from those of 10,000.
+func scanTime(b *testing.B, w workload, n int, events []benchEvent) float64 {
+	ix := query.NewIndex(query.DefaultConfig())
+	few := min(n, 10_000)
+	r := rand.New(rand.NewPCG(1, 2))
+	ids := make([]query.ID, few)
+	for i := range ids {
+		var err error
+		if ids[i], err = ix.Add(queryOf(b, w.query(r, n))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	m := ix.NewMatcher()
+	defer m.Close()
+	var took []float64
+	for i := range 50 {
+		if err := m.Load(events[i].meta, events[i].data); err != nil {
+			b.Fatal(err)
+		}
+		begin := time.Now()
+		for _, id := range ids {
+			m.Flat(ix, id)
+		}
+		took = append(took, float64(time.Since(begin).Nanoseconds()))
+	}
+	return median(took) * float64(n) / float64(few)
+}
+
+// BenchmarkLoad reads an event of about 300 bytes for queries about six fields.
+func BenchmarkLoad(b *testing.B) {
+	events := benchEvents(rand.New(rand.NewPCG(3, 4)), 10_000, 1_000_000)
+	ix := query.NewIndex(query.DefaultConfig())
+	for _, w := range workloads() {
+		fill(b, ix, w, 100)
+	}
+	m := ix.NewMatcher()
+	defer m.Close()
+	var usual, ours []float64
+	for i := range 1_000 {
+		var v any
+		begin := time.Now()
+		if err := json.Unmarshal(events[i].data, &v); err != nil {
+			b.Fatal(err)
+		}
+		usual = append(usual, float64(time.Since(begin).Nanoseconds()))
+	}
+	b.SetBytes(int64(len(events[0].data)))
+	i := 0
+	for b.Loop() {
+		e := &events[i%len(events)]
+		i++
+		begin := time.Now()
+		if err := m.Load(e.meta, e.data); err != nil {
+			b.Fatal(err)
+		}
+		if len(ours) < 1<<20 {
+			ours = append(ours, float64(time.Since(begin).Nanoseconds()))
+		}
+	}
+	b.ReportMetric(median(ours), "p50-ns")
+	b.ReportMetric(median(usual)/median(ours), "x-faster-than-encoding/json")
+}
+
+// BenchmarkAdd takes a query from its text to where events find it, and back.
+func BenchmarkAdd(b *testing.B) {
+	for _, w := range workloads() {
+		b.Run("workload="+w.name, func(b *testing.B) {
+			ix := query.NewIndex(query.DefaultConfig())
+			fill(b, ix, w, *benchQueries)
+			r := rand.New(rand.NewPCG(7, 8))
+			texts := make([]string, 10_000)
+			for i := range texts {
+				texts[i] = w.query(r, *benchQueries)
+			}
+			var ids []query.ID
+			var parsing, adding, removing time.Duration
+			i := 0
+			b.ReportAllocs()
+			b.ResetTimer()
+			for b.Loop() {
+				begin := time.Now()
+				q, err := query.Parse(texts[i%len(texts)], query.DefaultOptions())
+				if err != nil {
+					b.Fatal(err)
+				}
+				parsed := time.Now()
+				id, err := ix.Add(q)
+				if err != nil {
+					b.Fatal(err)
+				}
+				parsing += parsed.Sub(begin)
+				adding += time.Since(parsed)
+				i++
+				if ids = append(ids, id); len(ids) == 1000 {
+					begin := time.Now()
+					for _, id := range ids {
+						ix.Remove(id)
+					}
+					removing += time.Since(begin)
+					ids = ids[:0]
+				}
+			}
+			b.ReportMetric(float64(parsing.Nanoseconds())/float64(i), "parse-ns")
+			b.ReportMetric(float64(adding.Nanoseconds())/float64(i), "add-ns")
+			b.ReportMetric(float64(removing.Nanoseconds())/float64(max(1, i/1000*1000)), "remove-ns")
+		})
+	}
+}
+
+// BenchmarkChurn matches while another goroutine adds and removes queries as
+// fast as it can.
+func BenchmarkChurn(b *testing.B) {
+	w := workloads()[3]
+	ix := query.NewIndex(query.DefaultConfig())
+	fill(b, ix, w, *benchQueries)
+	r := rand.New(rand.NewPCG(9, 10))
+	queries := make([]*query.Query, 10_000)
+	for i := range queries {
+		queries[i] = queryOf(b, w.query(r, *benchQueries))
+	}
+	events := benchEvents(r, 10_000, *benchQueries)
+	var stop atomic.Bool
+	var updates int
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ids := make([]query.ID, len(queries))
+		for i := 0; !stop.Load(); i++ {
+			k := i % len(queries)
+			if ids[k] != 0 {
+				ix.Remove(ids[k])
+				updates++
+			}
+			ids[k], _ = ix.Add(queries[k])
+			updates++
+		}
+	}()
+	m := ix.NewMatcher()
+	defer m.Close()
+	var out []query.ID
+	var took []time.Duration
+	i := 0
+	b.ResetTimer()
+	for b.Loop() {
+		e := &events[i%len(events)]
+		i++
+		if err := m.Load(e.meta, e.data); err != nil {
+			b.Fatal(err)
+		}
+		begin := time.Now()
+		out = m.Match(out[:0])
+		if len(took) < 1<<20 {
+			took = append(took, time.Since(begin))
+		}
+	}
+	b.StopTimer()
+	stop.Store(true)
+	<-done
+	slices.Sort(took)
+	b.ReportMetric(float64(updates)/b.Elapsed().Seconds(), "updates/s")
+	b.ReportMetric(float64(took[len(took)/2].Nanoseconds()), "p50-ns")
+	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+}
+
+// BenchmarkCollect is a collection of all garbage beside an index.
+func BenchmarkCollect(b *testing.B) {
+	for _, n := range []int{0, *benchQueries} {
+		b.Run(fmt.Sprintf("queries=%d", n), func(b *testing.B) {
+			ix := query.NewIndex(query.DefaultConfig())
+			fill(b, ix, workloads()[3], n)
+			runtime.GC()
+			for b.Loop() {
+				runtime.GC()
+			}
+			runtime.KeepAlive(ix)
+		})
+	}
+}
