@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"math"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -83,6 +84,7 @@ func (f *flat) addText(s string) (off, n uint32) {
 // load takes an event, of which it keeps data until the next load. The data must
 // be a JSON object of less than 1 GiB.
 func (f *flat) load(p *plan, meta *Meta, data []byte) error {
+	data = data[:len(data):len(data)] // what is behind it may be somebody else's
 	f.plan, f.data, f.text, f.frames = p, data, f.text[:0], f.frames[:0]
 	f.addFrame(p.root.width)
 	for i, s := range [...]string{cellOfClass: meta.Class, cellOfID: meta.ID, cellOfTopic: meta.Topic} {
@@ -197,4 +199,35 @@ func sortText[T string | []byte](s T) uint32 {
 		}
 	}
 	return k
+}
+
+// hasTimes reports whether any field is declared as a time.
+func (t *Type) hasTimes() bool {
+	return t.Kind == TimeType || t.Items != nil && t.Items.hasTimes() ||
+		slices.ContainsFunc(t.Fields, func(f Field) bool { return f.Type.hasTimes() })
+}
+
+// readTimes makes timestamps of the strings that are times by their type.
+func (f *flat) readTimes(t *Type, n *trieNode, frame uint32) {
+	var c cell
+	at := frame + uint32(n.cell)
+	if n.cell >= 0 {
+		c = f.frames[at]
+	}
+	switch {
+	case t.Kind == TimeType && c.kind == cellString:
+		if v, ok := parseTime(f.bytes(&c)); ok {
+			f.put(at, cell{kind: cellTime, num: v.num})
+		}
+	case t.Kind == ArrayType && t.Items != nil && c.kind == cellList && n.elements != nil:
+		for at := uint32(c.num); at != 0; at = f.frames[at].next {
+			f.readTimes(t.Items, n.elements.node, at)
+		}
+	case t.Kind == ObjectType && len(n.kids) > 0:
+		for i := range t.Fields {
+			if k := n.child([]byte(t.Fields[i].Name)); k != nil {
+				f.readTimes(&t.Fields[i].Type, k, frame)
+			}
+		}
+	}
 }

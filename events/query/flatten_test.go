@@ -106,3 +106,45 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// The times of an event that its class declares are what NewSample of the class
+// makes of them.
+func TestLoadClass(t *testing.T) {
+	at := query.Type{Kind: query.TimeType}
+	schema := &query.Schema{Class: "c", Data: query.Type{Kind: query.ObjectType, Fields: []query.Field{
+		{Name: "at", Type: at},
+		{Name: "all", Type: query.Type{Kind: query.ArrayType, Items: &at}},
+		{Name: "steps", Type: query.Type{Kind: query.ArrayType, Items: &query.Type{Kind: query.ObjectType, Fields: []query.Field{{Name: "at", Type: at}}}}},
+		{Name: "a", Type: query.Type{Kind: query.ObjectType, Fields: []query.Field{{Name: "at", Type: at}, {Name: "n", Type: query.Type{Kind: query.IntType}}}}},
+	}}}
+	md := newModel(true)
+	for _, op := range []string{"<", "<=", "==", "!=", ">", ">="} {
+		for _, literal := range []string{`timestamp("2026-01-02T03:04:05Z")`, `timestamp("2026-01-02T03:04:05.5Z")`, `"2026-01-02T03:04:05Z"`} {
+			md.add(t, "at "+op+" "+literal)
+			md.add(t, "a.at "+op+" "+literal+" && a.n == 1")
+			md.add(t, "all.exists(x, x "+op+" "+literal+")")
+			md.add(t, "steps.exists(x, x.at "+op+" "+literal+")")
+		}
+		md.add(t, "at "+op+" a.at")
+	}
+	for _, data := range []string{
+		`{"at":"2026-01-02T04:04:05+01:00","all":["2026-01-02T03:04:05Z","x",1,null],"steps":[{"at":"2026-01-02T03:04:05.5Z"},{"at":1}],"a":{"at":"2026-01-02T03:04:04Z","n":1}}`,
+		`{"at":"\u0032026-01-02T03:04:05Z","all":{"2026-01-02T03:04:05Z":1},"steps":{"at":"2026-01-02T03:04:05.5Z"},"a":{"at":"0001-01-01T00:00:00Z","n":1}}`,
+		`{"at":["2026-01-02T03:04:05Z"],"all":"2026-01-02T03:04:05Z","steps":["2026-01-02T03:04:05Z"],"a":[{"at":"2026-01-02T03:04:05Z","n":1}]}`,
+		`{"at":"2026-01-02","all":[],"a":{"at":"9999-01-01T00:00:00Z","n":1}}`,
+	} {
+		s, err := schema.NewSample(query.Meta{}, []byte(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := md.m.LoadClass(schema, query.Meta{}, []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+		got := md.m.Match(nil)
+		for id, q := range md.have {
+			if want := q.Match(s); (count(got, id) == 1) != want {
+				t.Errorf("%s\n%s\nis found %d times, want: %v", q, data, count(got, id), want)
+			}
+		}
+	}
+}

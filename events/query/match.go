@@ -11,6 +11,9 @@ type Matcher struct {
 	out     []ID
 	tried   set
 
+	class *Schema // of the last event that had one
+	times bool    // class has times
+
 	candidates uint64 // programs run, in all
 }
 
@@ -22,6 +25,20 @@ func (m *Matcher) Load(meta Meta, data []byte) error {
 	err := m.flat.load(m.index.plan.Load(), &meta, data)
 	if err != nil {
 		m.flat.plan = nil
+	}
+	return err
+}
+
+// LoadClass is [Matcher.Load] for an event of a class: the strings in fields of
+// type [TimeType] are timestamps, except where a query compares a list or map
+// with another, in which they stay strings.
+func (m *Matcher) LoadClass(s *Schema, meta Meta, data []byte) error {
+	err := m.Load(meta, data)
+	if m.class != s {
+		m.class, m.times = s, s.Data.hasTimes()
+	}
+	if err == nil && m.times {
+		m.flat.readTimes(&s.Data, m.flat.plan.root.node, 0)
 	}
 	return err
 }

@@ -20,6 +20,7 @@ type trieNode struct {
 }
 
 type kid struct {
+	word uint64 // the first bytes of the name: see wordOf
 	name string
 	node *trieNode
 }
@@ -29,31 +30,36 @@ func (n *trieNode) child(name []byte) *trieNode {
 	if len(n.kids) == 0 {
 		return nil
 	}
+	word := wordOf(name)
 	mask := len(n.kids) - 1
-	for i := hashName(name) & mask; n.kids[i].node != nil; i = (i + 1) & mask {
-		if n.kids[i].name == string(name) {
-			return n.kids[i].node
+	for i := hashName(word, len(name)) & mask; n.kids[i].node != nil; i = (i + 1) & mask {
+		k := &n.kids[i]
+		if k.word == word && len(k.name) == len(name) && (len(name) <= 8 || k.name == string(name)) {
+			return k.node
 		}
 	}
 	return nil
 }
 
+// wordOf returns the first eight bytes of a name, or all with zeros behind.
+func wordOf(name []byte) uint64 {
+	if len(name) >= 8 {
+		return binary.LittleEndian.Uint64(name)
+	}
+	if cap(name) >= 8 { // more of the data follows
+		return binary.LittleEndian.Uint64(name[:8]) & (1<<(8*len(name)) - 1)
+	}
+	var w uint64
+	for i, c := range name {
+		w |= uint64(c) << (8 * i)
+	}
+	return w
+}
+
 // hashName spreads the few names of a node. Names come from queries: those that
 // collide cost a comparison each.
-func hashName[T string | []byte](s T) int {
-	h := uint64(len(s))
-	switch n := len(s); {
-	case n >= 8:
-		var b [16]byte
-		copy(b[:8], s)
-		copy(b[8:], s[n-8:])
-		h += binary.LittleEndian.Uint64(b[:]) ^ binary.LittleEndian.Uint64(b[8:])*3
-	default:
-		for i := range n {
-			h = h<<8 ^ uint64(s[i])
-		}
-	}
-	return int(h * 0x9e3779b97f4a7c15 >> 40)
+func hashName(word uint64, n int) int {
+	return int((word ^ uint64(n)<<56) * 0x9e3779b97f4a7c15 >> 40)
 }
 
 // paths are the fields that queries refer to, as writers keep them. Nodes are
@@ -233,11 +239,12 @@ func freezeNode(n *pathNode) *trieNode {
 	}
 	f.kids = make([]kid, size)
 	for name, k := range n.kids {
-		i := hashName(name) & (size - 1)
+		word := wordOf([]byte(name))
+		i := hashName(word, len(name)) & (size - 1)
 		for f.kids[i].node != nil {
 			i = (i + 1) & (size - 1)
 		}
-		f.kids[i] = kid{name: name, node: freezeNode(k)}
+		f.kids[i] = kid{word: word, name: name, node: freezeNode(k)}
 	}
 	return f
 }

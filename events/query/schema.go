@@ -93,7 +93,7 @@ func (t *Type) readTimes(it *item) {
 // text is none. The literals of queries lie between 1678 and 2261; a time
 // before or after that is kept as the first or last one of 64 bits, so that it
 // is before or after all of them.
-func parseTime(text string) (Value, bool) {
+func parseTime[T string | []byte](text T) (Value, bool) {
 	var t time.Time
 	if t.UnmarshalText([]byte(text)) != nil {
 		return Value{}, false
