@@ -19,7 +19,8 @@ var ErrNoRealm = errors.New("router: no such realm")
 //
 // Calls under way are answered with wamp.error.canceled, and then each session
 // ends: GOODBYE with wamp.close.close_realm, testaments, and all else as when
-// the router ends it. Peers that are about to join get ABORT. RemoveRealm waits
+// the router ends it. Goodbyes to many are spread as those of [Router.Shutdown],
+// and who has not been told yet is served. Peers that are about to join get ABORT. RemoveRealm waits
 // until all of them have left, and whatever ran for them has ended: replays,
 // testaments, meta events. It does not wait for peers, whose connections close
 // in their time. If ctx is done before, it returns ctx's error, and the rest
@@ -31,7 +32,7 @@ func (r *Router) RemoveRealm(ctx context.Context, name wamp.URI) error {
 	if realm == nil {
 		return fmt.Errorf("%w: %s", ErrNoRealm, name)
 	}
-	realm.close()
+	realm.close(ctx)
 	select {
 	case <-realm.over:
 		return nil
@@ -66,9 +67,9 @@ func (r *Router) joiners(realm *Realm) (joiners []*Session) {
 	return joiners
 }
 
-// close ends the sessions of a realm that nobody finds any more. It is called
-// once.
-func (r *Realm) close() {
+// close ends the sessions of a realm that nobody finds any more, in steps until
+// ctx is done. It is called once.
+func (r *Realm) close(ctx context.Context) {
 	r.mu.Lock()
 	r.closed = true
 	members := slices.Collect(maps.Values(r.sessions))
@@ -81,10 +82,9 @@ func (r *Realm) close() {
 		s.cancelCalls(ws, wamp.Errorf(wamp.URICanceled, "the realm %s is being closed", r.name))
 		ws.handOver(&r.router.flushers)
 	}
-	for _, s := range members {
-		s.End(wamp.Errorf(wamp.URICloseRealm, "the realm %s is being closed", r.name))
-	}
 	putWorkspace(ws)
+	why := wamp.Errorf(wamp.URICloseRealm, "the realm %s is being closed", r.name)
+	sayGoodbye(ctx, members, func(int) *wamp.Error { return why })
 	r.retention.clear()
 	r.forgetHistory()
 	r.done()

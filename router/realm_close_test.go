@@ -223,3 +223,67 @@ func TestRemoveRealmImpatiently(t *testing.T) {
 		}
 	})
 }
+
+// Goodbyes to many sessions of a realm are said in steps; those who have not
+// been told yet are served, and who has no time left is told at once.
+func TestRemoveRealmSpreadsGoodbyes(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		after time.Duration // when RemoveRealm is told to stop
+		told  []int         // after each step
+	}{
+		{"in peace", time.Hour, []int{200, 400, 600, 800, 1000}},
+		{"in a hurry", 75 * time.Millisecond, []int{200, 400, 1000}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := newRouter(t)
+				second := tr.rt.AddRealm(secondRealm, open{}, nil)
+				for range 1000 {
+					tr.connect().send(helloTo(secondRealm))
+				}
+				for _, c := range tr.all {
+					c.mustNext(t, 2)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				stop := time.AfterFunc(tt.after, cancel)
+				defer stop.Stop()
+				done := make(chan error, 1)
+				go func() { done <- tr.rt.RemoveRealm(ctx, secondRealm) }()
+				for step, want := range tt.told {
+					if step > 0 {
+						time.Sleep(50 * time.Millisecond)
+					}
+					synctest.Wait()
+					told, asked := 0, false
+					for _, c := range tr.all {
+						c.link.mu.Lock()
+						bye := len(c.link.got) > 0
+						c.link.mu.Unlock()
+						switch {
+						case bye:
+							told++
+						case !asked:
+							asked = true
+							c.send(`[48,1,{},"wamp.session.count"]`)
+							c.mustNext(t, 50)
+						}
+					}
+					if told != want {
+						t.Errorf("after step %d goodbye was said to %d, want %d", step, told, want)
+					}
+				}
+				<-done // with or without an error: the end and the stop may fall together
+				for _, c := range tr.all {
+					if got := c.rest(); len(got) != 1 || !strings.Contains(got[0], "wamp.close.close_realm") {
+						t.Fatalf("a client was told %q", got)
+					}
+				}
+				if left := second.Leftovers(); left != "" {
+					t.Errorf("%s are left", left)
+				}
+			})
+		})
+	}
+}

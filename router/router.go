@@ -139,7 +139,7 @@ func (r *Router) Shutdown(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 
-	r.sayGoodbye(ctx, open)
+	sayGoodbye(ctx, open, r.shuttingDown)
 	var err error
 	select {
 	case <-empty:
