@@ -37,7 +37,7 @@ func newKeptEvent(p *Publication) (k keptEvent, size int) {
 	if !e.event.Details.IsZero() {
 		d := e.event.Details
 		k.details = &d
-		size += 256
+		size += 256 + len(d.TransactionHash) + d.Passthru.Len()
 		for _, f := range d.Fields {
 			size += 64 + len(f.Key)
 		}
