@@ -246,7 +246,8 @@ func TestFull(t *testing.T) {
 		publisher.Wait()
 		o.wg.Wait()
 		r.want(t, `free {"n":10}`, `log {"n":0}`, `free {"n":1}`, `log {"n":2}`, `free {"n":3}`, `log {"n":4}`)
-		if got := h.Stats(); got.Pending != 0 || got.PendingBytes != 0 || got.Waits != 2 {
+		// The fifth waits, too, unless there is room again when it comes.
+		if got := h.Stats(); got.Pending != 0 || got.PendingBytes != 0 || got.Waits < 2 || got.Waits > 3 {
 			t.Errorf("%+v, want nothing pending", got)
 		}
 	})

@@ -76,7 +76,7 @@ func TestSecureClients(t *testing.T) {
 		}
 	}
 
-	const subscribers, events = 12, 40
+	const subscribers, events = 5, 40
 	body := strings.Repeat("wireroom", 60_000)
 	var got sync.WaitGroup
 	var clients []*client.Client
