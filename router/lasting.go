@@ -113,35 +113,37 @@ func (st *seat) leaveLocked() {
 // lose takes the seat from a connection that is broken. The session is without
 // one from now on, or ends.
 func (l *lasting) lose(st *seat) {
+	then := nothing
 	l.mu.Lock()
-	ends := false
 	if l.seat == st {
 		l.vacateLocked()
-		ends = !l.goAwayLocked()
+		then = l.goAwayLocked()
 	}
 	l.mu.Unlock()
 	_ = st.link.Close() // its reader finds that it has lost the seat
-	if ends {
-		l.session.router.wg.Go(l.end)
-	}
+	then()
 }
 
-// goAwayLocked begins the time in which the session can be resumed. It reports
-// false if the session must end instead, which is the caller's then: ending is
-// set.
-func (l *lasting) goAwayLocked() bool {
+func nothing() {}
+
+// goAwayLocked begins the time in which the session can be resumed, or ends it
+// if there can be none. The caller has to call then when mu is not held any more.
+func (l *lasting) goAwayLocked() (then func()) {
 	s := l.session
 	if l.over || s.ending.Load() {
-		return true
+		return nothing
 	}
 	if l.token == "" || !s.router.sendAway() {
-		return !s.ending.CompareAndSwap(false, true)
+		if s.ending.CompareAndSwap(false, true) {
+			return func() { s.router.wg.Go(l.end) }
+		}
+		return nothing
 	}
 	l.away = true
 	l.turn++
 	turn := l.turn
 	l.timer = time.AfterFunc(l.cfg.For, func() { l.expire(turn) })
-	return true
+	return s.detached
 }
 
 // comeBackLocked ends that time.

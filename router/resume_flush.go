@@ -261,14 +261,12 @@ func (l *lasting) ask(b *flight) {
 // the session without one.
 func (l *lasting) farewell(st *seat) {
 	st.link.Finish(l.session.router.cfg.GoodbyeTimeout)
+	then := nothing
 	l.mu.Lock()
-	ends := false
 	if l.seat == st {
 		l.vacateLocked()
-		ends = !l.goAwayLocked()
+		then = l.goAwayLocked()
 	}
 	l.mu.Unlock()
-	if ends {
-		l.session.router.wg.Go(l.end)
-	}
+	then()
 }

@@ -123,13 +123,13 @@ func (s *Session) misfit(l *lasting, a *resumeAsk) string {
 // giveBack leaves the session without a connection again, because who claimed
 // it has gone.
 func (l *lasting) giveBack() {
+	then := nothing
 	l.mu.Lock()
-	l.taken = false
-	ends := l.seat == nil && !l.goAwayLocked()
-	l.mu.Unlock()
-	if ends {
-		l.session.router.wg.Go(l.end)
+	if l.taken = false; l.seat == nil {
+		then = l.goAwayLocked()
 	}
+	l.mu.Unlock()
+	then()
 }
 
 // takeOver seats the peer in the session that it has claimed.

@@ -14,12 +14,13 @@ const (
 )
 
 // Testaments are what a session wants published when it has ended (WAMP
-// "Session Testament"). A session ends with its connection here, so that both
-// scopes come at once; they are apart so that they can be flushed apart.
+// "Session Testament"). Both scopes come at once unless the session can be
+// resumed: then those of the detached scope come when it goes away.
 type testaments struct {
 	byScope [numTestamentScopes][]testament
 	count   int
 	bytes   int
+	before  chan struct{} // closed when those that came when it went away last are published; nil: none did
 }
 
 type testament struct {
@@ -147,18 +148,47 @@ func flushTestaments(a *metaArgs) ([]any, error) {
 	if all == nil {
 		return nil, nil
 	}
-	for _, t := range all.byScope[scope] {
-		all.count--
-		all.bytes -= t.size
-	}
-	all.byScope[scope] = nil
+	all.take(scope)
 	return nil, nil
 }
 
-// execute publishes the testaments of a session that has left: those of the
+// take removes the testaments of a scope and returns them.
+func (t *testaments) take(scope testamentScope) []testament {
+	taken := t.byScope[scope]
+	for _, will := range taken {
+		t.count--
+		t.bytes -= will.size
+	}
+	t.byScope[scope] = nil
+	return taken
+}
+
+// detached publishes the testaments of the detached scope of a session that has
+// gone away. If it goes away again, they are not published again.
+func (s *Session) detached() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.testaments // nil if it has left meanwhile
+	if all == nil || len(all.byScope[whenDetached]) == 0 {
+		return
+	}
+	now := &testaments{before: all.before}
+	now.byScope[whenDetached] = all.take(whenDetached)
+	done := make(chan struct{})
+	all.before = done
+	s.realm.run(func() {
+		defer close(done)
+		now.execute(s)
+	})
+}
+
+// execute publishes testaments of a session that has left, or gone away: those of the
 // detached scope first (WAMP "Session Testament"), each as if the session
-// published it now. It may wait for the [Governor].
+// published it now. It may wait for the [Governor], and for those before.
 func (t *testaments) execute(s *Session) {
+	if t.before != nil {
+		<-t.before
+	}
 	for _, list := range t.byScope {
 		for _, will := range list {
 			p := will.p
