@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -184,8 +185,8 @@ func (s *issuing) keep(ctx context.Context, host string, out chan<- issued) {
 // take puts a certificate into use that has come.
 func (k *Keeper) take(i issued) {
 	now := k.now.Load()
-	if now.hosts[i.host] == i.cert {
-		return
+	if old := now.hosts[i.host]; old != nil && slices.EqualFunc(old.Certificate, i.cert.Certificate, bytes.Equal) {
+		return // the manager makes a new value of it each time
 	}
 	next := *now
 	next.hosts = maps.Clone(next.hosts)

@@ -1,12 +1,17 @@
 package certs_test
 
 import (
+	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/certs"
 )
@@ -70,4 +75,29 @@ func TestACMENeedsProtocols(t *testing.T) {
 	if _, _, err := shake(t, k.TLS(), challenge); err == nil {
 		t.Error("a listener without protocols lets in who claims to challenge it, and shows no certificate")
 	}
+}
+
+// A certificate that is there is looked at again and again, and taken once.
+func TestACMEKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		cert, key := newIssuer(t).issue(&x509.Certificate{DNSNames: []string{"gw.example"}, NotAfter: time.Now().Add(90 * 24 * time.Hour)})
+		write(t, filepath.Join(dir, "gw.example"), key+cert) // as the manager keeps it
+		log := new(logBuffer)
+		k, err := certs.New(certs.Config{
+			ACME: &certs.ACME{Hosts: []string{"gw.example"}, Directory: "https://127.0.0.1:1/", Cache: dir},
+		}, slog.New(slog.NewTextHandler(log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { k.Run(ctx, nil) })
+		time.Sleep(time.Hour)
+		cancel()
+		running.Wait()
+		if n := strings.Count(log.String(), "certificate from the ACME server"); n != 1 {
+			t.Errorf("the certificate is said to have come %d times, want once:\n%s", n, log)
+		}
+	})
 }
