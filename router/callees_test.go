@@ -140,6 +140,9 @@ func compareCallees(t *testing.T, invoke router.Invoke, most int, rnd *rand.Rand
 			c.chosen, naive.turn = naive.clock, c.number+1
 			running = append(running, c)
 		}
+		if step%16 > 0 {
+			continue // looking at all of them takes a while
+		}
 		var want []int
 		for _, c := range naive.list {
 			want = append(want, c.number)
