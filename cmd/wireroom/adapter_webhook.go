@@ -95,6 +95,21 @@ func over(err error) error {
 	return err
 }
 
+// ended returns err, by which a session of the webhook ended, or
+// [webhook.ErrOver] if the gateway is about to stop. Whoever may end sessions may
+// give that for a reason, too; then there will be another session.
+func (s *hookSeat) ended(err error) error {
+	if over(err) != webhook.ErrOver {
+		return err
+	}
+	again, refused := s.join()
+	if refused != nil {
+		return over(refused)
+	}
+	again.Close()
+	return err
+}
+
 // Run implements [webhook.Feed].
 func (s *hookSeat) Run(ctx context.Context, position string, take func(*webhook.Event) bool) error {
 	c, err := s.join()
@@ -120,7 +135,7 @@ func (s *hookSeat) Run(ctx context.Context, position string, take func(*webhook.
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		return over(err)
+		return s.ended(err)
 	}
 	select {
 	case <-ctx.Done():
@@ -130,7 +145,7 @@ func (s *hookSeat) Run(ctx context.Context, position string, take func(*webhook.
 	case <-sub.Gone():
 		return errors.New("the subscription was revoked")
 	case <-c.Done():
-		return over(c.Err())
+		return s.ended(c.Err())
 	}
 }
 
@@ -228,7 +243,7 @@ func (s *hookSeat) serve(ctx context.Context, callee *webhook.Callee) error {
 		return wamp.Payload{Serializer: wamp.JSON, Args: result.Args, KwArgs: result.KwArgs}, calleeError(err)
 	})
 	if err != nil {
-		return over(err)
+		return s.ended(err)
 	}
 	select {
 	case <-ctx.Done():
@@ -236,7 +251,7 @@ func (s *hookSeat) serve(ctx context.Context, callee *webhook.Callee) error {
 	case <-reg.Gone():
 		return errors.New("the registration was revoked")
 	case <-c.Done():
-		return over(c.Err())
+		return s.ended(c.Err())
 	}
 }
 

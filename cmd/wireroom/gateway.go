@@ -216,7 +216,10 @@ func (g *gateway) run(ctx context.Context) error {
 		owned.Go(func() { g.verifier.Run(chores, g.log.With("part", "jwt")) })
 	}
 	if g.certs != nil {
-		owned.Go(func() { g.keepCertificates(chores) })
+		now := make(chan os.Signal, 1) // before anybody can know that the gateway runs: the signal would end it
+		signal.Notify(now, syscall.SIGHUP)
+		defer signal.Stop(now)
+		owned.Go(func() { g.keepCertificates(chores, now) })
 	}
 
 	g.webhooks = startWebhooks(g.router, &g.realms, g.cfg.Webhooks, g.log)
@@ -291,11 +294,9 @@ func (g *gateway) close() error {
 }
 
 // keepCertificates has the certificates read again when their files change, and
-// at once on SIGHUP, and got from an ACME server if there is one.
-func (g *gateway) keepCertificates(ctx context.Context) {
-	now := make(chan os.Signal, 1)
-	signal.Notify(now, syscall.SIGHUP)
-	defer signal.Stop(now)
+// at once when something comes from now, and got from an ACME server if there is
+// one.
+func (g *gateway) keepCertificates(ctx context.Context, now <-chan os.Signal) {
 	if g.acme != nil {
 		challenges := &http.Server{
 			Handler: g.certs.Challenges(), ReadTimeout: g.cfg.Transport.UpgradeTimeout, WriteTimeout: g.cfg.Router.WriteTimeout,

@@ -7,11 +7,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gammazero/nexus/v3/wamp"
 )
 
 // hooked is the configuration of tests with webhooks at a server.
@@ -103,6 +106,45 @@ func TestWebhookEvents(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &e); err != nil || media != "application/cloudevents+json" ||
 		e.Type != "staff.note" || e.Source != "/realm1" || e.ID == "" || e.Time == "" || e.Data["text"] != "hi" {
 		t.Errorf("the endpoint got %s: %v", got, err)
+	}
+}
+
+// A webhook whose session somebody ends has another one, whatever they say for a
+// reason.
+func TestWebhookJoinsAgain(t *testing.T) {
+	s := newHookServer(t)
+	file := hooked(t, s.Server, "name: plain, topic: app.ready")
+	text := strings.Replace(string(must(os.ReadFile(file))(t)), `call: ["*"], register`, `call: ["*", "wamp.session.*"], register`, 1)
+	p := startProgram(t, writeConfig(t, text))
+	member := join(t, p, ticketFor(t, "ann", "member"))
+	for _, reason := range []string{"wamp.close.killed", "wamp.close.system_shutdown"} {
+		for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+			result, err := member.Call(t.Context(), "wamp.session.kill_by_authid", nil, wamp.List{"plain"}, wamp.Dict{"reason": reason}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if killed, _ := result.Arguments[0].([]any); len(killed) == 1 {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("no session to be ended with %s", reason)
+			}
+		}
+	}
+	for end := time.Now().Add(patience); ; {
+		if err := member.publish("app.ready", []any{"again"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case r := <-s.requests:
+			if strings.Contains(r, "again") {
+				return
+			}
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(end) {
+			t.Fatal("the endpoint is told of nothing any more")
+		}
 	}
 }
 
