@@ -157,7 +157,13 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		WriteTimeout:   cfg.Ingest.Timeout + cfg.Router.WriteTimeout + time.Minute,
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 32 << 10,
-		ErrorLog:       slog.NewLogLogger(log.With("part", "http").Handler(), slog.LevelDebug),
+		// A connection of HTTP/2 has no deadlines, but those of its requests. As
+		// TCP keep-alive is off, pings find out that nobody is there.
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: cfg.Transport.PingInterval, PingTimeout: cfg.Transport.PingTimeout,
+			WriteByteTimeout: cfg.Router.WriteTimeout,
+		},
+		ErrorLog: slog.NewLogLogger(log.With("part", "http").Handler(), slog.LevelDebug),
 	}
 	return g, nil
 }

@@ -14,7 +14,9 @@ import (
 
 // listen binds the address of the HTTP listener.
 func listen(ctx context.Context, l config.Listen, keeper *certs.Keeper) (net.Listener, error) {
-	ln, err := listenTCP(ctx, l.HTTP, keeper, "http/1.1") // without HTTP/2, which has no use here: WebSocket needs 1.1
+	// HTTP/2 for event streams and requests; whoever wants a WebSocket asks for
+	// 1.1, and whoever wants a RawSocket for nothing.
+	ln, err := listenTCP(ctx, l.HTTP, keeper, "h2", "http/1.1")
 	if err != nil {
 		return nil, fmt.Errorf("listen.http: %w", err)
 	}

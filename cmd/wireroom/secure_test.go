@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
 	"log"
+	"net"
+	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -121,4 +125,77 @@ func TestSecureClients(t *testing.T) {
 	if strings.Contains(err.Error(), "timeout") {
 		t.Errorf("the connection of the client that did not read is open: %v", err)
 	}
+}
+
+// With HTTP/2 a page has as many event streams as it likes on one connection,
+// which end in good order when the gateway does.
+func TestSecureStreams(t *testing.T) {
+	p, trust := startSecure(t, patience)
+	base := strings.Replace(p.base, "http:", "https:", 1)
+	var dialed atomic.Int32
+	tr := &http.Transport{
+		TLSClientConfig: trust, ForceAttemptHTTP2: true,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			dialed.Add(1)
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		},
+	}
+	defer tr.CloseIdleConnections()
+	c := &http.Client{Transport: tr}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	do := func(method, path, media, body string) *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(ctx, method, base+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", media)
+		r.Header.Set("Authorization", "Bearer key-for-everything")
+		if method == http.MethodGet {
+			r.Header.Del("Authorization")
+		}
+		resp, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.ProtoMajor != 2 || resp.StatusCode >= 300 {
+			t.Fatalf("%s %s: %s %s", method, path, resp.Proto, resp.Status)
+		}
+		return resp
+	}
+	do("GET", "/", "", "").Body.Close()
+	const streams = 30
+	var bodies []io.Reader
+	for range streams {
+		resp := do("GET", "/events?topic=demo.message", "", "")
+		defer resp.Body.Close()
+		bodies = append(bodies, resp.Body)
+	}
+	do("POST", "/events", "application/json", `{"class":"demo.message","data":{"room":"r","text":"to all"}}`).Body.Close()
+	var ended sync.WaitGroup
+	for i, body := range bodies {
+		lines := bufio.NewScanner(body)
+		for lines.Scan() && !strings.Contains(lines.Text(), "to all") {
+		}
+		if err := lines.Err(); err != nil || lines.Text() == "" {
+			t.Fatalf("stream %d ended before the event: %v", i, err)
+		}
+		ended.Go(func() {
+			goodbye := false
+			for lines.Scan() {
+				goodbye = goodbye || strings.Contains(lines.Text(), "wamp.close.system_shutdown")
+			}
+			if err := lines.Err(); err != nil || !goodbye {
+				t.Errorf("stream %d ended with %v, goodbye: %v", i, err, goodbye)
+			}
+		})
+	}
+	if n := dialed.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+	if code := p.stop(); code != exitOK {
+		t.Errorf("serve ends with code %d, want %d", code, exitOK)
+	}
+	ended.Wait()
 }

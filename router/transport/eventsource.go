@@ -92,7 +92,7 @@ func (es *EventSource) Stats() EventSourceStats {
 
 // ServeHTTP implements [http.Handler].
 func (es *EventSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := newExchange(w)
+	x := newExchange(w, r)
 	defer x.end()
 	w.Header().Set("Cache-Control", "no-store")
 	if no := es.serve(x, r); no != nil {

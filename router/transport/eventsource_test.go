@@ -58,45 +58,55 @@ type sourceHouse struct {
 }
 
 func sources(t *testing.T, change func(*router.Config, *transport.EventSourceConfig), f func(t *testing.T, h *sourceHouse)) {
-	synctest.Test(t, func(t *testing.T) {
-		log := slog.New(slog.DiscardHandler)
-		rc, cfg := router.DefaultConfig(), transport.DefaultEventSourceConfig()
-		cfg.Realm = "realm1"
-		cfg.Position = func(realm, topic wamp.URI) (transport.LogPosition, bool) {
-			return transport.LogPosition{Epoch: "E", Offset: 3}, realm == "realm1" && strings.HasPrefix(string(topic), "log.")
+	httpVersions(t, func(t *testing.T, v httpVersion) { sourcesBy(t, v, change, f) })
+}
+
+// sourcesByHand runs a test that writes its requests byte by byte, in HTTP/1.
+func sourcesByHand(t *testing.T, change func(*router.Config, *transport.EventSourceConfig), f func(t *testing.T, h *sourceHouse)) {
+	synctest.Test(t, func(t *testing.T) { sourcesBy(t, 1, change, f) })
+}
+
+// sourcesBy is sources with one version of HTTP, in fake time.
+func sourcesBy(t *testing.T, v httpVersion, change func(*router.Config, *transport.EventSourceConfig), f func(t *testing.T, h *sourceHouse)) {
+	log := slog.New(slog.DiscardHandler)
+	rc, cfg := router.DefaultConfig(), transport.DefaultEventSourceConfig()
+	cfg.Realm = "realm1"
+	cfg.Position = func(realm, topic wamp.URI) (transport.LogPosition, bool) {
+		return transport.LogPosition{Epoch: "E", Offset: 3}, realm == "realm1" && strings.HasPrefix(string(topic), "log.")
+	}
+	if change != nil {
+		change(&rc, &cfg)
+	}
+	h := &sourceHouse{t: t, rt: router.New(rc, sourceRules{}, log), l: newPipeListener()}
+	h.realm = h.rt.AddRealm("realm1", sourceRules{}, nil)
+	h.es = transport.NewEventSource(h.rt, cfg, log)
+	hs := &http.Server{
+		Handler: h.es, ReadTimeout: 35 * time.Second, WriteTimeout: 40 * time.Second,
+		ErrorLog:  slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		Protocols: v.protocols(),
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = hs.Serve(h.l) })
+	h.http = &http.Client{Transport: &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return h.l.dial() },
+		Protocols:   v.protocols(),
+	}}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := h.rt.Shutdown(ctx); err != nil {
+			t.Errorf("Router.Shutdown: %v", err)
 		}
-		if change != nil {
-			change(&rc, &cfg)
+		h.http.CloseIdleConnections()
+		if err := hs.Shutdown(ctx); err != nil {
+			t.Errorf("http.Server.Shutdown: %v", err)
 		}
-		h := &sourceHouse{t: t, rt: router.New(rc, sourceRules{}, log), l: newPipeListener()}
-		h.realm = h.rt.AddRealm("realm1", sourceRules{}, nil)
-		h.es = transport.NewEventSource(h.rt, cfg, log)
-		hs := &http.Server{
-			Handler: h.es, ReadTimeout: 35 * time.Second, WriteTimeout: 40 * time.Second,
-			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		wg.Wait()
+		if n := h.es.Stats().Open; n != 0 {
+			t.Errorf("%d streams are left", n)
 		}
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = hs.Serve(h.l) })
-		h.http = &http.Client{Transport: &http.Transport{
-			DialContext: func(context.Context, string, string) (net.Conn, error) { return h.l.dial() },
-		}}
-		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-			defer cancel()
-			if err := h.rt.Shutdown(ctx); err != nil {
-				t.Errorf("Router.Shutdown: %v", err)
-			}
-			h.http.CloseIdleConnections()
-			if err := hs.Shutdown(ctx); err != nil {
-				t.Errorf("http.Server.Shutdown: %v", err)
-			}
-			wg.Wait()
-			if n := h.es.Stats().Open; n != 0 {
-				t.Errorf("%d streams are left", n)
-			}
-		})
-		f(t, h)
 	})
+	f(t, h)
 }
 
 // get asks for a stream and returns the answer.
@@ -328,7 +338,7 @@ func TestEventSourceSlow(t *testing.T) {
 		return conn, br
 	}
 	t.Run("told", func(t *testing.T) {
-		sources(t, change, func(t *testing.T, h *sourceHouse) {
+		sourcesByHand(t, change, func(t *testing.T, h *sourceHouse) {
 			conn, br := open(t, h)
 			events, missed, told := 0, 0, false
 			var line string
@@ -359,7 +369,7 @@ func TestEventSourceSlow(t *testing.T) {
 		})
 	})
 	t.Run("gone", func(t *testing.T) {
-		sources(t, change, func(t *testing.T, h *sourceHouse) {
+		sourcesByHand(t, change, func(t *testing.T, h *sourceHouse) {
 			open(t, h)
 			time.Sleep(11 * time.Second)
 			synctest.Wait()

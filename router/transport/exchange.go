@@ -10,17 +10,26 @@ import (
 
 // An exchange is one HTTP request and its answer, as far as others may cut it
 // short. Its handler must call end.
+//
+// With HTTP/1 a deadline for writing that has passed does harm to who writes.
+// With HTTP/2 it ends the request when it passes, so there is one only while
+// something is written.
 type exchange struct {
 	// Fixed at construction.
-	w  http.ResponseWriter
-	rc *http.ResponseController
+	w      http.ResponseWriter
+	rc     *http.ResponseController
+	stream bool // it is one of HTTP/2
 
 	mu  sync.Mutex // guards the following
 	off bool       // it was cut short, or has ended
 }
 
-func newExchange(w http.ResponseWriter) *exchange {
-	return &exchange{w: w, rc: http.NewResponseController(w)}
+func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	x := &exchange{w: w, rc: http.NewResponseController(w), stream: r.ProtoMajor > 1}
+	if x.stream {
+		_ = x.rc.SetWriteDeadline(time.Time{}) // the server's own is for ordinary requests
+	}
+	return x
 }
 
 // mayRead gives reading the request until a time; the zero time is no limit. The
@@ -54,7 +63,10 @@ func (x *exchange) write(b []byte, deadline time.Time) error {
 	if _, err := x.w.Write(b); err != nil {
 		return err
 	}
-	return x.rc.Flush()
+	if err := x.rc.Flush(); err != nil || !x.stream {
+		return err
+	}
+	return x.mayWrite(time.Time{})
 }
 
 // answer writes the whole answer.

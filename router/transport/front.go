@@ -25,7 +25,9 @@ import (
 // no way through the HTTP server: no handler in front of s, no limit on headers
 // below 8 KiB, no hook. Connections that are neither TCP nor TLS over TCP all
 // go to the HTTP server, and so do those whose TLS handshake has failed, since
-// that has an answer for clients that speak HTTP instead.
+// that has an answer for clients that speak HTTP instead, and those that have
+// negotiated HTTP/2 in it. What a PROXY header says of the latter is known only
+// if [NewListener] is below TLS.
 //
 // A connection from which nothing comes, or part of a PROXY header, of a TLS
 // handshake or of a RawSocket greeting, is
@@ -192,7 +194,7 @@ func (f *front) arrive(nc net.Conn) {
 	case err == nil:
 		f.srv.crew.do(a)
 		return
-	case errors.Is(err, errHandshake):
+	case errors.Is(err, errHandshake), errors.Is(err, errHTTP2):
 		f.pass(nc, nil)
 	default:
 		a.in.drop()
@@ -205,9 +207,17 @@ func (f *front) arrive(nc net.Conn) {
 // is asked again.
 var errHandshake = errors.New("TLS handshake failed")
 
+// errHTTP2 is that TLS has negotiated HTTP/2, which a client cannot leave any
+// more for a WebSocket or a RawSocket. The HTTP server speaks it only over the
+// TLS connection itself, of which nothing may have been read.
+var errHTTP2 = errors.New("HTTP/2 was negotiated")
+
 // acmeProtocol is what an ACME server negotiates to see who answers. The
 // handshake is the answer, and nothing may follow (RFC 8737, 3).
 const acmeProtocol = "acme-tls/1"
+
+// http2Protocol is what clients negotiate for HTTP/2 (RFC 9113, 3.2).
+const http2Protocol = "h2"
 
 var errChallenged = errors.New("an ACME server has had its answer")
 
@@ -267,8 +277,15 @@ func (a *arrival) decrypt(t *tls.Conn) error {
 		return errHandshake
 	}
 	a.state = new(t.ConnectionState())
-	if a.state.NegotiatedProtocol == acmeProtocol {
+	switch a.state.NegotiatedProtocol {
+	case acmeProtocol:
 		return errChallenged
+	case http2Protocol:
+		rename(t, a.client)
+		if err := socketOf(t).SetDeadline(time.Time{}); err != nil {
+			return err
+		}
+		return errHTTP2
 	}
 	n, err := t.Read(a.in.room(1))
 	a.in.added(n)

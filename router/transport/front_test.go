@@ -43,6 +43,11 @@ func openFrontedOn(t *testing.T, cfg transport.Config, l net.Listener) *fronted 
 		body, _ := io.ReadAll(r.Body)
 		_, _ = w.Write(body)
 	})
+	mux.HandleFunc("/who", func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+			_, _ = io.WriteString(w, r.RemoteAddr)
+		}
+	})
 	f.serve(f.srv.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.requests.Add(1)
 		mux.ServeHTTP(w, r)

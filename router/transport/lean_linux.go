@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// leanSockets says whether TLS is served without waiting below it.
-const leanSockets = true
-
 // errNothing is what a lean read returns when no whole record is there. TLS
 // keeps its state when an error is temporary, and can be read again.
 var errNothing net.Error = noRecord{}

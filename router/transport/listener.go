@@ -14,13 +14,9 @@ import "net"
 // TLS over any other listener works too, at the cost of a buffer for each
 // connection and a goroutine for each write.
 //
-// Without TLS it gains nothing. On systems other than Linux it returns l.
-func NewListener(l net.Listener) net.Listener {
-	if !leanSockets {
-		return l
-	}
-	return leanListener{l}
-}
+// Without TLS it gains nothing. On systems other than Linux reads and writes
+// wait as ever.
+func NewListener(l net.Listener) net.Listener { return leanListener{l} }
 
 type leanListener struct{ net.Listener }
 

@@ -119,7 +119,7 @@ func (lp *LongPoll) of(serve func(p *poll, x *exchange, r *http.Request)) http.H
 			http.Error(w, noSuchPoll, http.StatusNotFound)
 			return
 		}
-		x := newExchange(w)
+		x := newExchange(w, r)
 		defer x.end()
 		serve(p, x, r)
 	}
@@ -134,7 +134,7 @@ const maxOpenBody = 4 << 10
 
 // serveOpen makes a client of who asks.
 func (lp *LongPoll) serveOpen(w http.ResponseWriter, r *http.Request) {
-	x := newExchange(w)
+	x := newExchange(w, r)
 	defer x.end()
 	p, protocol, no := lp.admit(x, r)
 	if no != nil {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,13 +28,14 @@ type pollHouse struct {
 	t        *testing.T
 	lp       *transport.LongPoll
 	l        *pipeListener
+	line     gate // of the client's connections
 	http     *http.Client
 	sessions chan *fakeSession
 	receive  func(s *fakeSession, msg []byte) error
 	identify func(r *http.Request) (any, error)
 }
 
-func openPolls(t *testing.T, change func(*transport.LongPollConfig)) *pollHouse {
+func openPolls(t *testing.T, change func(*transport.LongPollConfig), v httpVersion) *pollHouse {
 	h := &pollHouse{t: t, l: newPipeListener(), sessions: make(chan *fakeSession, 100)}
 	cfg := transport.DefaultLongPollConfig()
 	cfg.MaxMessage = 4 << 10
@@ -56,12 +58,14 @@ func openPolls(t *testing.T, change func(*transport.LongPollConfig)) *pollHouse 
 	}, cfg, slog.New(slog.DiscardHandler))
 	hs := &http.Server{
 		Handler: h.lp, ReadTimeout: 35 * time.Second, WriteTimeout: 40 * time.Second,
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		ErrorLog:  slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		Protocols: v.protocols(), HTTP2: &http.HTTP2Config{WriteByteTimeout: 10 * time.Second},
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = hs.Serve(h.l) })
 	h.http = &http.Client{Transport: &http.Transport{
-		DialContext: func(context.Context, string, string) (net.Conn, error) { return h.l.dial() },
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return h.line.dial(h.l) },
+		Protocols:   v.protocols(),
 	}}
 	t.Cleanup(func() {
 		h.http.CloseIdleConnections()
@@ -163,8 +167,61 @@ func (c *pollClient) wantDetached(since time.Time, after time.Duration, why stri
 	c.want("/receive", "", 404, "no such transport")
 }
 
+// polls runs a test over each version of HTTP.
 func polls(t *testing.T, change func(*transport.LongPollConfig), f func(t *testing.T, h *pollHouse)) {
-	synctest.Test(t, func(t *testing.T) { f(t, openPolls(t, change)) })
+	httpVersions(t, func(t *testing.T, v httpVersion) { f(t, openPolls(t, change, v)) })
+}
+
+// A gate keeps the connections that are dialed through it from being read.
+type gate struct{ held atomic.Pointer[chan struct{}] }
+
+// hold lets nothing more through until release is called; what is being read at
+// this moment still is.
+func (g *gate) hold() (release func()) {
+	c := make(chan struct{})
+	g.held.Store(&c)
+	return func() { close(c) }
+}
+
+func (g *gate) dial(l *pipeListener) (net.Conn, error) {
+	nc, err := l.dial()
+	return gatedConn{nc, g}, err
+}
+
+type gatedConn struct {
+	net.Conn
+	gate *gate
+}
+
+func (c gatedConn) Read(b []byte) (int, error) {
+	if held := c.gate.held.Load(); held != nil {
+		<-*held
+	}
+	return c.Conn.Read(b)
+}
+
+// pollsByHand runs a test that writes its requests byte by byte, in HTTP/1.
+func pollsByHand(t *testing.T, change func(*transport.LongPollConfig), f func(t *testing.T, h *pollHouse)) {
+	synctest.Test(t, func(t *testing.T) { f(t, openPolls(t, change, 1)) })
+}
+
+// httpVersion is one of HTTP.
+type httpVersion int
+
+func (v httpVersion) protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(v == 1)
+	p.SetUnencryptedHTTP2(v == 2)
+	return p
+}
+
+// httpVersions runs a test in fake time with each version.
+func httpVersions(t *testing.T, f func(t *testing.T, v httpVersion)) {
+	for _, v := range []httpVersion{1, 2} {
+		t.Run(fmt.Sprintf("HTTP/%d", v), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { f(t, v) })
+		})
+	}
 }
 
 func TestPollReceive(t *testing.T) {
@@ -336,7 +393,7 @@ func TestPollSendInTurn(t *testing.T) {
 // A body that does not arrive is waited for no longer than may be, and does not
 // keep a transport from ending.
 func TestPollSlowBody(t *testing.T) {
-	polls(t, func(c *transport.LongPollConfig) { c.Away = time.Hour }, func(t *testing.T, h *pollHouse) {
+	pollsByHand(t, func(c *transport.LongPollConfig) { c.Away = time.Hour }, func(t *testing.T, h *pollHouse) {
 		c := h.open("wamp.2.json")
 		slow := func() *bufio.Reader {
 			conn, err := h.l.dial()
@@ -363,9 +420,35 @@ func TestPollSlowBody(t *testing.T) {
 	})
 }
 
+// With HTTP/2 it ends the request, and nothing else of the connection.
+func TestPollSlowBodyStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := openPolls(t, func(c *transport.LongPollConfig) { c.Away = time.Hour }, 2)
+		c := h.open("wamp.2.json")
+		stream := h.later(t.Context(), "GET", c.path+"/events", "")
+		begin := time.Now()
+		body, half := io.Pipe()
+		go io.WriteString(half, "ha")
+		resp, err := h.http.Post("http://localhost"+c.path+"/send", "application/json", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		half.Close()
+		if took := time.Since(begin); resp.StatusCode != http.StatusRequestTimeout || took != 30*time.Second {
+			t.Errorf("a slow body is answered with %d after %v, want 408 after 30s", resp.StatusCode, took)
+		}
+		c.want("/send", "whole", 204, "")
+		c.want("/close", "", 204, "")
+		if r := <-stream; r.status != 200 {
+			t.Errorf("the event stream ended with %+v", r)
+		}
+	})
+}
+
 // With ack nothing is lost, whatever becomes of an answer.
 func TestPollAck(t *testing.T) {
-	polls(t, nil, func(t *testing.T, h *pollHouse) {
+	pollsByHand(t, nil, func(t *testing.T, h *pollHouse) {
 		c := h.open("wamp.2.json.batched")
 		receive := func(ack, seq, body string) {
 			t.Helper()
@@ -393,7 +476,7 @@ func TestPollAck(t *testing.T) {
 func TestPollUnread(t *testing.T) {
 	for _, acked := range []bool{false, true} {
 		t.Run(fmt.Sprint("acked=", acked), func(t *testing.T) {
-			polls(t, nil, func(t *testing.T, h *pollHouse) {
+			pollsByHand(t, nil, func(t *testing.T, h *pollHouse) {
 				c := h.open("wamp.2.json")
 				c.say("a")
 				conn, err := h.l.dial()
@@ -718,7 +801,7 @@ func TestPollEventsLost(t *testing.T) {
 // A stream whose client reads nothing ends when that has taken too long, and the
 // session goes on until the client has been away for too long, too.
 func TestPollEventsStalled(t *testing.T) {
-	polls(t, nil, func(t *testing.T, h *pollHouse) {
+	pollsByHand(t, nil, func(t *testing.T, h *pollHouse) {
 		c := h.open("wamp.2.json")
 		conn, err := h.l.dial()
 		if err != nil {
@@ -733,6 +816,30 @@ func TestPollEventsStalled(t *testing.T) {
 		}
 		// A comment after 15s, 10s for reading it, 30s for coming back.
 		c.wantDetached(begin, 55*time.Second, "nobody came for messages")
+	})
+}
+
+// The same with HTTP/2, when it is the connection that is not read.
+func TestPollEventsStalledStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := openPolls(t, nil, 2)
+		c := h.open("wamp.2.json")
+		begin := time.Now()
+		stream := h.later(t.Context(), "GET", c.path+"/events", "")
+		release := h.line.hold()
+		defer func() { release() }()
+		// A comment after 15s, which is being read, and one after 30s; 10s for
+		// the connection, 30s for coming back.
+		<-c.sess.detached
+		if took := time.Since(begin); took != 70*time.Second {
+			t.Errorf("the session is detached after %v, want 70s", took)
+		}
+		release()
+		release = func() {}
+		if r := <-stream; r.status != 0 {
+			t.Errorf("the stream ended as if it were whole: %+v", r)
+		}
+		c.want("/receive", "", 404, "no such transport")
 	})
 }
 

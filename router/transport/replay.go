@@ -77,6 +77,23 @@ func (c *replayedTLS) Read(b []byte) (int, error) {
 // RemoteAddr returns the address of the client.
 func (c *replayedTLS) RemoteAddr() net.Addr { return c.addr(c.Conn) }
 
+// A renamedSocket is one of which a proxy says who the client is.
+type renamedSocket struct {
+	socket
+	client net.Addr
+}
+
+// RemoteAddr returns the address of the client.
+func (s renamedSocket) RemoteAddr() net.Addr { return s.client }
+
+// rename gives a TLS connection that an HTTP server is about to get, as it is,
+// the address of the client; an empty one changes nothing.
+func rename(t *tls.Conn, client string) {
+	if lean, ok := t.NetConn().(*leanConn); ok && client != "" {
+		lean.socket = renamedSocket{lean.socket, clientAddr(client)}
+	}
+}
+
 // unreplayed returns the connection behind a replay, and what is still to be
 // read of that.
 func unreplayed(nc net.Conn) (net.Conn, []byte) {

@@ -236,6 +236,8 @@ func checkHandshake(r *http.Request) *refusal {
 	keys := r.Header[headerKey]
 	versions := r.Header[headerVersion]
 	switch {
+	case r.ProtoMajor > 1: // in which there is no Upgrade
+		return &refusal{status: http.StatusHTTPVersionNotSupported, text: "a WebSocket is opened over HTTP/1.1, not " + r.Proto}
 	case !hasToken(r.Header, "Upgrade", "websocket") || !hasToken(r.Header, "Connection", "upgrade"):
 		return &refusal{
 			status: http.StatusUpgradeRequired, text: "this is a WebSocket: connect with a WAMP client, subprotocol " + subprotocols,
