@@ -40,18 +40,22 @@ func some(r *rand.Rand, f func() string) string {
 	return "[" + strings.Join(list, ",") + "]"
 }
 
-// strictSample returns an event that fits strict and has all fields.
-func strictSample(t *testing.T, r *rand.Rand) *query.Sample {
-	t.Helper()
+// strictData returns the data of an event that fits strict and has all fields.
+func strictData(r *rand.Rand) string {
 	number := func() string { return one(r, "0", "1", "-1", "0.5", "1e300", "18446744073709551615", "2.0") }
 	integer := func() string { return one(r, "0", "1", "-1", "2", "9223372036854775807") }
 	text := func() string { return one(r, `""`, `"a"`, `"ab"`, `"b"`, `"1"`) }
 	at := func() string {
 		return one(r, `"2026-01-31T12:00:00Z"`, `"2026-01-31T13:00:00.5+01:00"`, `"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59Z"`)
 	}
-	data := fmt.Sprintf(`{"n":%s,"x":%s,"s":%s,"b":%s,"t":%s,"o":{"n":%s,"s":%s},"tags":%s,"times":%s,"items":%s}`,
+	return fmt.Sprintf(`{"n":%s,"x":%s,"s":%s,"b":%s,"t":%s,"o":{"n":%s,"s":%s},"tags":%s,"times":%s,"items":%s}`,
 		integer(), number(), text(), one(r, "true", "false"), at(), integer(), text(), some(r, text), some(r, at),
 		some(r, func() string { return fmt.Sprintf(`{"n":%s,"tags":%s}`, number(), some(r, text)) }))
+}
+
+func strictSample(t *testing.T, r *rand.Rand) *query.Sample {
+	t.Helper()
+	data := strictData(r)
 	s, err := strict.NewSample(query.Meta{Class: "order.created", ID: "a", Topic: "ab", Time: time.Unix(1, 0)}, []byte(data))
 	if err != nil {
 		t.Fatalf("%s: %v", data, err)

@@ -17,8 +17,9 @@
 // A [Schema] is what an event class declares. [Query.Check] finds what can make
 // no sense for events of the class. Fields that are declared as times are
 // strings in the event and timestamps to queries: they are converted where an
-// event is read, as its own class says ([Schema.NewSample]), and not by the
-// query, which means the same for all classes and has one normal form.
+// event is read, as its own class says ([Schema.NewSample], [Matcher.LoadClass]),
+// and not by the query, which means the same for all classes and has one normal
+// form.
 //
 // The package holds values only: it starts no goroutine and does no I/O.
 package query

@@ -134,6 +134,8 @@ func compareItems(o op, a, b item) Truth {
 	return Unknown
 }
 
+// sameItem compares lists and objects, in which times are the strings that the
+// event has.
 func sameItem(a, b item) bool {
 	if a.shape != b.shape || len(a.list) != len(b.list) || len(a.fields) != len(b.fields) {
 		return false
@@ -149,7 +151,7 @@ func sameItem(a, b item) bool {
 			return false
 		}
 	}
-	return a.shape != scalar || equal(a.value, b.value)
+	return a.shape != scalar || equal(a.value.written(), b.value.written())
 }
 
 // find returns what is in a field, and false if it is not there.

@@ -48,8 +48,9 @@ type Field struct {
 // change while it is in use; then it is safe for concurrent use.
 //
 // Besides checking queries it says which strings of an event's data are times.
-// They become timestamps where the event is read, once: here in
-// [Schema.NewSample]. A query is the same text with the same normal form
+// They become timestamps where the event is read, once: by [Schema.NewSample] and
+// [Matcher.LoadClass]. Within lists and objects that are compared as a whole they
+// stay strings. A query is the same text with the same normal form
 // whatever it is asked of, and queries about several classes find in each event
 // what its own class declares.
 type Schema struct {
@@ -72,6 +73,7 @@ func (t *Type) readTimes(it *item) {
 	switch {
 	case t.Kind == TimeType && it.shape == scalar && it.value.kind == String:
 		if v, ok := parseTime(it.value.str); ok {
+			v.str = it.value.str // see sameItem
 			it.value = v
 		}
 	case t.Kind == ArrayType && t.Items != nil:

@@ -33,7 +33,7 @@ func (k Kind) String() string {
 type Value struct {
 	kind Kind
 	num  uint64 // bits of what is no string
-	str  string
+	str  string // also of a time that an event has as a string
 }
 
 // NullValue returns null.
@@ -61,6 +61,14 @@ func StringValue(v string) Value { return Value{kind: String, str: v} }
 
 // TimeValue returns a point in time, from 1678 to 2262.
 func TimeValue(v time.Time) Value { return Value{kind: Time, num: uint64(v.UnixNano())} }
+
+// written returns the string that the event has where its class declares a time.
+func (v Value) written() Value {
+	if v.kind == Time && v.str != "" {
+		return StringValue(v.str)
+	}
+	return v
+}
 
 // Kind returns what the value is.
 func (v Value) Kind() Kind { return v.kind }
