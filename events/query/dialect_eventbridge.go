@@ -80,6 +80,9 @@ func (d *dialect) members(f path, t *Type, n *node) (*expr, *Error) {
 	if err != nil {
 		return nil, err
 	}
+	if limit := d.options.Limits.Path; len(f.names) >= limit { // each level asks twice: of an object, and of an array
+		return nil, d.limitAt(n, "expected a field of at most %d names, found more", limit)
+	}
 	kids := make([]*expr, len(list))
 	for i, m := range list {
 		if m.key == "$or" {

@@ -136,6 +136,25 @@ func TestParseEventBridge(t *testing.T) {
 	}
 }
 
+// A small pattern does not become a large query: that it would is found early.
+func TestEventBridgeLimits(t *testing.T) {
+	for _, test := range []struct{ before, after string }{
+		{`{"detail":` + strings.Repeat(`{"a":`, 350), `[1]` + strings.Repeat(`}`, 351)},
+		{`{"detail":` + strings.Repeat(`{"a":`, 40), `[1]` + strings.Repeat(`}`, 41)},
+		{strings.Repeat(`{"$or":[`, 200), strings.Repeat(`]}`, 200)},
+		{`{"detail":{"a":[` + strings.Repeat(`{"anything-but":"x"},`, 50), `"y"]}}`},
+	} {
+		text := []byte(test.before + test.after)
+		_, err := query.ParseEventBridge(text, nil, query.DefaultOptions())
+		if e, ok := err.(*query.Error); !ok || !e.Limit {
+			t.Errorf("%.40s… is not over a limit: %v", text, err)
+		}
+		if n := testing.AllocsPerRun(1, func() { _, _ = query.ParseEventBridge(text, nil, query.DefaultOptions()) }); n > 20_000 {
+			t.Errorf("%.40s… costs %v allocations", text, n)
+		}
+	}
+}
+
 // Where EQL differs from EventBridge; the documentation lists it.
 func TestEventBridgeDifferences(t *testing.T) {
 	for _, test := range []struct {

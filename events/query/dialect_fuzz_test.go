@@ -32,6 +32,7 @@ func FuzzDialects(f *testing.F) {
 					continue
 				}
 				_ = q.Check(orderSchema)
+				_, _ = q.Explain(sample(t, nil, `{"a":["x",{"b":1}],"b":{"a":"x"},"customer":5}`)), q.Tree()
 				options.Limits.Text = 1 << 20
 				again, err := query.Parse(q.String(), options)
 				if err != nil || again.String() != q.String() || again.Hash() != q.Hash() {

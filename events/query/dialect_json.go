@@ -99,9 +99,7 @@ const defaultElement = "it"
 
 func (d *dialect) treeExists(n, field *node) (*expr, *Error) {
 	if d.element != "" {
-		e := d.errorAt(field, "expected no exists inside of exists, found one")
-		e.Limit = true
-		return nil, e
+		return nil, d.limitAt(field, "expected no exists inside of exists, found one")
 	}
 	f, err := d.field(field)
 	if err != nil {

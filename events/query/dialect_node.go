@@ -48,6 +48,10 @@ func (d *dialect) start(dec *jsontext.Decoder) int {
 
 func (d *dialect) value(dec *jsontext.Decoder, parent *node, key string) (*node, *Error) {
 	n := &node{pos: d.start(dec), parent: parent, key: key}
+	// Four levels of JSON are more than any dialect needs for one of EQL.
+	if limit := 4*d.options.Limits.Depth + d.options.Limits.Path + 4; dec.StackDepth() > limit {
+		return nil, d.limitAt(n, "expected at most %d levels of arrays and objects, found more", limit)
+	}
 	tok, err := dec.ReadToken()
 	if err != nil {
 		return nil, d.syntax(dec, err)
@@ -105,6 +109,13 @@ func (n *node) pointer() string {
 func (d *dialect) errorAt(n *node, format string, args ...any) *Error {
 	e := errorAt(d.text, n.pos, format, args...)
 	e.Pointer = n.pointer()
+	return e
+}
+
+// limitAt is errorAt for a limit.
+func (d *dialect) limitAt(n *node, format string, args ...any) *Error {
+	e := d.errorAt(n, format, args...)
+	e.Limit = true
 	return e
 }
 
