@@ -183,6 +183,7 @@ func TestCloudEventsOracle(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", q.Normal(), err)
 		}
+		ix := index(t, q)
 		var parsed map[string]any
 		if err := json.Unmarshal([]byte(text), &parsed); err != nil {
 			t.Fatal(err)
@@ -198,6 +199,7 @@ func TestCloudEventsOracle(t *testing.T) {
 			}
 			fields["type"] = "order.created"
 			want := filterSays(parsed, fields)
+			ix.check(t, data, want)
 			for _, q := range []*query.Query{q, again, normal} {
 				if got := q.Match(sample(t, nil, data)); got != want {
 					t.Fatalf("seed %d: %s of %s is %v, want %v: %s", seed, text, data, got, want, q)

@@ -291,6 +291,7 @@ func TestEventBridgeOracle(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", q.Normal(), err)
 		}
+		ix := index(t, q)
 		var pattern map[string]any
 		if err := json.Unmarshal([]byte(detail), &pattern); err != nil {
 			t.Fatal(err)
@@ -303,6 +304,7 @@ func TestEventBridgeOracle(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := patternSays(pattern, fields)
+			ix.check(t, data, want)
 			for _, q := range []*query.Query{q, again, normal} {
 				if got := q.Match(sample(t, nil, data)); got != want {
 					t.Fatalf("seed %d: %s of %s is %v, want %v: %s", seed, detail, data, got, want, q)

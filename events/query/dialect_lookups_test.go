@@ -69,6 +69,7 @@ func TestParseLookups(t *testing.T) {
 			t.Errorf("%s: %v", test.lookups, err)
 			continue
 		}
+		index(t, q).check(t, ada, test.want)
 		if got := q.Match(sample(t, nil, ada)); got != test.want {
 			t.Errorf("%s is %v; it is %s", test.lookups, got, q)
 		}
