@@ -11,6 +11,13 @@ type Matcher struct {
 	out     []ID
 	tried   set
 
+	// Keys to look under; see look.
+	wanted int
+	keys   [32]uint64
+	frames [32]uint32
+	refs   [32]ref
+	kinds  [32]byte
+
 	class *Schema // of the last event that had one
 	times bool    // class has times
 
@@ -61,6 +68,7 @@ func (m *Matcher) Match(out []ID) []ID {
 	for i := range plan.pairs {
 		m.pair(&plan.pairs[i])
 	}
+	m.flush()
 	m.pin.leave()
 	out, m.out = m.out, nil
 	return out
@@ -147,14 +155,39 @@ func (m *Matcher) pair(p *pairPlan) {
 	}
 }
 
-// look runs what is filed under a key.
+// look remembers to look under a key. What is looked for at once waits for memory
+// at once, and not one after the other.
 func (m *Matcher) look(key uint64, frame uint32) {
-	r := m.index.table.find(key)
-	if r == 0 {
-		return
+	if m.wanted == len(m.keys) {
+		m.flush()
 	}
+	m.keys[m.wanted], m.frames[m.wanted] = key, frame
+	m.wanted++
+}
+
+// flush runs what is filed under the remembered keys.
+func (m *Matcher) flush() {
+	n := m.wanted
+	m.wanted = 0
+	for i, key := range m.keys[:n] {
+		m.refs[i] = m.index.table.find(key)
+	}
+	for i, r := range m.refs[:n] {
+		if r != 0 {
+			m.kinds[i] = m.index.store.get(r)[0] & blockKind
+		}
+	}
+	for i, r := range m.refs[:n] {
+		if r != 0 {
+			m.run(r, m.kinds[i], m.frames[i])
+		}
+	}
+}
+
+// run runs what is filed in a block.
+func (m *Matcher) run(r ref, kind byte, frame uint32) {
 	b := m.index.store.get(r)
-	switch b[0] & blockKind {
+	switch kind {
 	case blockProgram:
 		m.try(r, b)
 	case blockAxes:
