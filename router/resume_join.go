@@ -255,10 +255,6 @@ func (s *Session) settle(g *Grant, more map[string]any) error {
 // has the duty to flush the session.
 func (s *Session) sitDown(st *seat, flush bool) {
 	old := st.lasting.session
-	s.mu.Lock()
-	stopTimer(s.hello)
-	s.hello = nil
-	s.mu.Unlock()
 	s.peer.ChannelID = nil
 	s.tied.Store(&tie{seat: st})
 	ws := s.ws
@@ -280,6 +276,10 @@ func (s *Session) sitDown(st *seat, flush bool) {
 // retire has the connection's own outbox take nothing any more, when all that
 // was in it is written, so that another session can write to its link.
 func (s *Session) retire() error {
+	s.mu.Lock() // what the hello timeout ends must not be the session that is resumed
+	stopTimer(s.hello)
+	s.hello = nil
+	s.mu.Unlock()
 	for {
 		done, empty := s.out.retire()
 		switch {
