@@ -62,6 +62,7 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	case r.URL.Scheme != "https" && via[0].URL.Scheme == "https":
 		return errors.New("a redirect from https to http is not followed")
 	}
+	r.Header.Del("Referer") // which has the address that redirects, query and all
 	return nil
 }
 

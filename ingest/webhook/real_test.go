@@ -246,3 +246,25 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("Call = %+v, want an error", r)
 	}
 }
+
+// Where a redirect leads to does not learn the address that it came from, which
+// may hold a token.
+func TestRedirectTellsNoAddress(t *testing.T) {
+	referer := make(chan string, 1)
+	inner := listenOn(t, "127.0.0.1", func(_ http.ResponseWriter, r *http.Request) { referer <- r.Header.Get("Referer") })
+	outer := listenOn(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, inner.URL, http.StatusTemporaryRedirect)
+	})
+	e := webhook.Endpoint{URL: outer.URL + "/?token=secret", Allow: allow("127.0.0.1/32"), Timeout: patience}
+	c := webhook.NewCallee(webhook.CalleeConfig{Endpoint: e, MaxAnswer: 1 << 20}, slog.New(slog.DiscardHandler))
+	defer c.Close()
+	_, _ = c.Call(t.Context(), &webhook.Invocation{ID: "1", Procedure: "p"}) // the answer does not matter
+	select {
+	case got := <-referer:
+		if got != "" {
+			t.Errorf("Referer: %s", got)
+		}
+	default:
+		t.Error("the redirect was not followed")
+	}
+}
