@@ -30,7 +30,7 @@ const (
 	costText    = 2
 	costTrigram = 6
 	costRange   = 20
-	costPresent = 1000
+	costPresent = 1e12 // whatever else there is, is better
 )
 
 // A coverer finds the cheapest cover of an expression whose paths are held.

@@ -338,3 +338,15 @@ func TestIndexPathsAreUsedAgain(t *testing.T) {
 		ix.Remove(next)
 	}
 }
+
+// However crowded a key is, it is better than none.
+func TestIndexCrowdedAnchor(t *testing.T) {
+	c := query.DefaultConfig()
+	c.Unanchored = 0
+	ix := query.NewIndex(c)
+	for i := range 3_000 {
+		if _, err := ix.Add(queryOf(t, fmt.Sprintf(`a == 1 && b != %d`, i))); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+}
