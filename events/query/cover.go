@@ -29,7 +29,7 @@ const (
 	costEqual   = 1
 	costText    = 2
 	costTrigram = 6
-	costRange   = 20
+	costRange   = 1e6  // beside any other key, the cluster has the range
 	costPresent = 1e12 // whatever else there is, is better
 )
 
