@@ -78,8 +78,8 @@ func Join(rt *router.Router, realm wamp.URI, grant router.Grant) (*Client, error
 	c.session = rt.Attach(c.link, router.Peer{
 		Serializer: wamp.JSON, Framing: plain, Transport: "local", RemoteAddr: "local", Secure: true, Identity: &grant,
 	})
+	c.turn <- struct{}{} // before run can take it for good
 	go c.run()
-	c.turn <- struct{}{}
 	_ = c.transmit(&wamp.Hello{Realm: realm, Details: hello.Details}) // if it fails, run hears why
 	<-c.turn
 	select {

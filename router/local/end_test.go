@@ -31,6 +31,24 @@ func TestJoinRefused(t *testing.T) {
 	})
 }
 
+// Nobody waits for ever who joins while the session is ended: by goroutines that
+// really run at the same time.
+func TestJoinAfterShutdown(t *testing.T) {
+	rt := newRouter(t)
+	shutdown(t, rt)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 2000 {
+				if c, err := local.Join(rt, realm, router.Grant{}); c != nil || err == nil {
+					t.Errorf("Join after Shutdown = %v, %v; want an error", c, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 // A client is in the meta API as what its grant says.
 func TestVisible(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
