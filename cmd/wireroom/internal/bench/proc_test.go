@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestParseStat(t *testing.T) {
@@ -114,7 +116,12 @@ func TestMemoryGrows(t *testing.T) {
 		t.Fatal(err)
 	}
 	const size = 64 << 20
-	b := make([]byte, size)
+	// Not from the heap, which may have as much that was used before.
+	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Munmap(b) }()
 	for i := 0; i < len(b); i += 4096 {
 		b[i] = 1
 	}
