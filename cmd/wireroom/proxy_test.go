@@ -82,6 +82,7 @@ func TestProxyHeader(t *testing.T) {
 	if _, err := io.ReadAll(br); err != nil {
 		t.Error(err)
 	}
+	p.stop() // then the log is whole
 	if log := p.stderr.String(); !strings.Contains(log, `"peer":"[2001:db8::7]:5000"`) || !strings.Contains(log, "a proxy sends no proper PROXY header") {
 		t.Error("the log does not name the client, or the proxy that said nothing")
 	}
