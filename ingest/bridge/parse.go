@@ -2,11 +2,8 @@ package bridge
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/wireroom/wireroom/ingest"
@@ -28,7 +25,7 @@ func parseRequest(body []byte, target string, maxDepth int) (*request, error) {
 		if err := dec.SkipValue(); err != nil {
 			return nil, syntax(body, err)
 		}
-		return nil, shape("", "an object with the member "+target, kindName(kind))
+		return nil, ingest.Shape("", "an object with the member "+target, ingest.KindName(kind))
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, syntax(body, err)
@@ -47,12 +44,12 @@ func parseRequest(body []byte, target string, maxDepth int) (*request, error) {
 		}
 		value = body[dec.InputOffset()-int64(len(value)) : dec.InputOffset()]
 		if depth := 1 + ingest.Depth(value); depth > maxDepth {
-			return nil, shape(field, "at most "+strconv.Itoa(maxDepth)+" levels of arrays and objects", strconv.Itoa(depth))
+			return nil, ingest.Shape(field, "at most "+strconv.Itoa(maxDepth)+" levels of arrays and objects", strconv.Itoa(depth))
 		}
 		switch field {
 		case target:
 			if kind != '"' {
-				return nil, shape(field, "a string", kindName(kind))
+				return nil, ingest.Shape(field, "a string", ingest.KindName(kind))
 			}
 			text, err := jsontext.AppendUnquote(nil, value)
 			if err != nil {
@@ -66,7 +63,7 @@ func parseRequest(body []byte, target string, maxDepth int) (*request, error) {
 		case "options":
 			r.options, err = object(field, kind, value)
 		default:
-			err = shape("", "the members "+target+", args, kwargs and options", "a member "+strconv.Quote(ingest.Clip(field)))
+			err = ingest.Shape("", "the members "+target+", args, kwargs and options", "a member "+strconv.Quote(ingest.Clip(field)))
 		}
 		if err != nil {
 			return nil, err
@@ -76,12 +73,12 @@ func parseRequest(body []byte, target string, maxDepth int) (*request, error) {
 		return nil, syntax(body, err)
 	}
 	if _, err := dec.ReadToken(); err == nil {
-		return nil, shape("", "one JSON text", "more after its end")
+		return nil, ingest.Shape("", "one JSON text", "more after its end")
 	} else if err != io.EOF {
 		return nil, syntax(body, err)
 	}
 	if !has {
-		return nil, shape(target, "a string", "nothing")
+		return nil, ingest.Shape(target, "a string", "nothing")
 	}
 	if r.payload.KwArgs != nil && r.payload.Args == nil {
 		r.payload.Args = []byte("[]")
@@ -106,51 +103,11 @@ func valueOf(field string, kind jsontext.Kind, value []byte, want jsontext.Kind,
 	case 'n':
 		return nil, nil
 	}
-	return nil, shape(field, expected, kindName(kind))
-}
-
-// shape returns the error for a body that is JSON but not a request.
-func shape(field, expected, found string) error {
-	return &ingest.Error{Kind: ingest.BadRequest, Field: field, Expected: expected, Found: found, Index: -1}
+	return nil, ingest.Shape(field, expected, ingest.KindName(kind))
 }
 
 // syntax returns the error for a body that is no JSON, or that can be read in
 // more than one way, with the place.
 func syntax(body []byte, err error) error {
-	offset, text := int64(len(body)), "the JSON text ends too early"
-	at, ok := errors.AsType[*jsontext.SyntacticError](err)
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-	case err == io.EOF:
-		text = "expected a JSON object, found nothing"
-	case ok:
-		offset, text = at.ByteOffset, strings.TrimPrefix(at.Err.Error(), "jsontext: ")
-		if errors.Is(err, jsontext.ErrDuplicateName) {
-			text = "two members of an object have the same name"
-		}
-	default:
-		text = err.Error()
-	}
-	offset = min(max(offset, 0), int64(len(body)))
-	before := body[:offset]
-	line := bytes.Count(before, []byte{'\n'}) + 1
-	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
-	return ingest.Errorf(ingest.BadRequest, "the body is not JSON: line %d, column %d: %s", line, column, ingest.Clip(text))
-}
-
-// kindName returns what a JSON value is called in messages.
-func kindName(kind jsontext.Kind) string {
-	switch kind {
-	case 'n':
-		return "null"
-	case 't', 'f':
-		return "a boolean"
-	case '"':
-		return "a string"
-	case '0':
-		return "a number"
-	case '[':
-		return "an array"
-	}
-	return "an object"
+	return ingest.Errorf(ingest.BadRequest, "the body is not JSON: %v", ingest.NewSyntaxError(body, 0, "a JSON object", err))
 }

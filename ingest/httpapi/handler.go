@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"mime"
@@ -136,8 +137,8 @@ func (h *Handler) authenticate(r *http.Request) (ingest.Key, error) {
 // fail returns the problem of an error, sets the headers that belong to it, and
 // logs what the peer does not learn.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) *Problem {
-	if p, ok := err.(*syntaxError); ok {
-		return p.problem()
+	if e, ok := errors.AsType[*ingest.SyntaxError](err); ok {
+		return syntaxProblem(e)
 	}
 	e := ingest.AsError(err)
 	p := problemOf(e)

@@ -58,7 +58,7 @@ func (p *parser) parse() (events []*ingest.Event, batch bool, err error) {
 	case io.EOF:
 		return events, batch, nil
 	case nil:
-		return nil, batch, p.syntaxAt(end, "more after the end of the JSON text")
+		return nil, batch, ingest.SyntaxErrorAt(p.body, end, "more after the end of the JSON text")
 	default:
 		return nil, batch, p.syntax(err)
 	}
@@ -95,7 +95,7 @@ func (p *parser) event(expected string) (*ingest.Event, error) {
 		if err := p.dec.SkipValue(); err != nil {
 			return nil, p.syntax(err)
 		}
-		return nil, shape("", expected, kindName(kind))
+		return nil, ingest.Shape("", expected, ingest.KindName(kind))
 	}
 	if _, err := p.dec.ReadToken(); err != nil {
 		return nil, p.syntax(err)
@@ -118,7 +118,7 @@ func (p *parser) event(expected string) (*ingest.Event, error) {
 		case "data":
 			e.Data, err = p.data()
 		default:
-			err = shape("", "the members class, data and id", "a member "+strconv.Quote(ingest.Clip(name)))
+			err = ingest.Shape("", "the members class, data and id", "a member "+strconv.Quote(ingest.Clip(name)))
 		}
 		if err != nil {
 			return nil, err
@@ -129,9 +129,9 @@ func (p *parser) event(expected string) (*ingest.Event, error) {
 	}
 	switch {
 	case !hasClass:
-		return nil, shape("class", "a string", "nothing")
+		return nil, ingest.Shape("class", "a string", "nothing")
 	case e.Data == nil:
-		return nil, shape("data", "an object", "nothing")
+		return nil, ingest.Shape("data", "an object", "nothing")
 	}
 	return e, nil
 }
@@ -162,7 +162,7 @@ func (p *parser) string(field string) (string, error) {
 	case err != nil:
 		return "", p.syntax(err)
 	case kind != '"':
-		return "", shape(field, "a string", kindName(kind))
+		return "", ingest.Shape(field, "a string", ingest.KindName(kind))
 	}
 	return tok.String(), nil
 }
@@ -175,32 +175,10 @@ func (p *parser) data() ([]byte, error) {
 	case err != nil:
 		return nil, p.syntax(err)
 	case kind != '{':
-		return nil, shape("data", "an object", kindName(kind))
+		return nil, ingest.Shape("data", "an object", ingest.KindName(kind))
 	}
 	if depth := ingest.Depth(raw); depth > p.maxDepth {
-		return nil, shape("data", "at most "+strconv.Itoa(p.maxDepth)+" levels of arrays and objects", strconv.Itoa(depth))
+		return nil, ingest.Shape("data", "at most "+strconv.Itoa(p.maxDepth)+" levels of arrays and objects", strconv.Itoa(depth))
 	}
 	return bytes.Clone(raw), nil
-}
-
-// shape returns the error for a request that is JSON but not an event.
-func shape(field, expected, found string) error {
-	return &ingest.Error{Kind: ingest.BadRequest, Field: field, Expected: expected, Found: found, Index: -1}
-}
-
-// kindName returns what a JSON value is called in messages.
-func kindName(kind jsontext.Kind) string {
-	switch kind {
-	case 'n':
-		return "null"
-	case 't', 'f':
-		return "a boolean"
-	case '"':
-		return "a string"
-	case '0':
-		return "a number"
-	case '[':
-		return "an array"
-	}
-	return "an object"
 }
