@@ -47,11 +47,5 @@ func TestKeysOfTheIssuer(t *testing.T) {
 		t.Errorf("while the issuer is away: %s", got)
 	}
 	away.Store(false)
-	deadline := time.Now().Add(patience)
-	for join()[0] != 2.0 {
-		if time.Now().After(deadline) {
-			t.Fatal("the token is still refused")
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	until(t, "the token to be taken", func() bool { return join()[0] == 2.0 })
 }

@@ -128,6 +128,21 @@ func startProgram(t *testing.T, file string, args ...string) *program {
 	return p
 }
 
+// until asks again and again, until the answer is yes.
+func until(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(patience)
+	for !yes() {
+		select {
+		case <-again.C:
+		case <-late:
+			t.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
 // runCommand runs the command line and returns what it says.
 func runCommand(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()

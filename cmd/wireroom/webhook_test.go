@@ -118,34 +118,26 @@ func TestWebhookJoinsAgain(t *testing.T) {
 	p := startProgram(t, writeConfig(t, text))
 	member := join(t, p, ticketFor(t, "ann", "member"))
 	for _, reason := range []string{"wamp.close.killed", "wamp.close.system_shutdown"} {
-		for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		until(t, "a session to be ended with "+reason, func() bool {
 			result, err := member.Call(t.Context(), "wamp.session.kill_by_authid", nil, wamp.List{"plain"}, wamp.Dict{"reason": reason}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if killed, _ := result.Arguments[0].([]any); len(killed) == 1 {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatalf("no session to be ended with %s", reason)
-			}
-		}
+			killed, _ := result.Arguments[0].([]any)
+			return len(killed) == 1
+		})
 	}
-	for end := time.Now().Add(patience); ; {
+	until(t, "the endpoint to be told again", func() bool {
 		if err := member.publish("app.ready", []any{"again"}, nil); err != nil {
 			t.Fatal(err)
 		}
 		select {
 		case r := <-s.requests:
-			if strings.Contains(r, "again") {
-				return
-			}
-		case <-time.After(50 * time.Millisecond):
+			return strings.Contains(r, "again")
+		default:
+			return false
 		}
-		if time.Now().After(end) {
-			t.Fatal("the endpoint is told of nothing any more")
-		}
-	}
+	})
 }
 
 // Events of a class with a log that an endpoint did not take wait in the log,
@@ -210,15 +202,13 @@ func TestWebhookCalls(t *testing.T) {
 		}
 		return jsonText(result.Arguments), nil
 	}
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	until(t, "the procedure", func() bool {
 		got, err := call(1, "ü")
-		if err == nil && got == "[42]" {
-			break
-		}
-		if err == nil || !strings.Contains(err.Error(), "no_such_procedure") || time.Now().After(end) {
+		if err == nil && got != "[42]" || err != nil && !strings.Contains(err.Error(), "no_such_procedure") {
 			t.Fatalf("call = %s, %v", got, err)
 		}
-	}
+		return err == nil
+	})
 	if _, err := call("fail"); err == nil || !strings.Contains(err.Error(), "app.error.no") {
 		t.Errorf("call that fails: %v", err)
 	}
@@ -235,15 +225,14 @@ func TestWebhookIsKeptOut(t *testing.T) {
 	file := writeConfig(t, testConfig+fmt.Sprintf("webhooks:\n  - {name: inside, procedure: app.inside, url: %q}\n", s.URL))
 	p := startProgram(t, file)
 	member := join(t, p, ticketFor(t, "ann", "member"))
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	until(t, "the procedure", func() bool {
 		_, err := member.Call(t.Context(), "app.inside", nil, nil, nil, nil)
-		if err != nil && strings.Contains(err.Error(), "wireroom.error.unavailable") {
-			break
-		}
-		if err == nil || !strings.Contains(err.Error(), "no_such_procedure") || time.Now().After(end) {
+		registered := err == nil || !strings.Contains(err.Error(), "no_such_procedure")
+		if registered && (err == nil || !strings.Contains(err.Error(), "wireroom.error.unavailable")) {
 			t.Fatalf("call = %v, want wireroom.error.unavailable", err)
 		}
-	}
+		return registered
+	})
 	if len(s.requests) > 0 {
 		t.Error("the endpoint was asked")
 	}

@@ -65,8 +65,13 @@ func (l *logBuffer) String() string {
 // until waits for a condition.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(patience)
+	for !ok() {
+		select {
+		case <-again.C:
+		case <-late:
 			t.Fatalf("waited %v for %s", patience, what)
 		}
 	}
