@@ -34,6 +34,9 @@ type entry struct {
 	ref    ref
 }
 
+// mostAxes bounds the axes of a cluster: an event is looked up by each.
+const mostAxes = 8
+
 // An axis says of what the bounds of a tree are: four bits for the kind, and
 // above them the place of the cell. The zero axis has no bounds.
 type axis uint32
@@ -42,6 +45,7 @@ const (
 	axisNumber axis = iota + 1
 	axisText
 	axisTime
+	axisHash // of a scalar: one value, and no order
 
 	axisElement axis = 8 // the cell is the element's
 	axisKind    axis = 7
@@ -59,6 +63,20 @@ func entryAt(b []byte, i int) entry {
 }
 
 func count(b []byte) int { return int(binary.LittleEndian.Uint16(b[2:])) }
+
+// room reports whether a cluster may have entries by an axis.
+func (c *cluster) room(r ref, g axis) bool {
+	b := c.get(r)
+	if b[0] != blockAxes || count(b) < mostAxes {
+		return true
+	}
+	for i := range count(b) {
+		if entryAt(b, i).lo == uint32(g) {
+			return true
+		}
+	}
+	return false
+}
 
 // size returns how many programs are below a block.
 func (c *cluster) size(r ref) int {

@@ -27,8 +27,9 @@ type cover struct {
 // What kinds of keys are thought to bring up, as a factor on what is filed there.
 const (
 	costEqual   = 1
+	costPair    = 0.125 // fewer events have both values
 	costText    = 2
-	costTrigram = 6
+	costPiece   = 6
 	costRange   = 1e6  // beside any other key, the cluster has the range
 	costPresent = 1e12 // whatever else there is, is better
 )
@@ -41,6 +42,7 @@ type coverer struct {
 	least int // programs under a key from which a pair of keys is better
 	size  func(key uint64) int
 	pairs func(f feature) bool // may there be keys of these two fields
+	list  []bound              // workspace
 }
 
 // none is of what cannot be covered.
@@ -107,17 +109,31 @@ func (c *coverer) and(e *expr, of *pathNode) cover {
 			best = two
 		}
 	}
-	if g, lo, hi := c.narrowest(e.kids, of); g != 0 {
-		for i := range best.filings {
-			f := &best.filings[i]
-			if f.axis == 0 && (g&axisElement == 0 || c.paths.all[f.feature.number].in.list == of) {
-				f.axis, f.lo, f.hi = g, lo, hi
-			} else if f.feature.kind == keyRange && f.axis == g {
-				f.lo, f.hi = max(f.lo, lo), min(f.hi, hi)
+	if len(best.filings) == 0 {
+		return best
+	}
+	bounds := c.bounds(e.kids, of)
+	for i := range best.filings {
+		f := &best.filings[i]
+		for _, b := range bounds {
+			if f.axis == 0 && c.beside(f.feature, b, of) {
+				f.axis, f.lo, f.hi = b.axis, b.lo, b.hi
+			} else if f.feature.kind == keyRange && f.axis == b.axis {
+				f.lo, f.hi = max(f.lo, b.lo), min(f.hi, b.hi)
 			}
 		}
 	}
 	return best
+}
+
+// beside reports whether a cluster of programs that are filed by f can have
+// bounds: it must have the element that they are about, and they must say more
+// than the key.
+func (c *coverer) beside(f feature, b bound, of *pathNode) bool {
+	if b.axis&axisElement != 0 && c.paths.all[f.number].in.list != of {
+		return false
+	}
+	return b.axis&axisKind != axisHash || f.number != b.number && (f.kind != keyPair || f.other != b.number)
 }
 
 // equalities returns the best pair of fields that must have certain values.
@@ -141,7 +157,7 @@ func (c *coverer) equalities(e *expr) (cover, bool) {
 				continue
 			}
 			key := c.hasher.pair(f, c.literal(first), c.literal(second))
-			if cost := costEqual * float64(1+c.size(key)); cost < best.cost {
+			if cost := costPair * float64(1+c.size(key)); cost < best.cost {
 				best = cover{cost: cost, filings: []filing{{key: key, feature: f}}}
 			}
 		}
@@ -232,9 +248,13 @@ func (c *coverer) text(e *expr, n *pathNode) cover {
 		return c.file(f, c.hasher.text([]byte(s[len(s)-length:])), costText)
 	case length >= 3:
 		best := none
-		for i := range len(s) - 2 {
-			f.kind = keyTrigram
-			if one := c.file(f, trigram([]byte(s[i:i+3])), costTrigram); one.cost < best.cost {
+		f.kind, f.length = keyPiece, shortPiece
+		if length >= longPiece {
+			f.length = longPiece
+		}
+		n := int(f.length)
+		for i := range len(s) - n + 1 {
+			if one := c.file(f, piece([]byte(s[i:i+n])), costPiece); one.cost < best.cost {
 				best = one
 			}
 		}
@@ -266,64 +286,4 @@ func required(pattern string) string {
 	}
 	look(parsed)
 	return longest
-}
-
-// rangeOf returns the sort keys between which a comparison can hold.
-func rangeOf(e *expr, n *pathNode) (g axis, lo, hi uint32) {
-	var k uint32
-	switch v := e.value; {
-	case v.isNumber() && !v.isNaN():
-		g, k = axisNumber, sortKey(v)
-	case v.kind == String:
-		g, k = axisText, sortText(v.str)
-	case v.kind == Time:
-		g, k = axisTime, sortKey(v)
-	default:
-		return 0, 0, 0
-	}
-	g |= axis(n.cell) << axisBits
-	if n.in.list != nil {
-		g |= axisElement
-	}
-	switch e.op {
-	case opLess, opLessEqual:
-		return g, 0, k
-	case opGreater, opGreaterEqual:
-		return g, k, math.MaxUint32
-	}
-	return 0, 0, 0
-}
-
-// narrowest returns the range that the fewest values are thought to be in.
-func (c *coverer) narrowest(kids []*expr, of *pathNode) (g axis, lo, hi uint32) {
-	type span struct {
-		g      axis
-		lo, hi uint32
-	}
-	var spans []span
-	for _, k := range kids {
-		if k.other != nil || k.field.root == rootSession || k.op < opLess || k.op > opGreaterEqual {
-			continue
-		}
-		kg, klo, khi := rangeOf(k, c.paths.find(of, k.field))
-		if kg == 0 {
-			continue
-		}
-		i := slices.IndexFunc(spans, func(s span) bool { return s.g == kg })
-		if i < 0 {
-			spans = append(spans, span{kg, klo, khi})
-			continue
-		}
-		spans[i].lo, spans[i].hi = max(spans[i].lo, klo), min(spans[i].hi, khi)
-	}
-	best := span{hi: math.MaxUint32}
-	for _, s := range spans {
-		if s.lo > s.hi {
-			s.hi = s.lo // never true
-		}
-		if best.g == 0 || s.hi-s.lo < best.hi-best.lo {
-			best = s
-		}
-	}
-	return best.g, best.lo, best.hi
 }

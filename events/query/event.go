@@ -201,6 +201,9 @@ func sortText[T string | []byte](s T) uint32 {
 	return k
 }
 
+// hashKey is what the bounds of a value without an order are made of.
+func hashKey(hash uint64) uint32 { return uint32(hash >> 32) }
+
 // hasTimes reports whether any field is declared as a time.
 func (t *Type) hasTimes() bool {
 	return t.Kind == TimeType || t.Items != nil && t.Items.hasTimes() ||

@@ -152,8 +152,11 @@ func (ix *Index) addNew(e *expr, hash uint64) (ID, error) {
 	for i, f := range cover.filings {
 		number, lacking := ix.features.hold(f.feature)
 		c.changed = c.changed || lacking
-		if f.feature.kind == keyTrigram {
-			ix.features.all[number].trigrams.set(f.hash)
+		if r := ix.table.find(f.key); r != 0 && !ix.cluster.room(r, f.axis) {
+			f.axis = 0
+		}
+		if f.feature.kind == keyPiece {
+			ix.features.all[number].pieces.set(f.hash)
 		}
 		filed[i] = filedAs{key: f.key, feature: number, axis: f.axis, entry: entry{lo: f.lo, hi: f.hi}}
 	}

@@ -14,7 +14,7 @@ const (
 	keyPair                   // and so has another
 	keyPrefix                 // it begins with the text
 	keySuffix                 // it ends with it
-	keyTrigram                // it has the three bytes in it
+	keyPiece                  // it has the three or six bytes in it
 	keyPresent                // it is there
 	keyRange                  // it is there, and has an order; the cluster has the bounds
 )
@@ -23,7 +23,7 @@ const (
 // Events are looked up by the features that some query is filed by.
 type feature struct {
 	kind   keyKind
-	length uint8  // of a prefix or suffix
+	length uint8  // of a prefix, suffix or piece
 	number uint32 // of the path
 	other  uint32 // of the second path of a pair
 }
@@ -84,4 +84,17 @@ func (h *hasher) pair(f feature, first, second uint64) uint64 {
 	return h.mix(h.key(f, first), second^uint64(f.other)<<32)
 }
 
-func trigram(s []byte) uint64 { return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 }
+// The pieces of a text are of three bytes, or of six where it has them: there are
+// only so many of three that texts such as "room-017" are made of.
+const (
+	shortPiece = 3
+	longPiece  = 6
+)
+
+// piece returns what the key of a piece is made of.
+func piece(s []byte) (v uint64) {
+	for i, b := range s {
+		v |= uint64(b) << (8 * i)
+	}
+	return v
+}

@@ -1,5 +1,7 @@
 package query
 
+import "slices"
+
 // A Matcher finds the queries of an [Index] that events satisfy, one event at a
 // time. It keeps its workspace, so that it allocates nothing once it has seen
 // the biggest event and the most matches. It is for one goroutine at a time.
@@ -21,6 +23,8 @@ type Matcher struct {
 	class *Schema // of the last event that had one
 	times bool    // class has times
 
+	found      []ref  // programs to run
+	touched    byte   // see tryAll
 	candidates uint64 // programs run, in all
 }
 
@@ -69,6 +73,7 @@ func (m *Matcher) Match(out []ID) []ID {
 		m.pair(&plan.pairs[i])
 	}
 	m.flush()
+	m.tryAll()
 	m.pin.leave()
 	out, m.out = m.out, nil
 	return out
@@ -138,11 +143,20 @@ func (m *Matcher) text(f *fieldPlan, s []byte, frame uint32) {
 		}
 		m.look(h.key(feature{kind: keySuffix, length: uint8(n), number: f.number}, h.text(s[len(s)-n:])), frame)
 	}
-	if f.trigrams != nil {
-		for i := 0; i+3 <= len(s); i++ {
-			if t := trigram(s[i:]); f.trigrams.has(t) {
-				m.look(h.key(feature{kind: keyTrigram, number: f.number}, t), frame)
-			}
+	for i, bits := range f.pieces {
+		if bits != nil {
+			m.pieces(f, (i+1)*shortPiece, bits, s, frame)
+		}
+	}
+}
+
+// pieces looks the event up by the pieces of n bytes of a string.
+func (m *Matcher) pieces(f *fieldPlan, n int, bits *bitmap, s []byte, frame uint32) {
+	var v uint64
+	for i, b := range s {
+		v = v>>8 | uint64(b)<<(8*(n-1))
+		if i >= n-1 && bits.has(v) {
+			m.look(m.index.hasher.key(feature{kind: keyPiece, length: uint8(n), number: f.number}, v), frame)
 		}
 	}
 }
@@ -189,7 +203,7 @@ func (m *Matcher) run(r ref, kind byte, frame uint32) {
 	b := m.index.store.get(r)
 	switch kind {
 	case blockProgram:
-		m.try(r, b)
+		m.found = append(m.found, r)
 	case blockAxes:
 		for i := range count(b) {
 			e := entryAt(b, i)
@@ -219,6 +233,10 @@ func (m *Matcher) tree(g axis, r ref, frame uint32) {
 		if c.kind == cellString {
 			m.scan(r, sortText(m.flat.bytes(c)))
 		}
+	case axisHash:
+		if c.isScalar() {
+			m.scan(r, hashKey(m.hash(c)))
+		}
 	case axisTime:
 		if c.kind == cellTime {
 			m.scan(r, sortKey(c.value()))
@@ -241,11 +259,29 @@ func (m *Matcher) scan(r ref, v uint32) {
 		}
 		below := ref(word(b, 8))
 		if leaf {
-			m.try(below, m.index.store.get(below))
+			m.found = append(m.found, below)
 		} else {
 			m.scan(below, v)
 		}
 	}
+}
+
+// tryAll runs the programs that were found. It reads the beginnings of some
+// before it runs any, so that they wait for memory at once.
+func (m *Matcher) tryAll() {
+	const atOnce = 16
+	store := m.index.store
+	for list := range slices.Chunk(m.found, atOnce) {
+		var touched byte
+		for _, r := range list {
+			touched += store.get(r)[0]
+		}
+		m.touched = touched // or the compiler would see that nobody needs it
+		for _, r := range list {
+			m.try(r, store.get(r))
+		}
+	}
+	m.found = m.found[:0]
 }
 
 // try runs a program, of which b begins with the block.

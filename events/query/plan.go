@@ -27,7 +27,7 @@ type fieldPlan struct {
 	ranges   bool
 	prefixes []int
 	suffixes []int
-	trigrams *bitmap
+	pieces   [2]*bitmap  // short and long ones, or nil
 	elements []fieldPlan // of a list or map
 }
 
@@ -36,13 +36,15 @@ type pairPlan struct {
 	first, second uint32 // cells
 }
 
-// A bitmap says for which trigrams of a field it is worth looking: bits are set
+// A bitmap says for which pieces of a field it is worth looking: bits are set
 // when a program is filed, and never cleared.
-type bitmap [1024]atomic.Uint64
+type bitmap [1 << bitmapBits]atomic.Uint64
+
+const bitmapBits = 12
 
 func (b *bitmap) place(hash uint64) (*atomic.Uint64, uint64) {
 	hash *= 0x9e3779b97f4a7c15
-	return &b[hash>>54], 1 << (hash >> 48 & 63)
+	return &b[hash>>(64-bitmapBits)], 1 << (hash >> 40 & 63)
 }
 
 func (b *bitmap) set(hash uint64) {
@@ -58,9 +60,9 @@ func (b *bitmap) has(hash uint64) bool {
 // A featureCount is a feature as writers keep it.
 type featureCount struct {
 	feature
-	refs     int
-	planned  bool // the current plan has it
-	trigrams *bitmap
+	refs    int
+	planned bool // the current plan has it
+	pieces  *bitmap
 }
 
 // features are the features of all filings, by number.
@@ -82,8 +84,8 @@ func (s *features) hold(f feature) (n uint32, lacking bool) {
 			s.all = append(s.all, nil)
 		}
 		c := &featureCount{feature: f}
-		if f.kind == keyTrigram {
-			c.trigrams = new(bitmap)
+		if f.kind == keyPiece {
+			c.pieces = new(bitmap)
 		}
 		if f.kind == keyPair {
 			s.pairs++
@@ -138,8 +140,8 @@ func newPlan(generation uint32, p *paths, s *features, regexps []*regexp.Regexp)
 			at(f.number).prefixes = append(at(f.number).prefixes, int(f.length))
 		case keySuffix:
 			at(f.number).suffixes = append(at(f.number).suffixes, int(f.length))
-		case keyTrigram:
-			at(f.number).trigrams = f.trigrams
+		case keyPiece:
+			at(f.number).pieces[f.length/longPiece] = f.pieces
 		case keyPresent:
 			at(f.number).present = true
 		case keyRange:

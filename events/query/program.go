@@ -82,7 +82,7 @@ func (ix *Index) writeProgram(c *compiler, filed []filedAs, generation uint32, i
 // repeats reports whether an event can have a key by a feature twice.
 func (ix *Index) repeats(number uint32) bool {
 	f := ix.features.all[number]
-	return f.kind == keyTrigram || ix.paths.all[f.number].in.list != nil
+	return f.kind == keyPiece || ix.paths.all[f.number].in.list != nil
 }
 
 // readFilings returns the filings of a program.
