@@ -18,6 +18,12 @@ func (s *Session) decide(action Action, uri wamp.URI, match wamp.Match, m wamp.M
 // allowed returns an error if the session may not do action on uri, as m asks,
 // and errEnded if the session ended before that was known. Reader only.
 func (s *Session) allowed(action Action, uri wamp.URI, match wamp.Match, m wamp.Message) (Disclosure, error) {
+	d, err := s.ask(action, uri, match, m)
+	return d.Disclose, err
+}
+
+// ask is allowed for who needs all that was decided.
+func (s *Session) ask(action Action, uri wamp.URI, match wamp.Match, m wamp.Message) (Decision, error) {
 	d := s.decide(action, uri, match, m)
 	if d.Ask == nil {
 		return s.judge(d, nil, action, uri)
@@ -37,7 +43,7 @@ func (s *Session) allowed(action Action, uri wamp.URI, match wamp.Match, m wamp.
 		}
 	})
 	if ended != nil {
-		return 0, ended
+		return Decision{}, ended
 	}
 	return s.judge(d, err, action, uri)
 }
@@ -49,18 +55,19 @@ func (s *Session) stillAllowed(action Action, uri wamp.URI, m wamp.Message) (Dis
 	if d.Ask != nil {
 		d, err = d.Ask(context.Background())
 	}
-	return s.judge(d, err, action, uri)
+	d, err = s.judge(d, err, action, uri)
+	return d.Disclose, err
 }
 
 // judge returns what a decision means.
-func (s *Session) judge(d Decision, err error, action Action, uri wamp.URI) (Disclosure, error) {
+func (s *Session) judge(d Decision, err error, action Action, uri wamp.URI) (Decision, error) {
 	switch {
 	case err != nil:
-		return 0, err
+		return Decision{}, err
 	case !d.Allow:
-		return 0, wamp.Errorf(wamp.URINotAuthorized, "role %q may not %v %q", s.authrole, action, uri)
+		return Decision{}, wamp.Errorf(wamp.URINotAuthorized, "role %q may not %v %q", s.authrole, action, uri)
 	}
-	return d.Disclose, nil
+	return d, nil
 }
 
 // settle decides whether who asked is disclosed, by discloseMe, which is what

@@ -21,6 +21,7 @@ type broker struct {
 	lastID   atomic.Uint64
 	exact    [brokerShards]topicShard
 	patterns patterns[subscription]
+	filtered filtered
 	ids      subscriptionIDs
 	history  atomic.Pointer[histories] // nil: of no topic
 }
@@ -54,6 +55,9 @@ func (b *broker) publish(ws *workspace, p *Publication) {
 		h.keep(p)
 	}
 	ws.matches = b.match(ws.matches[:0], p.Topic, p.Channel)
+	for _, id := range p.Filters {
+		ws.matches = b.filtered.match(ws.matches, id, p.Topic, p.Channel)
+	}
 	if len(ws.matches) == 0 {
 		return
 	}
@@ -111,8 +115,8 @@ func (b *broker) fanOut(ws *workspace, sub *subscription) (n int) {
 	return n
 }
 
-// match appends the subscriptions that an event of the topic goes to, each
-// once.
+// match appends the subscriptions without a filter that an event of the topic
+// goes to, each once.
 func (b *broker) match(dst []*subscription, topic, channel wamp.URI) []*subscription {
 	dst = b.matchExact(dst, topic)
 	if channel != "" {
@@ -121,35 +125,21 @@ func (b *broker) match(dst []*subscription, topic, channel wamp.URI) []*subscrip
 	if b.patterns.count.Load() == 0 {
 		return dst
 	}
-	dst = b.patterns.match(dst, topic)
-	if channel == "" {
-		return dst
-	}
-	// A pattern that fits both names gets the event once.
-	n := len(dst)
-	dst = b.patterns.match(dst, channel)
-	kept := dst[:n]
-next:
-	for _, sub := range dst[n:] {
-		for _, had := range dst[:n] {
-			if had == sub {
-				continue next
-			}
-		}
-		kept = append(kept, sub)
-	}
-	return kept
+	return b.patterns.matchEither(dst, topic, channel)
 }
 
 func (b *broker) matchExact(dst []*subscription, topic wamp.URI) []*subscription {
-	if sub := b.find(topic, wamp.Exact); sub != nil {
+	if sub := b.find(topic, wamp.Exact, nil); sub != nil {
 		dst = append(dst, sub)
 	}
 	return dst
 }
 
-// find returns the subscription of a topic or pattern, or nil.
-func (b *broker) find(topic wamp.URI, match wamp.Match) *subscription {
+// find returns the subscription of a topic or pattern and a filter, or nil.
+func (b *broker) find(topic wamp.URI, match wamp.Match, filter *Filter) *subscription {
+	if filter != nil {
+		return b.filtered.find(topic, match, filter.ID)
+	}
 	if match != wamp.Exact {
 		b.patterns.mu.RLock()
 		defer b.patterns.mu.RUnlock()
@@ -161,35 +151,53 @@ func (b *broker) find(topic wamp.URI, match wamp.Match) *subscription {
 	return sh.subs[topic]
 }
 
-// add subscribes the member's session to topic. It leaves the session's outbox
-// locked, for the caller to queue what comes before any event, and to unlock.
-func (b *broker) add(m *member, topic wamp.URI, match wamp.Match) {
-	if match != wamp.Exact {
-		b.patterns.mu.Lock()
-		defer b.patterns.mu.Unlock()
-		sub := b.patterns.get(topic, match)
-		if sub == nil {
-			sub = b.create(m.session, topic, match)
-			b.patterns.put(topic, match, sub)
-		}
-		b.enter(sub, m)
-		return
+// add subscribes the member's session to topic, and reports whether it made the
+// subscription. It leaves the session's outbox locked, for the caller to queue
+// what comes before any event, and to unlock.
+func (b *broker) add(m *member, topic wamp.URI, match wamp.Match, filter *Filter) (made bool) {
+	mu := b.lock(topic, match, filter)
+	mu.Lock()
+	defer mu.Unlock()
+	var sub *subscription
+	switch {
+	case filter != nil:
+		sub = b.filtered.get(topic, match, filter.ID)
+	case match != wamp.Exact:
+		sub = b.patterns.get(topic, match)
+	default:
+		sub = b.shard(topic).subs[topic]
 	}
-	sh := b.shard(topic)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sub := sh.subs[topic]
-	if sub == nil {
-		sub = b.create(m.session, topic, match)
-		sh.subs[topic] = sub
+	if made = sub == nil; made {
+		sub = b.create(m.session, topic, match, filter)
+		switch {
+		case filter != nil:
+			b.filtered.put(sub)
+		case match != wamp.Exact:
+			b.patterns.put(topic, match, sub)
+		default:
+			b.shard(topic).subs[topic] = sub
+		}
 	}
 	b.enter(sub, m)
+	return made
+}
+
+// lock returns what guards the subscription of a topic or pattern and a filter.
+func (b *broker) lock(topic wamp.URI, match wamp.Match, filter *Filter) *sync.RWMutex {
+	switch {
+	case filter != nil:
+		return &b.filtered.part(filter.ID).mu
+	case match != wamp.Exact:
+		return &b.patterns.mu
+	default:
+		return &b.shard(topic).mu
+	}
 }
 
 // create returns a new subscription that the session wants. The lock of the
 // topic's shard is held, as for enter and exit.
-func (b *broker) create(s *Session, topic wamp.URI, match wamp.Match) *subscription {
-	sub := &subscription{id: wamp.ID(b.lastID.Add(1)), topic: topic, match: match, created: time.Now().UnixMilli()}
+func (b *broker) create(s *Session, topic wamp.URI, match wamp.Match, filter *Filter) *subscription {
+	sub := &subscription{id: wamp.ID(b.lastID.Add(1)), topic: topic, match: match, filter: filter, created: time.Now().UnixMilli()}
 	b.ids.put(sub)
 	b.meta.watch(sub, 1)
 	b.meta.note(metaEvent{topic: subscriptionCreated, session: s, sub: sub})
@@ -243,18 +251,26 @@ func (b *broker) exit(sub *subscription, m *member) (last bool) {
 // subscription that has no members.
 func (b *broker) remove(m *member) {
 	sub := m.sub
-	if sub.match != wamp.Exact {
-		b.patterns.mu.Lock()
-		defer b.patterns.mu.Unlock()
-		if b.exit(sub, m) {
-			b.patterns.delete(sub.topic, sub.match)
-		}
-		return
+	if b.take(sub, m) && sub.filter != nil {
+		sub.filter.Release()
 	}
-	sh := b.shard(sub.topic)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if b.exit(sub, m) {
-		delete(sh.subs, sub.topic)
+}
+
+// take is remove, and reports whether the subscription is gone.
+func (b *broker) take(sub *subscription, m *member) (gone bool) {
+	mu := b.lock(sub.topic, sub.match, sub.filter)
+	mu.Lock()
+	defer mu.Unlock()
+	if !b.exit(sub, m) {
+		return false
 	}
+	switch {
+	case sub.filter != nil:
+		b.filtered.delete(sub)
+	case sub.match != wamp.Exact:
+		b.patterns.delete(sub.topic, sub.match)
+	default:
+		delete(b.shard(sub.topic).subs, sub.topic)
+	}
+	return true
 }

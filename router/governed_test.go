@@ -33,10 +33,10 @@ func (k *keeper) Publish(p *router.Publication, done func(wamp.ID, error)) {
 	k.most = max(k.most, len(k.held))
 }
 
-func (k *keeper) Subscribe(*router.Session, wamp.URI, *wamp.SubscribeOptions) (router.Replay, error) {
+func (k *keeper) Subscribe(*router.Session, router.Interest, *wamp.SubscribeOptions) (router.Terms, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.replay, nil
+	return router.Terms{Replay: k.replay}, nil
 }
 
 // release lets the oldest publication that is held back go on.

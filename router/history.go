@@ -56,10 +56,15 @@ type Historian interface {
 	Governor
 
 	// Histories returns where events are kept that a subscription of the
-	// session to the pattern would get; a history may have others, too,
-	// which the router leaves out. The order is the same in each call. The
-	// error says why the session may not see them.
-	Histories(s *Session, topic wamp.URI, match wamp.Match) ([]History, error)
+	// session with this interest and filter, nil for none, would get. A
+	// history may have others, too, of topics that the router leaves out, but
+	// none that the filter or the interest's Where excludes. The order is the
+	// same in each call. The error says why the session may not see them.
+	//
+	// Of a pattern, the router asks the [Authorizer] about each topic of which
+	// it finds an event. It does not know what such a decision's Where means:
+	// if the pattern's decision does not say as much, Histories has to.
+	Histories(s *Session, i Interest, filter *Filter) ([]History, error)
 }
 
 // A History is past events of topics, each at a place, in 1 to 2^53, that grows
@@ -130,7 +135,7 @@ func (r *Realm) KeepHistory(list []HistoryConfig) {
 	h := &histories{gov: r.gov, exact: make(map[wamp.URI]*ring)}
 	for i, c := range list {
 		c.Validate(func(field string, err error) { panic(fmt.Sprintf("router: history %d: %s: %v", i, field, err)) })
-		if r.broker.find(c.Topic, c.Match) != nil {
+		if r.broker.find(c.Topic, c.Match, nil) != nil {
 			panic(fmt.Sprintf("router: history %d: %q with match %v is there already", i, c.Topic, c.Match))
 		}
 		ring := newRing(c, i, &r.router.stats)

@@ -80,12 +80,12 @@ type archive struct {
 
 func (*archive) Governs(topic wamp.URI) bool { return strings.HasPrefix(string(topic), "log.") }
 
-func (a *archive) Histories(s *router.Session, topic wamp.URI, match wamp.Match) (list []router.History, err error) {
-	if topic == "log.secret" {
+func (a *archive) Histories(s *router.Session, i router.Interest, _ *router.Filter) (list []router.History, err error) {
+	if i.Topic == "log.secret" {
 		return nil, wamp.Errorf(wamp.URINotAuthorized, "role %q may not see log.secret", s.AuthRole())
 	}
 	for _, l := range a.books {
-		if wamp.Overlap(topic, match, l.topic, wamp.Prefix) {
+		if wamp.Overlap(i.Topic, i.Match, l.topic, wamp.Prefix) {
 			list = append(list, l)
 		}
 	}

@@ -71,11 +71,12 @@ type past struct {
 // past returns what there is for the session. The error says why there is
 // nothing, and never will be.
 func (s *Session) past(sub *subscription) (*past, error) {
-	if err := s.maySubscribe(sub.topic, sub.match); err != nil {
+	i, err := s.maySubscribe(sub.topic, sub.match)
+	if err != nil {
 		return nil, err
 	}
 	p := &past{session: s, sub: sub}
-	if h := s.realm.broker.history.Load(); h != nil {
+	if h := s.realm.broker.history.Load(); h != nil && sub.filter == nil {
 		for _, ring := range h.all {
 			if wamp.Overlap(sub.topic, sub.match, ring.cfg.Topic, ring.cfg.Match) {
 				p.sources = append(p.sources, ring)
@@ -83,7 +84,7 @@ func (s *Session) past(sub *subscription) (*past, error) {
 		}
 	}
 	if gov, ok := s.realm.gov.(Historian); ok {
-		list, err := gov.Histories(s, sub.topic, sub.match)
+		list, err := gov.Histories(s, i, sub.filter)
 		if err != nil {
 			return nil, err
 		}
@@ -100,12 +101,12 @@ func (s *Session) past(sub *subscription) (*past, error) {
 	return p, nil
 }
 
-// maySubscribe returns an error if the session may not subscribe to the topic,
-// which is asked as if it did. Reader only.
-func (s *Session) maySubscribe(topic wamp.URI, match wamp.Match) error {
+// maySubscribe returns the session's interest in a topic, or an error if it may
+// not subscribe to it, which is asked as if it did. Reader only.
+func (s *Session) maySubscribe(topic wamp.URI, match wamp.Match) (Interest, error) {
 	m := &wamp.Subscribe{Topic: topic, Options: wamp.SubscribeOptions{Match: match}}
-	_, err := s.allowed(ActionSubscribe, topic, match, m)
-	return err
+	d, err := s.ask(ActionSubscribe, topic, match, m)
+	return Interest{Topic: topic, Match: match, Where: d.Where}, err
 }
 
 // shows reports whether the subscription's past has the event, for the session.
@@ -125,7 +126,7 @@ func (p *past) shows(k *keptEvent) (bool, error) {
 	if may, known := p.allowed[name]; known {
 		return may, nil
 	}
-	err := p.session.maySubscribe(name, wamp.Exact)
+	_, err := p.session.maySubscribe(name, wamp.Exact)
 	if err != nil && !errors.Is(err, wamp.ErrNotAuthorized) {
 		return false, err
 	}

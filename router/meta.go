@@ -176,16 +176,17 @@ func (s *Session) subscribedUnder(topic wamp.URI) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range s.subs {
-		if m.sub.topic.Reserved() && fitsURI(m.sub.topic, m.sub.match, topic) {
+		if m.sub.filter == nil && m.sub.topic.Reserved() && fitsURI(m.sub.topic, m.sub.match, topic) {
 			return true
 		}
 	}
 	return false
 }
 
-// watch notes that a subscription has come, or has gone with n -1.
+// watch notes that a subscription has come, or has gone with n -1. Meta events
+// pass no filter.
 func (c *chronicle) watch(sub *subscription, n int32) {
-	if !mayFitMeta(sub.topic, sub.match) {
+	if sub.filter != nil || !mayFitMeta(sub.topic, sub.match) {
 		return
 	}
 	for i, topic := range metaTopics {

@@ -59,10 +59,7 @@ func (ids *subscriptionIDs) all() (subs []*subscription) {
 
 // subscribers returns the sessions that are subscribed.
 func (b *broker) subscribers(sub *subscription) []wamp.ID {
-	mu := &b.patterns.mu
-	if sub.match == wamp.Exact {
-		mu = &b.shard(sub.topic).mu
-	}
+	mu := b.lock(sub.topic, sub.match, sub.filter)
 	mu.RLock()
 	defer mu.RUnlock()
 	list := sub.members()
@@ -77,12 +74,16 @@ func (b *broker) subscribers(sub *subscription) []wamp.ID {
 
 // describe returns what the meta API tells of a subscription.
 func (sub *subscription) describe() map[string]any {
-	return map[string]any{
+	about := map[string]any{
 		"id":      sub.id,
 		"created": isoTime(time.UnixMilli(sub.created)),
 		"uri":     sub.topic,
 		"match":   sub.match.String(),
 	}
+	if sub.filter != nil {
+		about["_where"] = sub.filter.Text
+	}
+	return about
 }
 
 // subscriptionProcedures are those of WAMP "Subscriptions Meta API".
@@ -128,7 +129,7 @@ func (b *broker) lookUpSubscription(a *metaArgs) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sub := b.find(topic, match); sub != nil {
+	if sub := b.find(topic, match, nil); sub != nil {
 		return []any{sub.id}, nil
 	}
 	return []any{nil}, nil

@@ -27,6 +27,29 @@ func (p *patterns[T]) match(dst []*T, uri wamp.URI) []*T {
 	return p.wild.match(dst, string(uri), true)
 }
 
+// matchEither appends, once each, the value of every pattern that fits topic or
+// channel, which may be empty.
+func (p *patterns[T]) matchEither(dst []*T, topic, channel wamp.URI) []*T {
+	begin := len(dst)
+	dst = p.match(dst, topic)
+	if channel == "" {
+		return dst
+	}
+	n := len(dst)
+	dst = p.match(dst, channel)
+	kept := dst[:n]
+next:
+	for _, v := range dst[n:] {
+		for _, had := range dst[begin:n] {
+			if had == v {
+				continue next
+			}
+		}
+		kept = append(kept, v)
+	}
+	return kept
+}
+
 // best returns the value of the pattern that fits uri best, or nil: of the
 // prefixes the longest, and if none fits, of the wildcards the one whose exact
 // components go furthest before the first wildcard, then before the second, and

@@ -85,8 +85,13 @@ type Decision struct {
 	Allow    bool
 	Disclose Disclosure // of what is allowed
 
+	// Where narrows a subscription that is allowed to some of the events of
+	// its topic. The [Governor] knows what it means, and gets it with the
+	// [Interest]; of a topic that none rules it means nothing. nil: all events.
+	Where any
+
 	// Ask, unless it is nil, gets the answer from somewhere else, which may
-	// take a while; Allow and Disclose mean nothing then. What it returns has
+	// take a while; the others mean nothing then. What it returns has
 	// no Ask.
 	//
 	// The session's reader calls it, at once, and reads nothing from the peer
@@ -107,33 +112,6 @@ type Authorizer interface {
 	// it is valid until the call, and that of Ask, returns.
 	Authorize(s *Session, action Action, uri wamp.URI, match wamp.Match, m wamp.Message) Decision
 }
-
-// A Governor rules some topics: it admits what clients publish to them, and
-// may replay the past to who subscribes. Event classes are one.
-type Governor interface {
-	// Governs reports whether the topic is ruled. It is asked for each
-	// PUBLISH to any topic: it must be fast and must not allocate.
-	Governs(topic wamp.URI) bool
-
-	// Publish admits a client's publication to a topic that it governs. It
-	// must not keep p.Payload after it returns. It calls done once, from
-	// any goroutine, before or after it returns, when the publication is
-	// refused or safe. It calls [Realm.Publish] for what is to be routed;
-	// publications of one session reach subscribers in the order in which
-	// Publish was called.
-	Publish(p *Publication, done func(id wamp.ID, err error))
-
-	// Subscribe is asked about every SUBSCRIBE, after the [Authorizer]. It
-	// returns an error to refuse it, and a Replay if the subscriber gets
-	// past events first; otherwise nil.
-	Subscribe(s *Session, topic wamp.URI, options *wamp.SubscribeOptions) (Replay, error)
-}
-
-// A Replay delivers the past to one new subscription. The router calls it in
-// a goroutine of its own once SUBSCRIBED is queued. It must end when
-// feed.Context() is done. Live events reach the subscription only after
-// [Feed.Live].
-type Replay func(feed *Feed)
 
 // Config says how a router treats its peers. Start from [DefaultConfig].
 type Config struct {

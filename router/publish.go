@@ -37,6 +37,10 @@ type Publication struct {
 	// 1s; 0: as the subscriber's [Limits] say; negative: not at all.
 	Linger time.Duration
 
+	// Filters are the IDs of the filters that the event passes, each once. They
+	// are not used once it is routed.
+	Filters []uint64
+
 	// Allow reports whether a subscriber may receive the event; nil: all
 	// may. It is called under no lock, and must be fast.
 	Allow func(*Session) bool

@@ -35,11 +35,11 @@ func (c *client) rest() (all []string) {
 // keptAlone replays only what it governs.
 type keptAlone struct{ *keeper }
 
-func (k keptAlone) Subscribe(s *router.Session, topic wamp.URI, o *wamp.SubscribeOptions) (router.Replay, error) {
-	if !k.Governs(topic) {
-		return nil, nil
+func (k keptAlone) Subscribe(s *router.Session, i router.Interest, o *wamp.SubscribeOptions) (router.Terms, error) {
+	if !k.Governs(i.Topic) {
+		return router.Terms{}, nil
 	}
-	return k.keeper.Subscribe(s, topic, o)
+	return k.keeper.Subscribe(s, i, o)
 }
 
 // A realm that is removed ends with everything that is under way in it, and

@@ -109,7 +109,7 @@ const maxControl = 64
 // ended with n -1. Sessions that are told of traffic are not told of: what they
 // are told would be traffic again, and they would keep each other busy.
 func (t *traffic) watches(sub *subscription, n int32) {
-	if t != nil && mayFitMeta(sub.topic, sub.match) && fitsURI(sub.topic, sub.match, metaTopics[sessionTraffic]) {
+	if t != nil && sub.filter == nil && mayFitMeta(sub.topic, sub.match) && fitsURI(sub.topic, sub.match, metaTopics[sessionTraffic]) {
 		t.monitor.Add(n)
 	}
 }

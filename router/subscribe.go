@@ -6,26 +6,16 @@ import (
 
 // subscribe handles SUBSCRIBE. Only what ends the session is returned.
 func (s *Session) subscribe(m *wamp.Subscribe) error {
-	match := m.Options.Match
-	err := checkURI(m.Topic, match)
-	if err == nil && m.Options.NodeKey != "" {
-		err = wamp.Errorf(wamp.URIOptionNotAllowed, "nkey: sharded subscriptions are not offered here")
-	}
-	if err == nil {
-		_, err = s.allowed(ActionSubscribe, m.Topic, match, m)
-	}
+	terms, err := s.terms(m)
 	if err == errEnded {
 		return err
 	}
-	if err == nil && m.Options.GetRetained {
-		err = s.checkRetained(m.Topic, m.Options.Match)
-	}
-	var replay Replay
-	if gov := s.realm.gov; err == nil && gov != nil {
-		replay, err = gov.Subscribe(s, m.Topic, &m.Options)
-	}
+	made := false
 	if err == nil {
-		err = s.addSubscription(m, replay)
+		made, err = s.addSubscription(m, terms)
+	}
+	if terms.Filter != nil && !made {
+		terms.Filter.Release()
 	}
 	if err != nil {
 		s.fault(wamp.TypeSubscribe, m.Request, err)
@@ -33,26 +23,61 @@ func (s *Session) subscribe(m *wamp.Subscribe) error {
 	return nil
 }
 
+// terms returns what a subscriber who asks by m gets, or why nothing. With an
+// error there may be a filter, too, which is to be released.
+func (s *Session) terms(m *wamp.Subscribe) (terms Terms, err error) {
+	if r, ok := s.realm.gov.(Resolver); ok && m.Options.Match == wamp.Exact && ownURI(m.Topic) {
+		if err := r.Resolve(m); err != nil {
+			return terms, err
+		}
+	}
+	match := m.Options.Match
+	if err := checkURI(m.Topic, match); err != nil {
+		return terms, err
+	}
+	if m.Options.NodeKey != "" {
+		return terms, wamp.Errorf(wamp.URIOptionNotAllowed, "nkey: sharded subscriptions are not offered here")
+	}
+	d, err := s.ask(ActionSubscribe, m.Topic, match, m)
+	if err != nil {
+		return terms, err
+	}
+	if m.Options.GetRetained {
+		if err := s.checkRetained(m.Topic, match); err != nil {
+			return terms, err
+		}
+	}
+	if gov := s.realm.gov; gov != nil {
+		terms, err = gov.Subscribe(s, Interest{Topic: m.Topic, Match: match, Where: d.Where}, &m.Options)
+	}
+	if err == nil && terms.Filter != nil && m.Options.GetRetained {
+		err = wamp.Errorf(wamp.URIOptionNotAllowed, "get_retained: nobody knows which retained events pass a filter: expected a subscription to all events of the topic")
+	}
+	return terms, err
+}
+
 // addSubscription makes the session a member of the subscription, or answers
-// with the membership that it has.
-func (s *Session) addSubscription(m *wamp.Subscribe, replay Replay) error {
+// with the membership that it has. It reports whether it made the subscription,
+// and so has taken the filter, if there is one.
+func (s *Session) addSubscription(m *wamp.Subscribe, terms Terms) (made bool, err error) {
+	replay := terms.Replay
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {
-		return nil
+		return false, nil
 	}
-	if sub := s.realm.broker.find(m.Topic, m.Options.Match); sub != nil && s.subs[sub.id] != nil {
+	if sub := s.realm.broker.find(m.Topic, m.Options.Match, terms.Filter); sub != nil && s.subs[sub.id] != nil {
 		if replay != nil && s.subs[sub.id].isReplaying() {
-			return wamp.Errorf(wamp.URIOptionNotAllowed, "a replay of the subscription is under way: wait for its end, or unsubscribe")
+			return false, wamp.Errorf(wamp.URIOptionNotAllowed, "a replay of the subscription is under way: wait for its end, or unsubscribe")
 		}
 		s.acknowledge(m, s.subs[sub.id])
 		if replay != nil {
 			s.replay(s.subs[sub.id], replay)
 		}
-		return nil
+		return false, nil
 	}
 	if most := s.limits.MaxSubscriptions; len(s.subs) >= most {
-		return wamp.Errorf(wamp.URILimit, "the session has %d subscriptions already, which is the limit", most)
+		return false, wamp.Errorf(wamp.URILimit, "the session has %d subscriptions already, which is the limit", most)
 	}
 	if s.subs == nil {
 		s.subs = make(map[wamp.ID]*member)
@@ -61,7 +86,7 @@ func (s *Session) addSubscription(m *wamp.Subscribe, replay Replay) error {
 	if replay != nil {
 		mem.phase = replaying
 	}
-	s.realm.broker.add(mem, m.Topic, m.Options.Match)
+	made = s.realm.broker.add(mem, m.Topic, m.Options.Match, terms.Filter)
 	result := s.acknowledgeLocked(m, mem)
 	s.out.mu.Unlock()
 	s.subs[mem.sub.id] = mem
@@ -69,7 +94,7 @@ func (s *Session) addSubscription(m *wamp.Subscribe, replay Replay) error {
 	if replay != nil {
 		s.replay(mem, replay)
 	}
-	return nil
+	return made, nil
 }
 
 // acknowledge queues SUBSCRIBED, and what the peer wants of the past.

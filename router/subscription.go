@@ -7,13 +7,15 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// A subscription is a topic or pattern that sessions are subscribed to. All of
-// them share its ID.
+// A subscription is a topic or pattern that sessions are subscribed to, perhaps
+// with a filter. All of them share its ID.
 type subscription struct {
 	// Fixed at construction.
 	id    wamp.ID
 	topic wamp.URI
 	match wamp.Match
+
+	filter *Filter // nil: it gets all events
 
 	lasting bool // it stays when it has no members
 

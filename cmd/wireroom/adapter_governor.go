@@ -16,7 +16,6 @@ import (
 type governor struct {
 	hub       *events.Hub
 	anonymous string // the role of sessions that no user stands behind
-	realm     func() *router.Realm
 	log       *slog.Logger
 
 	mu    sync.Mutex // guards the following

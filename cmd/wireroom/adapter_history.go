@@ -12,10 +12,10 @@ import (
 
 // Histories implements [router.Historian]: the logs of the classes that the
 // session may see, and that a subscription to the pattern gets events of.
-func (g *governor) Histories(s *router.Session, topic wamp.URI, match wamp.Match) ([]router.History, error) {
+func (g *governor) Histories(s *router.Session, i router.Interest, _ *router.Filter) ([]router.History, error) {
 	cat := g.hub.Catalogue()
-	if match == wamp.Exact {
-		class, _, ok := cat.Lookup(string(topic))
+	if i.Match == wamp.Exact {
+		class, _, ok := cat.Lookup(string(i.Topic))
 		if !ok {
 			return nil, nil
 		}
@@ -26,7 +26,7 @@ func (g *governor) Histories(s *router.Session, topic wamp.URI, match wamp.Match
 	}
 	var classes []*events.Class
 	for _, c := range cat.Classes() {
-		if g.sees(s, c) && reaches(topic, match, c) {
+		if g.sees(s, c) && reaches(i.Topic, i.Match, c) {
 			classes = append(classes, c)
 		}
 	}

@@ -17,21 +17,27 @@ var notYet = []string{"_where", "_persistent", "_ack"}
 // Subscribe implements [router.Governor]: it refuses subscriptions to classes
 // that the session may not see, and returns the replay that _last or _since
 // ask for. What a pattern matches is checked at delivery.
-func (g *governor) Subscribe(s *router.Session, topic wamp.URI, options *wamp.SubscribeOptions) (router.Replay, error) {
+func (g *governor) Subscribe(s *router.Session, i router.Interest, options *wamp.SubscribeOptions) (terms router.Terms, err error) {
 	for _, name := range notYet {
 		if _, ok := options.Extra[name]; ok {
-			return nil, wamp.Errorf(wamp.URIOptionNotAllowed, "option %s is not supported by this version", name)
+			return terms, wamp.Errorf(wamp.URIOptionNotAllowed, "option %s is not supported by this version", name)
 		}
 	}
+	terms.Replay, err = g.replay(s, i, options)
+	return terms, err
+}
+
+// replay returns the replay that the options ask for, or nil.
+func (g *governor) replay(s *router.Session, i router.Interest, options *wamp.SubscribeOptions) (router.Replay, error) {
 	start, replay, err := events.ParseStart(options.Extra)
 	if err != nil {
 		return nil, wampError(err)
 	}
-	class, channel, isClass := g.hub.Catalogue().Lookup(string(topic))
-	if options.Match != wamp.Exact || !isClass {
+	class, channel, isClass := g.hub.Catalogue().Lookup(string(i.Topic))
+	if i.Match != wamp.Exact || !isClass {
 		if replay {
 			return nil, wamp.Errorf(wamp.URIOptionNotAllowed,
-				"options _last and _since: expected the topic of a retained event class, found the %s topic %q", options.Match, topic)
+				"options _last and _since: expected the topic of a retained event class, found the %s topic %q", i.Match, i.Topic)
 		}
 		return nil, nil
 	}
@@ -49,7 +55,7 @@ func (g *governor) Subscribe(s *router.Session, topic wamp.URI, options *wamp.Su
 		to := &replayed{feed: feed, topic: wamp.URI(class.Name())}
 		err := g.hub.Replay(feed.Context(), class.Name(), start, channel, to)
 		if err == nil && to.gap != nil {
-			g.tellGap(feed.Session(), topic, class.Name(), to.gap)
+			tellGap(feed, class.Name(), to.gap)
 		}
 		if err == nil || feed.Context().Err() != nil || errors.Is(err, context.Canceled) {
 			return
@@ -116,15 +122,13 @@ func appendGap(fields []wamp.Field, gap *events.Recovery) []wamp.Field {
 }
 
 // tellGap tells a subscriber that events are missing when there was no past
-// event to tell it with: by an EVENT without data, to this session only.
-func (g *governor) tellGap(s *router.Session, topic wamp.URI, class string, gap *events.Recovery) {
+// event to tell it with: by an EVENT without data.
+func tellGap(feed *router.Feed, class string, gap *events.Recovery) {
 	fields := []wamp.Field{wamp.StringField("_class", class), wamp.StringField("_epoch", gap.Epoch)}
-	g.realm().Publish(&router.Publication{
-		Topic:     topic,
+	feed.Tell(&router.Publication{
+		Topic:     wamp.URI(class),
 		Payload:   wamp.Payload{Serializer: wamp.JSON},
-		Options:   &wamp.PublishOptions{Eligible: []wamp.ID{s.ID()}},
 		Fields:    appendGap(fields, gap),
 		ShowTopic: true,
-		WhenFull:  router.Disconnect, // nobody else will tell
 	})
 }

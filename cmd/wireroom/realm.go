@@ -130,10 +130,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	}
 
 	// Between whom.
-	govern := &governor{
-		hub: hub, anonymous: anonymous, log: log("replay"),
-		realm: func() *router.Realm { return deliver.realm },
-	}
+	govern := &governor{hub: hub, anonymous: anonymous, log: log("replay")}
 	caller := dynamic.NewCaller(g.router, cfg.Name, g.cfg.Dynamic.Timeout)
 	asks := dynamic.NewAuthorizer(caller, g.cfg.Dynamic, log("authorizer"))
 	deliver.realm = g.router.AddRealm(cfg.Name, authorizer{policy, asks}, govern)

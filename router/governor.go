@@ -1,0 +1,83 @@
+package router
+
+import (
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A Governor rules some topics: it admits what clients publish to them, and
+// says what those who subscribe get. Event classes are one.
+type Governor interface {
+	// Governs reports whether the topic is ruled. It is asked for each
+	// PUBLISH to any topic: it must be fast and must not allocate.
+	Governs(topic wamp.URI) bool
+
+	// Publish admits a client's publication to a topic that it governs. It
+	// must not keep p.Payload after it returns. It calls done once, from
+	// any goroutine, before or after it returns, when the publication is
+	// refused or safe. It calls [Realm.Publish] for what is to be routed;
+	// publications of one session reach subscribers in the order in which
+	// Publish was called.
+	Publish(p *Publication, done func(id wamp.ID, err error))
+
+	// Subscribe is asked about every SUBSCRIBE, after the [Authorizer]. It
+	// returns an error to refuse it. options is valid during the call only.
+	Subscribe(s *Session, i Interest, options *wamp.SubscribeOptions) (Terms, error)
+}
+
+// A Resolver is a [Governor] that has topics by other names.
+type Resolver interface {
+	Governor
+
+	// Resolve is asked first about each SUBSCRIBE to exactly a topic under
+	// "wamp." or "wireroom.". If the topic stands for another one, perhaps with
+	// options that the client would have had to send, Resolve puts these in its
+	// place; from then on it is as if the client had sent them. It owns m, but
+	// for what m.Options.Extra has. The error refuses the subscription.
+	Resolve(m *wamp.Subscribe) error
+}
+
+// An Interest is what a session wants to hear of.
+type Interest struct {
+	Topic wamp.URI // or pattern of topics
+	Match wamp.Match
+	Where any // of the [Authorizer]'s [Decision]
+}
+
+// Terms say what a subscriber gets.
+type Terms struct {
+	Replay Replay  // past events first; nil: none
+	Filter *Filter // only events that pass it; nil: all
+}
+
+// A Filter passes some of the events of a topic. The router does not know
+// which: whoever calls [Realm.Publish] says which filters the event passes. A
+// subscription is its topic, its match and its filter, so those who subscribe
+// with the same share its ID.
+//
+// A Filter must not be changed.
+type Filter struct {
+	// ID names what the filter passes: two filters have the same ID exactly if
+	// they pass the same. It is not 0, and while any subscription has the filter
+	// it names nothing else.
+	ID uint64
+
+	// Text says what the filter passes, for people: the meta API shows it as
+	// _where.
+	Text string
+
+	// Of is for the [Governor], to which the filter comes back as it asks for
+	// the past. The router does not look into it.
+	Of any
+
+	// Release is called exactly once for each Filter that [Governor.Subscribe]
+	// returned: when the subscription that was made with it is gone, or as soon
+	// as it is known that none is made with it, because there is one with an
+	// equal filter already or the session may have no more. No lock is held.
+	Release func()
+}
+
+// A Replay delivers the past to one new subscription. The router calls it in
+// a goroutine of its own once SUBSCRIBED is queued. It must end when
+// feed.Context() is done. Live events reach the subscription only after
+// [Feed.Live].
+type Replay func(feed *Feed)
