@@ -1,18 +1,15 @@
 package oracle
 
 import (
-	"bytes"
-	"encoding/json"
 	"flag"
 	"math/rand/v2"
-	"strconv"
-	"strings"
+	"slices"
 	"testing"
-	"time"
 
 	"cel.dev/cel-go/cel"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 var (
@@ -20,112 +17,118 @@ var (
 	seed  = flag.Uint64("seed", 0, "seed of queries and events; 0 draws one")
 )
 
-var taken = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+// How many queries are compared with how many events at a time.
+const eachQueries, eachEvents = 100, 50
 
-// What the queries say of the events is what cel-go says.
+// What the queries say of the events is what cel-go says, and the index finds
+// those of which it is true.
 func TestCEL(t *testing.T) {
 	if *seed == 0 {
-		*seed = rand.Uint64()
+		*seed = rand.Uint64() >> 16
 	}
 	t.Logf("-seed %d -pairs %d", *seed, *pairs)
-	env, err := cel.NewEnv(cel.CrossTypeNumericComparisons(true), cel.Variable("data", cel.DynType),
-		cel.Variable("class", cel.StringType), cel.Variable("id", cel.StringType),
-		cel.Variable("topic", cel.StringType), cel.Variable("time", cel.TimestampType))
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &generator{Rand: rand.New(rand.NewPCG(*seed, 1))}
-	options := query.DefaultOptions()
-	options.Limits.Text, options.Limits.Leaves = 1<<16, 1000
-	const each = 50
-	counts := map[query.Truth]int{}
-	for done := 0; done < *pairs; done += each {
-		text := g.query(3)
-		ours, err := query.Parse(text, options)
-		if err != nil {
-			t.Fatalf("%s: %v", text, err)
+	env := newEnv(t)
+	counts, done := map[query.Truth]int{}, 0
+	for n := *seed; done < *pairs; n++ {
+		b := newBatch(t, env, n)
+		for i := range b.events {
+			b.check(t, &b.events[i], counts)
 		}
-		again, err := query.Parse(ours.String(), options)
-		if err != nil || again.String() != ours.String() {
-			t.Fatalf("%s: becomes %s, and that %v, %v", text, ours, again, err)
-		}
-		normal, err := query.Parse(ours.Normal(), options)
-		if err != nil || normal.Normal() != ours.Normal() {
-			t.Fatalf("%s: its normal form is %s, and that %v, %v", text, ours.Normal(), normal, err)
-		}
-		ast, issues := env.Parse(text)
-		if issues.Err() != nil {
-			t.Fatalf("%s: %v", text, issues.Err())
-		}
-		program, err := env.Program(ast)
-		if err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
-		g.full = strings.Contains(text, ".exists(")
-		for range each {
-			data := g.event()
-			sample, err := query.NewSample(query.Meta{Class: "a", ID: "ab", Topic: "abc", Time: taken}, []byte(data))
-			if err != nil {
-				t.Fatalf("%s: %v", data, err)
-			}
-			want := celSays(t, program, data)
-			for _, q := range []*query.Query{ours, again, normal} {
-				if got := q.Eval(sample); got != want {
-					t.Fatalf("%s\n%s\nis %v, and to cel-go %v", q, data, got, want)
-				}
-			}
-			counts[want]++
+		done += len(b.events) * len(b.subjects)
+		if part := done / 1_000_000; part > (done-len(b.events)*len(b.subjects))/1_000_000 {
+			t.Logf("%d million pairs, the last ones of -seed %d: %v", part, n, counts)
 		}
 	}
-	t.Logf("%v", counts)
+	t.Logf("%d pairs: %v", done, counts)
 }
 
-func celSays(t *testing.T, program cel.Program, data string) query.Truth {
-	t.Helper()
-	d := json.NewDecoder(bytes.NewReader([]byte(data)))
-	d.UseNumber()
-	var decoded any
-	if err := d.Decode(&decoded); err != nil {
-		t.Fatalf("%s: %v", data, err)
-	}
-	value, _, err := program.Eval(map[string]any{
-		"data": exact(t, decoded), "class": "a", "id": "ab", "topic": "abc", "time": taken,
-	})
-	if err != nil {
-		return query.Unknown
-	}
-	switch value.Value() {
-	case true:
-		return query.True
-	case false:
-		return query.False
-	}
-	return query.Unknown
+// A subject is a query as we have it, and as cel-go has it.
+type subject struct {
+	ours    *query.Query
+	forms   []*query.Query // as it is written, and its normal form, read again
+	program cel.Program
+	id      query.ID
+	added   bool
 }
 
-// exact has numbers as they are, not as doubles.
-func exact(t *testing.T, v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if i, err := strconv.ParseInt(v.String(), 10, 64); err == nil && v.String() != "-0" {
-			return i
+// A batch is queries, of which an index has some, and events.
+type batch struct {
+	*rand.Rand
+	seed     uint64
+	subjects []subject
+	events   []sampled
+	index    *query.Index
+	matcher  *query.Matcher
+}
+
+func newBatch(t *testing.T, env *cel.Env, seed uint64) *batch {
+	g := querytest.NewForCELGo(seed)
+	config := query.DefaultConfig()
+	config.Unanchored, config.Keys = 1<<20, 255
+	b := &batch{Rand: g.Rand, seed: seed, index: query.NewIndex(config)}
+	b.matcher = b.index.NewMatcher()
+	for range eachEvents {
+		b.events = append(b.events, newSampled(t, g.Meta(), g.Event(), g.IntN(2) == 0))
+	}
+	for range eachQueries {
+		text := g.Query(3)
+		s := subject{ours: querytest.Parse(t, text), program: program(t, env, text)}
+		again, normal := querytest.Parse(t, s.ours.String()), querytest.Parse(t, s.ours.Normal())
+		if again.String() != s.ours.String() || normal.Normal() != s.ours.Normal() {
+			t.Fatalf("%s\nis read again as %s\nand its normal form as %s", s.ours, again, normal.Normal())
 		}
-		if u, err := strconv.ParseUint(v.String(), 10, 64); err == nil {
-			return u
-		}
-		f, err := v.Float64()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f
-	case []any:
-		for i := range v {
-			v[i] = exact(t, v[i])
-		}
-	case map[string]any:
-		for k := range v {
-			v[k] = exact(t, v[k])
+		s.forms = []*query.Query{again, normal}
+		b.subjects = append(b.subjects, s)
+	}
+	return b
+}
+
+// toggle adds a query to the index, or removes it.
+func (b *batch) toggle(t *testing.T, s *subject) {
+	if s.added {
+		b.index.Remove(s.id)
+		s.added = false
+		return
+	}
+	var err error
+	if s.id, err = b.index.Add(s.ours); err != nil {
+		t.Fatalf("-seed %d: %s: %v", b.seed, s.ours, err)
+	}
+	s.added = true
+}
+
+func (b *batch) check(t *testing.T, e *sampled, counts map[query.Truth]int) {
+	for i := range b.subjects {
+		if s := &b.subjects[i]; b.IntN(4) == 0 {
+			b.toggle(t, s)
 		}
 	}
-	return v
+	if err := e.load(b.matcher); err != nil {
+		t.Fatalf("-seed %d: %s: %v", b.seed, e.data, err)
+	}
+	found := b.matcher.Match(nil)
+	slices.Sort(found)
+	want := []query.ID{}
+	for i := range b.subjects {
+		s := &b.subjects[i]
+		says := celSays(s.program, e.activation)
+		counts[says]++
+		for _, q := range append(s.forms, s.ours) {
+			if got := q.Eval(e.sample); got != says {
+				t.Fatalf("-seed %d\n%s\n%+v %s\nis %v, and to cel-go %v", b.seed, q, e.meta, e.data, got, says)
+			}
+		}
+		if !s.added {
+			continue
+		}
+		if _, is := slices.BinarySearch(found, s.id); is != (says == query.True) {
+			t.Fatalf("-seed %d\n%s\n%+v %s\nis %v, and the index finds it: %v", b.seed, s.ours, e.meta, e.data, says, is)
+		}
+		if says == query.True && !slices.Contains(want, s.id) {
+			want = append(want, s.id)
+		}
+	}
+	if len(found) != len(want) {
+		t.Fatalf("-seed %d\n%+v %s\nthe index finds %d queries, want %d", b.seed, e.meta, e.data, len(found), len(want))
+	}
 }

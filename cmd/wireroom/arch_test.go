@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 
 	"events":                 {"events/query"},
 	"events/query":           {},
+	"events/query/querytest": {"events/query"},
 	"events/store/embedded":  {"events", "auth"},
 	"events/store/storetest": {"events", "auth"},
 
@@ -52,6 +53,7 @@ var mayImport = map[string][]string{
 var testsMayImport = map[string][]string{
 	"cmd/wireroom":          {"events/store/storetest"}, // for the logs of a realm
 	"events":                {"events/store/embedded"},
+	"events/query":          {"events/query/querytest"},
 	"events/store/embedded": {"events/store/storetest"},
 	"ingest/httpapi":        {"ingest/ingesttest"},
 	"ingest/xmlrpc":         {"ingest/ingesttest"},
@@ -59,7 +61,7 @@ var testsMayImport = map[string][]string{
 }
 
 // suites are packages for tests, which no program may contain.
-var suites = []string{"events/store/storetest", "ingest/ingesttest"}
+var suites = []string{"events/query/querytest", "events/store/storetest", "ingest/ingesttest"}
 
 // A goPackage is what go list says of a package.
 type goPackage struct {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 // To load an event and to match it allocates nothing, whatever the queries look
@@ -20,7 +21,7 @@ func TestMatchAllocs(t *testing.T) {
 			`s.matches("^a.*d$") && n > %d`, `"x%d" in tags || "x" in tags`, `items.exists(i, i.sku == "A" && i.qty > %d)`,
 			`class == "order.created" && a == 7 && n < %d`, `has(a) && n != %d`, `!(a in [1, %d]) && b`,
 		} {
-			if _, err := ix.Add(queryOf(t, fmt.Sprintf(form, i))); err != nil {
+			if _, err := ix.Add(querytest.Parse(t, fmt.Sprintf(form, i))); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 // How many queries the benchmarks match: go test -bench Match -queries 1000000
@@ -100,7 +101,7 @@ func benchEvents(r *rand.Rand, count, rooms int) []benchEvent {
 func fill(b *testing.B, ix *query.Index, w workload, n int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range n {
-		if _, err := ix.Add(queryOf(b, w.query(r, n))); err != nil {
+		if _, err := ix.Add(querytest.Parse(b, w.query(r, n))); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -196,7 +197,7 @@ func scanTime(b *testing.B, w workload, n int, events []benchEvent) float64 {
 	ids := make([]query.ID, few)
 	for i := range ids {
 		var err error
-		if ids[i], err = ix.Add(queryOf(b, w.query(r, n))); err != nil {
+		if ids[i], err = ix.Add(querytest.Parse(b, w.query(r, n))); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -306,7 +307,7 @@ func BenchmarkChurn(b *testing.B) {
 	r := rand.New(rand.NewPCG(9, 10))
 	queries := make([]*query.Query, 10_000)
 	for i := range queries {
-		queries[i] = queryOf(b, w.query(r, *benchQueries))
+		queries[i] = querytest.Parse(b, w.query(r, *benchQueries))
 	}
 	events := benchEvents(r, 10_000, *benchQueries)
 	var stop atomic.Bool

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 // A life is what a writer did with a query, by one clock of all.
@@ -29,7 +30,7 @@ func TestIndexConcurrent(t *testing.T) {
 	g := seeded(t)
 	var queries []*query.Query
 	for i := range 60 {
-		queries = append(queries, queryOf(t, g.query(2)), queryOf(t, fmt.Sprintf(`data.a in [%d, 1] && data.n > %d || "t%d" in data.tags`, i%4, i%7, i)))
+		queries = append(queries, querytest.Parse(t, g.Query(2)), querytest.Parse(t, fmt.Sprintf(`data.a in [%d, 1] && data.n > %d || "t%d" in data.tags`, i%4, i%7, i)))
 	}
 	type event struct {
 		meta query.Meta
@@ -38,8 +39,8 @@ func TestIndexConcurrent(t *testing.T) {
 	}
 	var events []event
 	for range 40 {
-		e := event{meta: g.meta(), data: []byte(g.event())}
-		s := sampleOf(t, e.meta, string(e.data))
+		e := event{meta: g.Meta(), data: []byte(g.Event())}
+		s := querytest.Sample(t, e.meta, string(e.data))
 		for _, q := range queries {
 			e.want = append(e.want, q.Match(s))
 		}
@@ -56,7 +57,7 @@ func TestIndexConcurrent(t *testing.T) {
 		writing.Add(1)
 		wg.Go(func() {
 			defer writing.Done()
-			g := newGenerator(seed)
+			g := querytest.New(seed)
 			type mine struct {
 				id query.ID
 				l  *life
@@ -105,7 +106,7 @@ func TestIndexConcurrent(t *testing.T) {
 	for n := range matchers {
 		seed := g.Uint64()
 		wg.Go(func() {
-			g := newGenerator(seed)
+			g := querytest.New(seed)
 			m := ix.NewMatcher()
 			defer m.Close()
 			for range 1_000 {

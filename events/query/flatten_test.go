@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 // What is no JSON object is refused, and what is one is not; how it reads is the
 // matter of TestProgramSaysWhatQuerySays.
 func TestLoadRefuses(t *testing.T) {
 	ix := query.NewIndex(query.DefaultConfig())
-	if _, err := ix.Add(queryOf(t, `a == 1 && b.c == "x" && l.exists(x, x.y == 1)`)); err != nil {
+	if _, err := ix.Add(querytest.Parse(t, `a == 1 && b.c == "x" && l.exists(x, x.y == 1)`)); err != nil {
 		t.Fatal(err)
 	}
 	m := ix.NewMatcher()
@@ -74,19 +75,19 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
 		ix := query.NewIndex(generous())
 		m := ix.NewMatcher()
-		g := newGenerator(seed)
-		texts := []string{`a == 1 || b.c == "xA" || l.exists(x, x.y >= 1 || x == "z" || "a" in x)`, `a == b || has(b.c) || l == data.l`, g.query(2), g.query(2)}
+		g := querytest.New(seed)
+		texts := []string{`a == 1 || b.c == "xA" || l.exists(x, x.y >= 1 || x == "z" || "a" in x)`, `a == b || has(b.c) || l == data.l`, g.Query(2), g.Query(2)}
 		var queries []*query.Query
 		var ids []query.ID
 		for _, text := range texts {
-			q := queryOf(t, text)
+			q := querytest.Parse(t, text)
 			id, err := ix.Add(q)
 			if err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
 			queries, ids = append(queries, q), append(ids, id)
 		}
-		meta := g.meta()
+		meta := g.Meta()
 		loaded := m.Load(meta, data)
 		s, err := query.NewSample(meta, data)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 // A matcher that knows the class has timestamps where its samples have them, and says
@@ -25,7 +26,7 @@ func TestLoadClassSaysWhatSampleSays(t *testing.T) {
 	var queries []*query.Query
 	var ids []query.ID
 	for _, text := range texts {
-		q := queryOf(t, text)
+		q := querytest.Parse(t, text)
 		id, err := ix.Add(q)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)

@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 var indexSeed = flag.Uint64("indexseed", 0, "seed of the queries and events for the index; 0 draws one")
 
 // seeded returns a generator, and says how to have the same again.
-func seeded(t *testing.T) *generator {
+func seeded(t *testing.T) *querytest.Generator {
 	seed := *indexSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
 	t.Logf("-indexseed %d", seed)
-	return newGenerator(seed)
+	return querytest.New(seed)
 }
 
 func generous() query.Config {
@@ -39,14 +40,14 @@ func TestProgramSaysWhatQuerySays(t *testing.T) {
 	defer m.Close()
 	counts := map[query.Truth]int{}
 	for range 1_500 {
-		q := queryOf(t, g.query(3))
+		q := querytest.Parse(t, g.Query(3))
 		id, err := ix.Add(q)
 		if err != nil {
 			t.Fatalf("%s: %v", q, err)
 		}
 		for range 8 {
-			meta, data := g.meta(), g.event()
-			want := q.Eval(sampleOf(t, meta, data))
+			meta, data := g.Meta(), g.Event()
+			want := q.Eval(querytest.Sample(t, meta, data))
 			if err := m.Load(meta, []byte(data)); err != nil {
 				t.Fatalf("%s: %v", data, err)
 			}
@@ -89,7 +90,7 @@ func newModel(tiny bool) *model {
 
 func (md *model) add(t *testing.T, text string) {
 	t.Helper()
-	q := queryOf(t, text)
+	q := querytest.Parse(t, text)
 	id, err := md.ix.Add(q)
 	if err != nil {
 		t.Fatalf("%s: %v", q, err)
@@ -123,7 +124,7 @@ func (md *model) check(t *testing.T, meta query.Meta, data string) (matches int)
 		t.Fatalf("%s: %v", data, err)
 	}
 	got := md.m.Match(nil)
-	s := sampleOf(t, meta, data)
+	s := querytest.Sample(t, meta, data)
 	for id, q := range md.have {
 		if want, n := q.Match(s), count(got, id); want && n != 1 || !want && n != 0 {
 			t.Fatalf("%s\nof %d queries\n%+v %s\nmatches: %v, and is found %d times", q, len(md.have), meta, data, want, n)
@@ -160,10 +161,10 @@ func TestIndexFindsWhatScanFinds(t *testing.T) {
 				case len(md.adds) > 400 || len(md.adds) > 0 && g.IntN(5) < 2:
 					md.remove(t, g.IntN(len(md.adds)))
 				default:
-					md.add(t, g.query(2))
+					md.add(t, g.Query(2))
 				}
 				if step%10 == 0 {
-					matches += md.check(t, g.meta(), g.event())
+					matches += md.check(t, g.Meta(), g.Event())
 				}
 				if step%500 == 499 {
 					md.ix.Sweep()
@@ -172,7 +173,7 @@ func TestIndexFindsWhatScanFinds(t *testing.T) {
 			for len(md.adds) > 0 {
 				md.remove(t, g.IntN(len(md.adds)))
 			}
-			md.check(t, g.meta(), g.event())
+			md.check(t, g.Meta(), g.Event())
 			if n := md.ix.UsedBytes(); n != 0 {
 				t.Errorf("%d bytes are left of nothing", n)
 			}
@@ -199,7 +200,7 @@ func TestIndexRanges(t *testing.T) {
 			if step%2 == 0 {
 				data = fmt.Sprintf(`{"a":%d.25,"s":"%03d"}`, g.IntN(120), g.IntN(120))
 			}
-			meta := g.meta()
+			meta := g.Meta()
 			meta.Time = time.Date(2026, 1, 1, 0, g.IntN(60), g.IntN(2), 0, time.UTC)
 			md.check(t, meta, data)
 			md.remove(t, g.IntN(len(md.adds)))
@@ -214,7 +215,7 @@ func TestIndexRanges(t *testing.T) {
 func TestIndexMetamorphic(t *testing.T) {
 	g := seeded(t)
 	for range 300 {
-		a, b, c := g.query(1), g.query(1), g.query(1)
+		a, b, c := g.Query(1), g.Query(1), g.Query(1)
 		ways := []string{
 			fmt.Sprintf("(%s) && ((%s) || (%s))", a, b, c),
 			fmt.Sprintf("((%[3]s) || (%[2]s)) && (%[1]s)", a, b, c),
@@ -227,12 +228,12 @@ func TestIndexMetamorphic(t *testing.T) {
 		ids := make([]query.ID, len(ways))
 		for i, n := range g.Perm(len(ways)) {
 			var err error
-			if ids[n], err = ix.Add(queryOf(t, ways[n])); err != nil {
+			if ids[n], err = ix.Add(querytest.Parse(t, ways[n])); err != nil {
 				t.Fatalf("%s: %v", ways[n], err)
 			}
 			if i == 1 { // away and back
 				ix.Remove(ids[n])
-				ids[n], _ = ix.Add(queryOf(t, ways[n]))
+				ids[n], _ = ix.Add(querytest.Parse(t, ways[n]))
 			}
 		}
 		if ids[0] != ids[1] || ids[0] != ids[2] || ids[0] != ids[4] {
@@ -240,7 +241,7 @@ func TestIndexMetamorphic(t *testing.T) {
 		}
 		m := ix.NewMatcher()
 		for range 10 {
-			meta, data := g.meta(), g.event()
+			meta, data := g.Meta(), g.Event()
 			if err := m.Load(meta, []byte(data)); err != nil {
 				t.Fatal(err)
 			}
@@ -272,7 +273,7 @@ func TestIndexRefuses(t *testing.T) {
 	ix := query.NewIndex(c)
 	add := func(text string, want error) query.ID {
 		t.Helper()
-		id, err := ix.Add(queryOf(t, text))
+		id, err := ix.Add(querytest.Parse(t, text))
 		if !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", text, err, want)
 		}
@@ -311,7 +312,7 @@ func TestIndexPathsAreUsedAgain(t *testing.T) {
 	old, now := ix.NewMatcher(), ix.NewMatcher()
 	for i := range 1_000 {
 		data := fmt.Appendf(nil, `{"f%d":1,"f%d":1}`, i, i+1)
-		id, err := ix.Add(queryOf(t, fmt.Sprintf(`f%d == 1 && l%d.exists(x, x > 1) || f%[1]d == 1`, i, i)))
+		id, err := ix.Add(querytest.Parse(t, fmt.Sprintf(`f%d == 1 && l%d.exists(x, x > 1) || f%[1]d == 1`, i, i)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -322,7 +323,7 @@ func TestIndexPathsAreUsedAgain(t *testing.T) {
 			t.Fatalf("%d: matched %v, want %v", i, got, id)
 		}
 		ix.Remove(id)
-		next, err := ix.Add(queryOf(t, fmt.Sprintf(`f%d == 1`, i+1)))
+		next, err := ix.Add(querytest.Parse(t, fmt.Sprintf(`f%d == 1`, i+1)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -345,7 +346,7 @@ func TestIndexCrowdedAnchor(t *testing.T) {
 	c.Unanchored = 0
 	ix := query.NewIndex(c)
 	for i := range 3_000 {
-		if _, err := ix.Add(queryOf(t, fmt.Sprintf(`a == 1 && b != %d`, i))); err != nil {
+		if _, err := ix.Add(querytest.Parse(t, fmt.Sprintf(`a == 1 && b != %d`, i))); err != nil {
 			t.Fatalf("%d: %v", i, err)
 		}
 	}
