@@ -244,6 +244,9 @@ func (l *lasting) takeNew(b *flight, size int) {
 // there is another ping anyway.
 func (l *lasting) ask(b *flight) {
 	k, st := &l.kept, b.seat
+	if l.session.out.closed {
+		return // nobody can resume it, and nothing may follow the connection's end
+	}
 	if st.asked != 0 || k.next == 0 || len(b.own) == 0 && k.bytes < l.cfg.Bytes/4 && len(k.messages) < askAfter {
 		return
 	}

@@ -241,6 +241,30 @@ func TestResumeAfterClose(t *testing.T) {
 	})
 }
 
+// Nothing follows the close frame of a session that ends for good, whatever it
+// has not confirmed.
+func TestResumeGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t, nil, nil)
+		r := &resumer{t: t}
+		a := s.connect(wamp.JSON)
+		r.join(a)
+		a.send(`[32,1,{},"com.example.topic"]`)
+		r.next(a)
+		a.send(`[6,{},"wamp.close.close_realm"]`)
+		if m := r.next(a); intOf(m[0]) != 6 {
+			t.Errorf("got %v, want GOODBYE", m)
+		}
+		synctest.Wait()
+		if a.close == nil || !a.closed() {
+			t.Errorf("close frame %q, and the connection closed: %v", a.close, a.closed())
+		}
+		if a.pings != 0 {
+			t.Errorf("%d pings came with the end", a.pings)
+		}
+	})
+}
+
 func payload(t *testing.T, word string) wamp.Payload {
 	t.Helper()
 	p, err := wamp.NewPayload(wamp.JSON, []any{word}, nil)

@@ -237,6 +237,9 @@ func (b *browser) take(first byte, payload []byte) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.close != nil {
+		b.t.Errorf("the server sent a frame that begins with %#x after its close frame", first)
+	}
 	switch first {
 	case want:
 		msg, err := translate(b.ser, wamp.JSON, payload)
