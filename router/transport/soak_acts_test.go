@@ -7,8 +7,8 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// hello asks to join, and waits for WELCOME. It reports whether that came.
-func (p *soaker) hello() bool {
+// helloMessage returns what the client joins with.
+func (p *soaker) helloMessage() *wamp.Hello {
 	parity := "odd"
 	if p.even {
 		parity = "even"
@@ -20,14 +20,23 @@ func (p *soaker) hello() bool {
 	if p.plain {
 		callee = map[string]any{}
 	}
-	p.mu.Lock()
-	p.send(&wamp.Hello{Realm: soakRealm, Details: map[string]any{
+	hello := &wamp.Hello{Realm: soakRealm, Details: map[string]any{
 		"authid": p.profile.role + "/" + parity,
 		"roles": map[string]any{
 			"publisher": map[string]any{}, "subscriber": map[string]any{}, "callee": callee,
 			"caller": map[string]any{"features": map[string]any{"progressive_call_invocations": true}},
 		},
-	}})
+	}}
+	if p.roam != nil {
+		hello.Details["resumable"] = true
+	}
+	return hello
+}
+
+// hello asks to join, and waits for WELCOME. It reports whether that came.
+func (p *soaker) hello() bool {
+	p.mu.Lock()
+	p.put(p.helloMessage().Append(nil, p.ser))
 	p.mu.Unlock()
 	select {
 	case <-p.welcomed:
@@ -55,6 +64,9 @@ func (p *soaker) act() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.ahead() {
+		return
+	}
 	switch n := p.rnd.IntN(1000); {
 	case n < 330:
 		p.publish()
@@ -193,13 +205,18 @@ func (p *soaker) settle() bool {
 	p.callMore(true)
 	all := p.barrier()
 	p.mu.Unlock()
-	select {
-	case <-all:
-	case <-p.gone:
-		return false
-	case <-time.After(time.Until(deadline)):
-		p.complain("the last of %d requests is not answered within %v", len(p.requests), patientlyWaited)
-		return false
+	for answered := false; !answered; {
+		select {
+		case <-all:
+			answered = true
+		case <-p.gone:
+			if !p.back() {
+				return false
+			}
+		case <-time.After(time.Until(deadline)):
+			p.complain("the last of %d requests is not answered within %v", len(p.requests), patientlyWaited)
+			return false
+		}
 	}
 	for {
 		p.mu.Lock()
@@ -218,7 +235,9 @@ func (p *soaker) settle() bool {
 		case <-p.wake:
 		case <-time.After(5 * time.Millisecond):
 		case <-p.gone:
-			return false
+			if !p.back() {
+				return false
+			}
 		}
 	}
 }

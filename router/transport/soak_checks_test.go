@@ -118,6 +118,8 @@ func (sk *soak) leftovers(workers int) string {
 		switch {
 		case rs.Connections != sessions || ts.Open != sessions:
 			left = fmt.Sprintf("%d sessions and %d connections are open, want %d", rs.Connections, ts.Open, sessions)
+		case rs.Resumption.Away != 0:
+			left = fmt.Sprintf("%d sessions are away for longer than %v", rs.Resumption.Away, resumeWindow)
 		case rs.Joined-rs.Left != uint64(sessions):
 			left = fmt.Sprintf("%d sessions joined and %d left, want %d to be there", rs.Joined, rs.Left, sessions)
 		case sk.realm.SessionCount() != sessions:
@@ -286,6 +288,10 @@ func (sk *soak) checkCounters() {
 		{"violations", uint64(t.told.Load()), rs.Violations + ts.TooBig},
 		{"events missed", uint64(t.missed.Load()), rs.DroppedOldest + rs.Superseded},
 		{"events received", uint64(t.events.Load()), rs.Events},
+		{"sessions resumed", uint64(t.resumed.Load()), rs.Resumption.Resumed},
+		{"sessions ended as slow, or not to be resumed in time", uint64(t.slow.Load() + t.early.Load()), rs.SlowConsumers + rs.Resumption.Crowded},
+		{"… or ever", uint64(t.slow.Load() + t.early.Load() + t.expired.Load()), rs.SlowConsumers + rs.Resumption.Crowded + rs.Resumption.Expired},
+		{"sessions for which too little is kept", uint64(t.outdated.Load()), rs.Resumption.GivenUp},
 	} {
 		if c.seen > c.ownedUp {
 			sk.failed(fmt.Sprintf("%s: clients saw %d, and the router counts %d", c.what, c.seen, c.ownedUp))
@@ -297,7 +303,7 @@ func (sk *soak) checkCounters() {
 	if rs.Untranslatable != 0 || rs.Refused != 0 {
 		sk.failed(fmt.Sprintf("%d events untranslatable, %d refused, want none", rs.Untranslatable, rs.Refused))
 	}
-	if t.events.Load() == 0 || t.calls.Load() == 0 {
+	if t.events.Load() == 0 || t.calls.Load() == 0 || t.broken.Load() > 50 && t.resumed.Load() == 0 {
 		sk.failed("nothing happened")
 	}
 }
@@ -307,9 +313,11 @@ func (sk *soak) report(when string) {
 	t := &sk.tally
 	rs, ts := sk.rt.Stats(), sk.srv.Stats()
 	line := fmt.Sprintf("%8v %s; %d lives, %d joined, %d events got, %d missed, %d calls, %d violations of %d, %d half-open; "+
+		"%d connections broken, %d sessions resumed, %d not any more (%d early), %d not whole; "+
 		"router: %d slow, %d write timeouts, %d ping timeouts, %d dropped, %d superseded, %d pauses; clients saw: %d slow, %d silent, %d abrupt",
 		time.Since(sk.began).Round(time.Millisecond), when, t.lives.Load(), rs.Joined, t.events.Load(), t.missed.Load(), t.calls.Load(),
 		t.told.Load(), t.garbage.Load(), t.halfOpen.Load(),
+		t.broken.Load(), t.resumed.Load(), t.expired.Load()+t.early.Load(), t.early.Load(), t.outdated.Load(),
 		rs.SlowConsumers, rs.WriteTimeouts, ts.PingTimeouts, rs.DroppedOldest, rs.Superseded, rs.Pauses,
 		t.slow.Load(), t.silent.Load(), t.abrupt.Load())
 	sk.t.Log(line)

@@ -108,6 +108,9 @@ func (p *soaker) garbage() {
 	g := &list[p.rnd.IntN(len(list))]
 	p.mu.Lock()
 	p.end.violated = true
+	if p.id == 0 {
+		p.roam = nil // it has not asked for that
+	}
 	if p.end.ours == "" {
 		p.end.ours = endGarbage
 	}

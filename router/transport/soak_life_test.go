@@ -3,6 +3,7 @@ package transport_test
 import (
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
@@ -59,8 +60,12 @@ func (sk *soak) life(rnd *rand.Rand, seat int) {
 // live acts for as long, or until a checkpoint is due. It reports whether the
 // session still lives.
 func (p *soaker) live(length time.Duration) bool {
+	if p.roam != nil {
+		p.roam.calm = false
+	}
 	over := time.After(length)
 	for {
+		p.maybeArm()
 		for range 1 + p.rnd.IntN(12) {
 			p.act()
 		}
@@ -71,11 +76,13 @@ func (p *soaker) live(length time.Duration) bool {
 		began := time.Now()
 		select {
 		case <-p.sk.hurried():
-			return !p.over()
+			return p.steady()
 		case <-over:
-			return !p.over()
+			return p.steady()
 		case <-p.gone:
-			return false
+			if !p.back() {
+				return false
+			}
 		case <-p.wake:
 			p.mu.Lock()
 			p.answer(false)
@@ -294,17 +301,22 @@ func (p *soaker) judge() {
 // which on a busy machine it can be.
 func (p *soaker) excused() bool {
 	t := &p.sk.tally
+	var count *atomic.Int64
 	switch {
 	case p.end.goodbye == wamp.URISlowConsumer:
-		t.slow.Add(1)
-	case p.end.goodbye == wamp.URINetworkFailure, p.id == 0 && p.end.abort == wamp.URINetworkFailure:
-		t.silent.Add(1)
-	case p.id == 0 && p.end.abort == wamp.URITimeout:
-		t.late.Add(1)
+		count = &t.slow
+	case p.end.goodbye == wamp.URINetworkFailure, !p.joined && p.end.abort == wamp.URINetworkFailure:
+		count = &t.silent
+	case !p.joined && p.end.abort == wamp.URITimeout:
+		count = &t.late
 	case p.end.goodbye == "" && p.end.abort == "" && p.end.code < 0:
-		t.abrupt.Add(1)
+		count = &t.abrupt
 	default:
 		return false
+	}
+	if !p.end.counted {
+		p.end.counted = true
+		count.Add(1)
 	}
 	return true
 }

@@ -88,15 +88,17 @@ func (sk *soak) front(pl *place) net.Listener {
 }
 
 // dial connects. A tight client has the system buffer little.
-func (pl *place) dial(tight bool) (conn, raw net.Conn, err error) {
+func (pl *place) dial(tight bool) (conn net.Conn, raw *brittleConn, err error) {
 	d := net.Dialer{}
 	if tight {
 		d.Control = smallBuffers
 	}
 	addr := pl.l.Addr()
-	if raw, err = d.Dial(addr.Network(), addr.String()); err != nil {
+	under, err := d.Dial(addr.Network(), addr.String())
+	if err != nil {
 		return nil, nil, err
 	}
+	raw = &brittleConn{Conn: under}
 	if pl.client == nil {
 		return raw, raw, nil
 	}

@@ -18,16 +18,22 @@ type soaker struct {
 	// Fixed at construction.
 	sk      *soak
 	rnd     *rand.Rand // the actor's
-	wire    *soakWire
 	number  int64
-	place   *place
 	ser     wamp.Serializer
 	profile *profile
-	even    bool // its authid
-	plain   bool // a callee without features
+	even    bool     // its authid
+	plain   bool     // a callee without features
+	small   bool     // the session began over a RawSocket
+	roam    *roaming // nil: the session ends with its connection
+
+	// Of the present connection; the actor changes them, with mu held, when the
+	// reader has ended.
+	wire     *soakWire
+	place    *place
+	gone     chan struct{} // closed when the reader has ended
+	welcomed chan struct{} // closed when WELCOME has come
 
 	wake  chan struct{}                 // something is owed; capacity 1
-	gone  chan struct{}                 // closed when the reader has ended
 	leave chan struct{}                 // closed when the actor wants the reader to end
 	lag   atomic.Int64                  // how long the reader takes for a message, in nanoseconds
 	stall atomic.Pointer[chan struct{}] // the reader reads no more until it is closed
@@ -35,7 +41,7 @@ type soaker struct {
 	mu          sync.Mutex // guards the following
 	trace       soakTrace
 	id          wamp.ID // 0 until WELCOME
-	welcomed    chan struct{}
+	joined      bool    // WELCOME has come over the present connection
 	lastRequest wamp.ID
 	requests    map[wamp.ID]*request
 	unacked     []published
@@ -92,6 +98,7 @@ type ending struct {
 	err      error    // of the last read
 	stalled  bool     // the client did not read for a while
 	violated bool     // the client broke the protocol
+	counted  bool     // the router's reason is in the tally
 }
 
 func (e *ending) String() string {
@@ -101,7 +108,7 @@ func (e *ending) String() string {
 // connect opens a connection and starts its reader, without a word of WAMP.
 func (sk *soak) connect(rnd *rand.Rand, pl *place, prof *profile) (*soaker, error) {
 	p := &soaker{
-		sk: sk, rnd: rnd, number: sk.numbers.Add(1), place: pl,
+		sk: sk, rnd: rnd, number: sk.numbers.Add(1), place: pl, small: pl.bare,
 		ser: wamp.Serializer(rnd.IntN(wamp.NumSerializers)), profile: prof, even: rnd.IntN(2) == 0, plain: rnd.IntN(4) == 0,
 		wake: make(chan struct{}, 1), gone: make(chan struct{}), leave: make(chan struct{}), welcomed: make(chan struct{}),
 		requests: map[wamp.ID]*request{}, barriers: map[wamp.ID]chan struct{}{}, subs: map[wamp.ID]*heard{},
@@ -109,21 +116,48 @@ func (sk *soak) connect(rnd *rand.Rand, pl *place, prof *profile) (*soaker, erro
 		owed: map[wamp.ID]*owed{}, progressive: map[wamp.ID]bool{}, parts: map[wamp.ID]int64{}, end: ending{code: -1},
 	}
 	p.trace.ser = p.ser
+	if rnd.IntN(2) == 0 {
+		p.roam = &roaming{}
+	}
+	var err error
+	if p.wire, err = sk.open(rnd, pl, prof, p.ser, false); err != nil {
+		return nil, err
+	}
+	p.startReading()
+	return p, nil
+}
+
+// open opens a connection, one that breaks soon if it is brittle.
+func (sk *soak) open(rnd *rand.Rand, pl *place, prof *profile, ser wamp.Serializer, brittle bool) (w *soakWire, err error) {
 	conn, raw, err := pl.dial(prof.tight)
 	if err != nil {
 		return nil, err
 	}
+	if brittle {
+		raw.arm(rnd.IntN(12_000), rnd.IntN(6000), breakage(rnd.IntN(int(numBreakages))))
+	}
 	if pl.bare {
-		p.wire, err = greet(conn, raw, p.ser)
+		w, err = greet(conn, raw, ser)
 	} else {
-		p.wire, err = upgrade(conn, raw, p.ser.Subprotocol(), p.ser == wamp.JSON, rnd.IntN(3) == 0)
+		w, err = upgrade(conn, raw, ser.Subprotocol(), ser == wamp.JSON, rnd.IntN(3) == 0)
 	}
 	if err != nil {
-		raw.Close()
+		raw.Conn.Close()
+		if _, broken := raw.brokenAt(); broken {
+			err = errBroken
+		}
 		return nil, err
 	}
-	sk.wg.Go(p.read)
-	return p, nil
+	return w, nil
+}
+
+// startReading starts the reader of the present connection.
+func (p *soaker) startReading() {
+	w, gone := p.wire, p.gone
+	p.sk.wg.Go(func() {
+		defer close(gone)
+		p.read(w)
+	})
 }
 
 // release waits for whatever works for the client.
@@ -131,6 +165,9 @@ func (p *soaker) release() {
 	p.wire.release()
 	close(p.leave)
 	<-p.gone
+	if p.roam != nil {
+		p.roam.dropHung()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.pub != nil {
@@ -140,8 +177,8 @@ func (p *soaker) release() {
 
 // fail reports what is wrong with the session. mu is held.
 func (p *soaker) fail(format string, args ...any) {
-	p.sk.failed(fmt.Sprintf("session %d (client %d, %s, %v, deflate %v, role %s, even %v, plain callee %v) %s\n%s\n  the last it saw:\n%s",
-		p.id, p.number, p.place.name, p.ser, p.wire.deflate, p.profile.role, p.even, p.plain, fmt.Sprintf(format, args...), p.end.String(), p.trace.String()))
+	p.sk.failed(fmt.Sprintf("session %d (client %d, %s, %v, deflate %v, role %s, even %v, plain callee %v, resumes %v) %s\n%s\n  the last it saw:\n%s",
+		p.id, p.number, p.place.name, p.ser, p.wire.deflate, p.profile.role, p.even, p.plain, p.roam != nil, fmt.Sprintf(format, args...), p.end.String(), p.trace.String()))
 }
 
 func (p *soaker) wakeUp() {
@@ -161,10 +198,18 @@ func (p *soaker) payload(args []any) wamp.Payload {
 	return payload
 }
 
-// send queues a message. mu is held. Some are compressed, and some go in
-// fragments with a ping between.
+// send queues a message. mu is held.
 func (p *soaker) send(m wamp.Message) {
 	msg := m.Append(nil, p.ser)
+	if p.roam != nil && p.joined {
+		p.roam.keep(m, msg)
+	}
+	p.put(msg)
+}
+
+// put queues the bytes of a message. mu is held. Some are compressed, and some
+// go in fragments with a ping between.
+func (p *soaker) put(msg []byte) {
 	p.trace.add("sent", msg)
 	first := p.wire.data()
 	if p.wire.deflate && p.rnd.IntN(3) == 0 {
@@ -187,12 +232,11 @@ func (p *soaker) send(m wamp.Message) {
 }
 
 // read is the reader: it checks all that comes until the connection ends.
-func (p *soaker) read() {
-	defer close(p.gone)
+func (p *soaker) read(w *soakWire) {
 	var dec wamp.Decoder
 	for {
 		p.dawdle()
-		first, payload, err := p.wire.next()
+		first, payload, err := w.next()
 		p.mu.Lock()
 		if err == nil {
 			err = p.frame(&dec, first, payload)
@@ -200,10 +244,13 @@ func (p *soaker) read() {
 		if err != nil {
 			p.end.err = err
 			p.trace.remark("end: %v", err)
+			if _, broken := w.raw.brokenAt(); broken && p.end.ours == "" {
+				p.end.ours = endBroken
+			}
 		}
 		p.mu.Unlock()
 		if err != nil {
-			p.wire.release()
+			w.release()
 			return
 		}
 	}
@@ -280,16 +327,19 @@ func (p *soaker) frame(dec *wamp.Decoder, first byte, payload []byte) error {
 
 // message checks one message.
 func (p *soaker) message(m wamp.Message) {
-	if _, early := m.(*wamp.Welcome); p.id == 0 && !early && m.Type() != wamp.TypeAbort {
+	if _, early := m.(*wamp.Welcome); !p.joined && !early && m.Type() != wamp.TypeAbort {
 		p.fail("%v came before WELCOME", m.Type())
+	} else if p.roam != nil && !early {
+		p.roam.received++
 	}
 	switch m := m.(type) {
 	case *wamp.Welcome:
-		if p.id != 0 {
+		if p.joined {
 			p.fail("a second WELCOME")
 			return
 		}
-		p.id = m.Session
+		p.joined = true
+		p.welcome(m)
 		close(p.welcomed)
 	case *wamp.Subscribed:
 		if req := p.take(m.Request, wamp.TypeSubscribe); req != nil {
@@ -348,6 +398,9 @@ func (p *soaker) take(id wamp.ID, kind wamp.Type) *request {
 		}
 	}
 	delete(p.requests, id)
+	if p.roam != nil {
+		p.roam.handledUpTo(id)
+	}
 	return req
 }
 

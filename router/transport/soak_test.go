@@ -44,6 +44,10 @@ const (
 //   - every call is answered exactly once, after its progressive results in
 //     order; invocations come in order, for registrations that the callee has;
 //   - every request is answered exactly once, or the session has ended;
+//   - all that holds for sessions whose connections break at any byte, and
+//     that are resumed on others, of another kind; whoever can't have a session
+//     back is told so, for a reason that is counted, and old connections are
+//     closed;
 //   - whoever breaks the protocol is told, whoever vanishes is ended, and
 //     nobody else is without a reason that is counted;
 //   - at checkpoints and at the end nothing is left of those that went: no
@@ -106,6 +110,8 @@ type soak struct {
 // A tally counts what happened.
 type tally struct {
 	lives, events, calls, missed, garbage, told, halfOpen atomic.Int64
+	broken, resumed                                       atomic.Int64 // connections of sessions that may be resumed; times that one was
+	early, expired, outdated                              atomic.Int64 // sessions that could not be: in the window; after it; for what is kept no more
 	slow, silent, abrupt, late                            atomic.Int64 // sessions that the router ended, by what the client was told
 }
 
@@ -172,6 +178,7 @@ func openSoak(t *testing.T, length time.Duration, seed uint64) *soak {
 	cfg := router.DefaultConfig()
 	cfg.HelloTimeout, cfg.WriteTimeout, cfg.GoodbyeTimeout = helloTimeout, writeTimeout, goodbyeTimeout
 	cfg.Flushers = 4
+	cfg.Resume.For, cfg.Resume.Bytes = resumeWindow, resumeBytes
 	sk.rt = router.New(cfg, soakRules{}, sk.log)
 	sk.realm = sk.rt.AddRealm(soakRealm, soakRules{}, nil)
 	sk.realm.Provide(soakEcho, func(_ context.Context, r *router.Request) ([]any, map[string]any, error) {

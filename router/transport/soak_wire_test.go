@@ -21,8 +21,8 @@ import (
 // is queued in a goroutine of its own, so that whoever queues never waits for
 // the server, and reads frame by frame.
 type soakWire struct {
-	conn net.Conn // over TLS, if the place has it
-	raw  net.Conn // under TLS
+	conn net.Conn     // over TLS, if the place has it
+	raw  *brittleConn // under TLS
 	br   *bufio.Reader
 	text bool // data frames are text
 	buf  []byte
@@ -42,7 +42,7 @@ type soakWire struct {
 const maxSoakFrame = 1 << 20
 
 // upgrade asks for a WebSocket over conn.
-func upgrade(conn, raw net.Conn, subprotocol string, text, deflate bool) (*soakWire, error) {
+func upgrade(conn net.Conn, raw *brittleConn, subprotocol string, text, deflate bool) (*soakWire, error) {
 	w := &soakWire{conn: conn, raw: raw, br: bufio.NewReaderSize(conn, 4<<10), text: text}
 	offer := ""
 	if deflate {
@@ -75,7 +75,7 @@ func upgrade(conn, raw net.Conn, subprotocol string, text, deflate bool) (*soakW
 }
 
 // greet opens a RawSocket over conn.
-func greet(conn, raw net.Conn, ser wamp.Serializer) (*soakWire, error) {
+func greet(conn net.Conn, raw *brittleConn, ser wamp.Serializer) (*soakWire, error) {
 	w := &soakWire{conn: conn, raw: raw, br: bufio.NewReaderSize(conn, 4<<10), text: ser == wamp.JSON, bare: true}
 	w.wake.L = &w.mu
 	if err := conn.SetDeadline(time.Now().Add(patientlyWaited)); err != nil {
@@ -332,15 +332,11 @@ func (w *soakWire) cut(how cut) {
 	w.stop()
 	switch how {
 	case cutRST:
-		if tcp, ok := w.raw.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // of a socket that may be closed
-		}
+		_ = w.raw.SetLinger(0) // of a socket that may be closed
 	case cutHalf:
-		w.wg.Wait() // for a write that is under way
-		if half, ok := w.raw.(interface{ CloseWrite() error }); ok {
-			_ = half.CloseWrite() // of a socket that may be closed
-			return
-		}
+		w.wg.Wait()            // for a write that is under way
+		_ = w.raw.CloseWrite() // of a socket that may be closed
+		return
 	}
 	w.raw.Close()
 }
