@@ -211,47 +211,6 @@ func TestIndexRanges(t *testing.T) {
 	}
 }
 
-// Ways to say the same are the same query, or find the same.
-func TestIndexMetamorphic(t *testing.T) {
-	g := seeded(t)
-	for range 300 {
-		a, b, c := g.Query(1), g.Query(1), g.Query(1)
-		ways := []string{
-			fmt.Sprintf("(%s) && ((%s) || (%s))", a, b, c),
-			fmt.Sprintf("((%[3]s) || (%[2]s)) && (%[1]s)", a, b, c),
-			fmt.Sprintf("!(!(%s) || !(%s) && !(%s))", a, b, c),
-			fmt.Sprintf("(%[1]s) && (%[2]s) || (%[1]s) && (%[3]s)", a, b, c),
-			fmt.Sprintf("!!((%s) && ((%s) || (%s)))", a, b, c),
-		}
-		ix := query.NewIndex(generous())
-		ix.SetTiny()
-		ids := make([]query.ID, len(ways))
-		for i, n := range g.Perm(len(ways)) {
-			var err error
-			if ids[n], err = ix.Add(querytest.Parse(t, ways[n])); err != nil {
-				t.Fatalf("%s: %v", ways[n], err)
-			}
-			if i == 1 { // away and back
-				ix.Remove(ids[n])
-				ids[n], _ = ix.Add(querytest.Parse(t, ways[n]))
-			}
-		}
-		if ids[0] != ids[1] || ids[0] != ids[2] || ids[0] != ids[4] {
-			t.Fatalf("%q have the IDs %v", ways, ids)
-		}
-		m := ix.NewMatcher()
-		for range 10 {
-			meta, data := g.Meta(), g.Event()
-			if err := m.Load(meta, []byte(data)); err != nil {
-				t.Fatal(err)
-			}
-			if got := m.Match(nil); count(got, ids[0]) != count(got, ids[3]) {
-				t.Fatalf("%q\n%s\nare found as %v of %v", ways, data, got, ids)
-			}
-		}
-	}
-}
-
 // A list is what its values are one by one.
 func TestIndexLists(t *testing.T) {
 	md := newModel(false)
