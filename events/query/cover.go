@@ -75,12 +75,15 @@ func (c *coverer) cover(e *expr, of *pathNode) cover {
 
 // distinct files once under each key, and gives up on too many.
 func (c *coverer) distinct(all cover) cover {
-	slices.SortFunc(all.filings, func(a, b filing) int { return cmp.Compare(a.key, b.key) })
+	// Keys that are the same by chance stay apart: an event has one or the other.
+	slices.SortFunc(all.filings, func(a, b filing) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.hash, b.hash), a.feature.compare(b.feature))
+	})
 	list := all.filings[:0]
 	for _, f := range all.filings {
-		if n := len(list); n > 0 && list[n-1].key == f.key {
+		if n := len(list); n > 0 && list[n-1].key == f.key && list[n-1].hash == f.hash && list[n-1].feature == f.feature {
 			g := &list[n-1] // either range may hold
-			if g.axis != f.axis {
+			if g.axis != f.axis || g.axis&axisKind == axisHash && g.lo != f.lo {
 				g.axis = 0
 			}
 			g.lo, g.hi = min(g.lo, f.lo), max(g.hi, f.hi)
@@ -116,7 +119,7 @@ func (c *coverer) and(e *expr, of *pathNode) cover {
 	for i := range best.filings {
 		f := &best.filings[i]
 		for _, b := range bounds {
-			if f.axis == 0 && c.beside(f.feature, b, of) {
+			if f.axis == 0 && c.beside(f, b, of) {
 				f.axis, f.lo, f.hi = b.axis, b.lo, b.hi
 			} else if f.feature.kind == keyRange && f.axis == b.axis {
 				f.lo, f.hi = max(f.lo, b.lo), min(f.hi, b.hi)
@@ -126,14 +129,14 @@ func (c *coverer) and(e *expr, of *pathNode) cover {
 	return best
 }
 
-// beside reports whether a cluster of programs that are filed by f can have
+// beside reports whether the cluster in which f is can have
 // bounds: it must have the element that they are about, and they must say more
 // than the key.
-func (c *coverer) beside(f feature, b bound, of *pathNode) bool {
-	if b.axis&axisElement != 0 && c.paths.all[f.number].in.list != of {
+func (c *coverer) beside(f *filing, b bound, of *pathNode) bool {
+	if b.axis&axisElement != 0 && c.paths.all[f.feature.number].in.list != of {
 		return false
 	}
-	return b.axis&axisKind != axisHash || f.number != b.number && (f.kind != keyPair || f.other != b.number)
+	return b.axis&axisKind != axisHash || f.feature.number != b.number && (f.feature.kind != keyPair || f.feature.other != b.number)
 }
 
 // equalities returns the best pair of fields that must have certain values.

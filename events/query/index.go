@@ -1,6 +1,7 @@
 package query
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -72,9 +73,8 @@ type Index struct {
 	features *features
 	known    known
 	cluster  cluster
-	byPlace  []ref // by the place in the ID
-	places   []uint32
-	serial   uint32
+	serial   uint32         // of the last ID
+	often    map[ref]uint32 // the programs that were added manyTimes or more
 	count    int
 	weak     int
 	stale    int // paths and features that nothing refers to any more
@@ -86,7 +86,7 @@ type Index struct {
 
 // NewIndex returns an empty index.
 func NewIndex(config Config) *Index {
-	ix := &Index{config: config, hasher: newHasher(), store: newStore(), pair: 8, byPlace: make([]ref, 1)}
+	ix := &Index{config: config, hasher: newHasher(), store: newStore(), pair: 8, often: map[ref]uint32{}}
 	ix.paths = newPaths(config.Paths)
 	ix.features = &features{numbers: map[feature]uint32{}}
 	ix.patterns = &patterns{texts: map[string]uint32{}, retire: func(n uint32) { ix.limbo.add(retiredRegexp, n, 0) }}
@@ -124,8 +124,8 @@ func (ix *Index) Add(q *Query) (ID, error) {
 	if r := ix.known.find(ix.store, hash, c.code); r != 0 {
 		c.undo()
 		b := ix.store.get(r)
-		setWord(b, 16, word(b, 16)+1)
-		return idOf(b), nil
+		ix.again(r, b)
+		return idOf(r, b), nil
 	}
 	id, err := ix.addNew(q.normal, hash)
 	if err != nil {
@@ -163,9 +163,7 @@ func (ix *Index) addNew(e *expr, hash uint64) (ID, error) {
 	if c.changed || ix.patterns.grown {
 		ix.replan(ix.stale > maxStale)
 	}
-	id := ix.newID()
-	r := ix.writeProgram(c, filed, ix.plan.Load().generation, id)
-	ix.byPlace[uint32(id)] = r
+	r := ix.writeProgram(c, filed)
 	ix.known.add(ix.store, &ix.hasher, hash, r)
 	for _, f := range filed {
 		f.entry.ref = r
@@ -176,7 +174,7 @@ func (ix *Index) addNew(e *expr, hash uint64) (ID, error) {
 		ix.weak++
 	}
 	ix.collect(false)
-	return id, nil
+	return idOf(r, ix.store.get(r)), nil
 }
 
 // maxStale is from how many unused paths and features on they are swept.
@@ -209,17 +207,47 @@ func (ix *Index) replan(sweep bool) {
 	ix.plan.Store(newPlan(ix.plan.Load().generation+1, ix.paths, ix.features, ix.patterns.list))
 }
 
-// newID returns an ID: a place that nothing has, and a number that goes on.
-func (ix *Index) newID() ID {
-	ix.serial++
-	var place uint32
-	if k := len(ix.places); k > 0 {
-		place, ix.places = ix.places[k-1], ix.places[:k-1]
-	} else {
-		place = uint32(len(ix.byPlace))
-		ix.byPlace = append(ix.byPlace, 0)
+// manyTimes is how often a program was added when its block cannot count on.
+const manyTimes = 255
+
+// again counts that a program was added once more.
+func (ix *Index) again(r ref, b []byte) {
+	if b[programTimes] < manyTimes {
+		b[programTimes]++
+		return
 	}
-	return ID(ix.serial)<<32 | ID(place)
+	ix.often[r]++
+}
+
+// less counts that it was taken back once, and reports whether it is still there.
+func (ix *Index) less(r ref, b []byte) bool {
+	switch n := ix.often[r]; {
+	case n > 1:
+		ix.often[r]--
+	case n == 1:
+		delete(ix.often, r)
+	default:
+		b[programTimes]--
+	}
+	return b[programTimes] > 0
+}
+
+// named returns the program that has an ID, and the hash of its code, or 0.
+func (ix *Index) named(id ID) (r ref, b []byte, hash uint64) {
+	r = ref(uint32(id))
+	if !ix.store.has(r) {
+		return 0, nil, 0
+	}
+	// What is there may be anything. But only programs are known.
+	b = ix.store.get(r)
+	if len(b) < programHead || len(b) < programHead+int(binary.LittleEndian.Uint16(b[2:])) {
+		return 0, nil, 0
+	}
+	hash = ix.hasher.text(codeOf(b))
+	if _, ok := ix.known.has(hash, r); !ok || idOf(r, b) != id {
+		return 0, nil, 0
+	}
+	return r, b, hash
 }
 
 // file puts a program under a key.
@@ -230,7 +258,7 @@ func (ix *Index) file(f filedAs) {
 		return
 	}
 	if b := ix.store.get(r); b[0]&blockKind == blockProgram {
-		for _, old := range readFilings(b, r) {
+		for _, old := range readTail(r, b).filed {
 			if old.key == f.key {
 				r = ix.cluster.add(0, old.axis, old.entry)
 				break
@@ -260,23 +288,16 @@ func (ix *Index) unfile(f filedAs) {
 func (ix *Index) Remove(id ID) bool {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	if int(uint32(id)) >= len(ix.byPlace) {
-		return false
-	}
-	r := ix.byPlace[uint32(id)]
+	r, b, hash := ix.named(id)
 	if r == 0 {
 		return false
 	}
-	b := ix.store.get(r)
-	if idOf(b) != id {
-		return false
-	}
-	if n := word(b, 16); n > 1 {
-		setWord(b, 16, n-1)
+	if ix.less(r, b) {
 		return true
 	}
 	weak := false
-	for _, f := range readFilings(b, r) {
+	tail := readTail(r, b)
+	for _, f := range tail.filed {
 		ix.unfile(f)
 		feature := ix.features.all[f.feature]
 		weak = weak || feature.kind == keyPresent
@@ -284,20 +305,17 @@ func (ix *Index) Remove(id ID) bool {
 			ix.stale++
 		}
 	}
-	ix.known.remove(ix.hasher.text(codeOf(b)), r)
-	numbers, regexps, size := readHeld(b)
-	for _, n := range numbers {
+	ix.known.remove(hash, r)
+	for _, n := range tail.numbers {
 		ix.paths.release(n)
 		if ix.paths.all[n].refs == 0 {
 			ix.stale++
 		}
 	}
-	for _, n := range regexps {
+	for _, n := range tail.regexps {
 		ix.patterns.release(n)
 	}
-	ix.byPlace[uint32(id)] = 0
-	ix.places = append(ix.places, uint32(id))
-	ix.limbo.add(retiredBlock, uint32(r), size)
+	ix.limbo.add(retiredBlock, uint32(r), tail.size)
 	ix.count--
 	if weak {
 		ix.weak--
@@ -343,7 +361,7 @@ func (ix *Index) Stats() Stats {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	bytes := int64(len(*ix.store.pages.Load()))*pageBytes + ix.table.bytes() + ix.known.bytes()
-	bytes += int64(4*(cap(ix.byPlace)+cap(ix.places))) + int64(24*cap(ix.limbo.queue))
+	bytes += int64(24 * cap(ix.limbo.queue))
 	return Stats{Queries: ix.count, Unanchored: ix.weak, Paths: ix.paths.used - ownCells, Bytes: bytes}
 }
 

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"hash/maphash"
 	"math/bits"
 	"math/rand/v2"
@@ -28,6 +29,11 @@ type feature struct {
 	other  uint32 // of the second path of a pair
 }
 
+// compare puts features in some order.
+func (f feature) compare(g feature) int {
+	return cmp.Or(cmp.Compare(f.kind, g.kind), cmp.Compare(f.length, g.length), cmp.Compare(f.number, g.number), cmp.Compare(f.other, g.other))
+}
+
 // lengths of the prefixes and suffixes that keys are made of: a longer one is
 // filed by the next shorter length, so that no field has many.
 var lengths = [...]int{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192}
@@ -43,15 +49,28 @@ func keyLength(n int) int {
 	return length
 }
 
-// A hasher makes keys. Nobody outside of the process can tell which collide. If
+// A hasher makes keys, of the bits that [table] has. Nobody outside of the process can tell which collide. If
 // two do, candidates come up that do not match, and nothing else.
 type hasher struct {
 	seed    maphash.Seed
 	secrets [3]uint64
+	bits    uint64 // which of a hash are the key's
 }
 
 func newHasher() hasher {
-	return hasher{maphash.MakeSeed(), [3]uint64{rand.Uint64(), rand.Uint64(), rand.Uint64()}}
+	return hasher{maphash.MakeSeed(), [3]uint64{rand.Uint64(), rand.Uint64(), rand.Uint64()}, keyBits}
+}
+
+// keyBits are the bits of a hash that a key has: the part of the table, and what
+// is in the slot.
+const keyBits = 0xff000000_ffffffff
+
+// keyOf returns the key of a hash. The lower half of none is zero.
+func (h *hasher) keyOf(hash uint64) uint64 {
+	if hash &= h.bits; uint32(hash) == 0 {
+		hash++
+	}
+	return hash
 }
 
 func (h *hasher) mix(a, b uint64) uint64 {
@@ -76,12 +95,12 @@ func (h *hasher) literal(v Value) uint64 {
 
 // key returns the key of a hash in a feature.
 func (h *hasher) key(f feature, hash uint64) uint64 {
-	return h.mix(hash, uint64(f.kind)|uint64(f.length)<<8|uint64(f.number)<<16)
+	return h.keyOf(h.mix(hash, uint64(f.kind)|uint64(f.length)<<8|uint64(f.number)<<16))
 }
 
 // pair returns the key of two hashes.
 func (h *hasher) pair(f feature, first, second uint64) uint64 {
-	return h.mix(h.key(f, first), second^uint64(f.other)<<32)
+	return h.keyOf(h.mix(h.mix(first, uint64(f.kind)|uint64(f.number)<<16), second^uint64(f.other)<<32))
 }
 
 // The pieces of a text are of three bytes, or of six where it has them: there are

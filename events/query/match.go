@@ -25,6 +25,7 @@ type Matcher struct {
 
 	found      []ref  // programs to run
 	touched    byte   // see tryAll
+	doubles    bool   // the event may have a key twice
 	candidates uint64 // programs run, in all
 }
 
@@ -66,6 +67,7 @@ func (m *Matcher) Match(out []ID) []ID {
 	m.pin.enter(&m.index.limbo)
 	m.out, m.machine.regexps = out, plan.regexps
 	m.tried.reset()
+	m.doubles = false
 	for i := range plan.fields {
 		m.field(&plan.fields[i], 0)
 	}
@@ -183,6 +185,7 @@ func (m *Matcher) look(key uint64, frame uint32) {
 func (m *Matcher) flush() {
 	n := m.wanted
 	m.wanted = 0
+	m.doubles = m.doubles || n == len(m.keys) || twice(m.keys[:n])
 	for i, key := range m.keys[:n] {
 		m.refs[i] = m.index.table.find(key)
 	}
@@ -198,7 +201,21 @@ func (m *Matcher) flush() {
 	}
 }
 
-// run runs what is filed in a block.
+// twice reports whether a key is there twice, which by chance those of different
+// fields can be.
+func twice(keys []uint64) bool {
+	var seen uint64
+	for i, k := range keys {
+		bit := uint64(1) << (k & 63)
+		if seen&bit != 0 && slices.Contains(keys[:i], k) {
+			return true
+		}
+		seen |= bit
+	}
+	return false
+}
+
+// run finds what is filed in a block.
 func (m *Matcher) run(r ref, kind byte, frame uint32) {
 	b := m.index.store.get(r)
 	switch kind {
@@ -223,7 +240,11 @@ func (m *Matcher) tree(g axis, r ref, frame uint32) {
 	if g&axisElement == 0 {
 		frame = 0
 	}
-	c := &m.flat.frames[frame+uint32(g>>axisBits)]
+	at := int(frame) + int(g>>axisBits)
+	if at >= len(m.flat.frames) {
+		return // by chance another field has the key
+	}
+	c := &m.flat.frames[at]
 	switch g & axisKind {
 	case axisNumber:
 		if c.isNumber() {
@@ -289,12 +310,12 @@ func (m *Matcher) try(r ref, b []byte) {
 	if word(b, 4) > m.flat.plan.generation {
 		return // its fields are not those that the event was read for
 	}
-	if b[0]&programRepeats != 0 && !m.tried.add(uint32(r)) {
+	if (m.doubles || b[0]&programRepeats != 0) && !m.tried.add(uint32(r)) {
 		return
 	}
 	m.candidates++
 	if m.machine.run(codeOf(b)) == True {
-		m.out = append(m.out, idOf(b))
+		m.out = append(m.out, idOf(r, b))
 	}
 }
 

@@ -44,6 +44,9 @@ func (s *store) get(r ref) []byte {
 	return (*s.pages.Load())[r>>pageBits][r%pageUnits*unit:]
 }
 
+// has reports whether there is a byte that r may name.
+func (s *store) has(r ref) bool { return r != 0 && int(r>>pageBits) < len(*s.pages.Load()) }
+
 // class returns the size in units of the blocks that n bytes are kept in, and
 // the place of their free list.
 func class(n int) (units, list int) {

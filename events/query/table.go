@@ -4,6 +4,9 @@ import "sync/atomic"
 
 // A table maps keys to refs. It is in parts, so that growing copies little at a
 // time. One writer at a time; find is safe beside it, and waits for nobody.
+//
+// A slot is one word: the lower half of the key, and a ref. What is left of the
+// key is its part. So keys have 40 bits, which [hasher] sees to.
 type table struct {
 	parts [tableParts]tablePart
 }
@@ -11,28 +14,24 @@ type table struct {
 const tableParts = 256
 
 type tablePart struct {
-	slots atomic.Pointer[[]uint64] // a key and a ref in turns; a power of two of both
+	slots atomic.Pointer[[]uint64] // a power of two; 0 is free, ref 0 was taken away
 	used  int                      // slots with a key
 	live  int                      // slots with a ref
 }
 
-// find returns the ref of a key, or 0. Keys stay in their slots for as long as
-// the slots live, so that a reader can read a key and then its ref.
+// find returns the ref of a key, or 0.
 func (t *table) find(key uint64) ref {
-	if key == 0 {
-		key = 1
-	}
 	list := t.parts[key>>56].slots.Load()
 	if list == nil {
 		return 0
 	}
 	slots := *list
-	mask := uint64(len(slots)/2 - 1)
+	mask := uint64(len(slots) - 1)
 	for i := key & mask; ; i = (i + 1) & mask {
-		switch atomic.LoadUint64(&slots[2*i]) {
-		case key:
-			return ref(atomic.LoadUint64(&slots[2*i+1]))
-		case 0:
+		switch s := atomic.LoadUint64(&slots[i]); {
+		case s>>32 == key&(1<<32-1):
+			return ref(s)
+		case s == 0:
 			return 0
 		}
 	}
@@ -40,32 +39,35 @@ func (t *table) find(key uint64) ref {
 
 // set gives a key a ref; 0 removes it.
 func (t *table) set(key uint64, r ref) {
-	if key == 0 {
-		key = 1
-	}
 	p := &t.parts[key>>56]
 	list := p.slots.Load()
-	if list == nil || 4*(p.used+1) > 3*len(*list)/2 {
+	if list == nil || 4*(p.used+1) > 3*len(*list) {
 		p.rebuild()
 		list = p.slots.Load()
 	}
 	slots := *list
-	mask := uint64(len(slots)/2 - 1)
-	i := key & mask
-	for slots[2*i] != 0 && slots[2*i] != key {
-		i = (i + 1) & mask
-	}
-	if slots[2*i] == 0 {
+	low := key & (1<<32 - 1)
+	i := freeSlot(slots, low)
+	if slots[i] == 0 {
 		p.used++
 	}
-	if slots[2*i+1] != 0 {
+	if ref(slots[i]) != 0 {
 		p.live--
 	}
 	if r != 0 {
 		p.live++
 	}
-	atomic.StoreUint64(&slots[2*i+1], uint64(r)) // before the key: who finds the key finds the ref
-	atomic.StoreUint64(&slots[2*i], key)
+	atomic.StoreUint64(&slots[i], low<<32|uint64(r))
+}
+
+// freeSlot returns the place of a key, or where it could be.
+func freeSlot(slots []uint64, low uint64) uint64 {
+	mask := uint64(len(slots) - 1)
+	i := low & mask
+	for slots[i] != 0 && slots[i]>>32 != low {
+		i = (i + 1) & mask
+	}
+	return i
 }
 
 // rebuild makes slots for twice of what lives.
@@ -74,19 +76,12 @@ func (p *tablePart) rebuild() {
 	for size < 2*(p.live+1) {
 		size *= 2
 	}
-	slots := make([]uint64, 2*size)
-	mask := uint64(size - 1)
+	slots := make([]uint64, size)
 	if old := p.slots.Load(); old != nil {
-		for j := 0; j < len(*old); j += 2 {
-			key, r := (*old)[j], (*old)[j+1]
-			if r == 0 {
-				continue
+		for _, s := range *old {
+			if ref(s) != 0 {
+				slots[freeSlot(slots, s>>32)] = s
 			}
-			i := key & mask
-			for slots[2*i] != 0 {
-				i = (i + 1) & mask
-			}
-			slots[2*i], slots[2*i+1] = key, r
 		}
 	}
 	p.used = p.live
