@@ -71,7 +71,10 @@ func (a *Auth) lookup(method string) Lookup {
 // asked asks the application about who sent hello. The error is for the log.
 func (a *Auth) asked(ctx context.Context, realm wamp.URI, method string, hello *Hello, authID, ticket string) (*member, *Principal, error) {
 	details := map[string]any{
-		"session": hello.Session, "authid": nil, "authmethod": method, "authextra": nil, "transport": hello.Transport,
+		"session": hello.Session, "authid": nil, "authmethod": method, "authextra": nil, "transport": nil,
+	}
+	if hello.Transport != nil {
+		details["transport"] = hello.Transport()
 	}
 	if authID != "" {
 		details["authid"] = authID

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"crypto/rand"
+	"encoding/base32"
 	"errors"
 	"fmt"
 	"strings"
@@ -110,4 +111,11 @@ func newClient() string { return strings.ToLower(rand.Text()) }
 
 // newAnonymousID returns the authid of a session that nobody stands behind:
 // 80 random bits.
-func newAnonymousID() string { return strings.ToLower(rand.Text()[:16]) }
+func newAnonymousID() string {
+	var b [10]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return anonymousIDs.EncodeToString(b[:])
+}
+
+// anonymousIDs spells them: Base32 in lower case.
+var anonymousIDs = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567")

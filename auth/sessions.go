@@ -43,19 +43,27 @@ func NewSessions(cfg SessionConfig, store TokenStore, jwt *Verifier, origins *Or
 // browser sends along with a page of a foreign origin are not looked at. The error is a failure of the store.
 func (s *Sessions) Identify(r *http.Request) (*Identity, error) {
 	if !s.origins.trusts(r, s.cfg.Secure) {
-		return &Identity{}, nil
+		return nobody, nil
 	}
 	t, _, err := s.presented(r.Context(), r.Header, time.Now())
 	if err != nil {
 		return nil, err
 	}
+	cert := certificateOf(r.TLS)
+	if t == nil && cert == nil {
+		return nobody, nil
+	}
 	id := &Identity{}
 	if t != nil {
 		id = s.identity(t)
 	}
-	id.certificate = certificateOf(r.TLS)
+	id.certificate = cert
 	return id, nil
 }
+
+// nobody is the identity of everybody of whom nothing is known: it is kept as
+// long as the session.
+var nobody = &Identity{}
 
 // Allows reports whether the page that made the request, if it was one, may
 // connect to the gateway: by the rule of [Origins.Allows], but with

@@ -36,9 +36,10 @@ type Hello struct {
 	// be nil.
 	ChannelID func(kind string) []byte
 
-	// Transport is what the application is told of the client's connection
-	// ([Lookup]).
-	Transport map[string]any
+	// Transport returns what the application is told of the client's
+	// connection ([Lookup]). It is called only if the
+	// application is asked. It may be nil.
+	Transport func() map[string]any
 }
 
 // A Grant says who a peer is: the outcome of a successful authentication.

@@ -1,6 +1,11 @@
 package router
 
-import "github.com/wireroom/wireroom/router/wamp"
+import (
+	"context"
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
 
 // Leftovers says what the realm holds besides its own procedures; "" is
 // nothing.
@@ -52,7 +57,7 @@ type Welcomes struct{ w welcomes }
 
 // Details returns those for g.
 func (w *Welcomes) Details(ser wamp.Serializer, realm wamp.URI, g *Grant) wamp.Encoded {
-	return w.w.details(ser, realm, g)
+	return w.w.append(nil, ser, realm, g)
 }
 
 // Known returns how many encodings are remembered.
@@ -71,4 +76,10 @@ func EncodeWelcome(ser wamp.Serializer, realm wamp.URI, g *Grant, authid string)
 func (s *Session) PretendToEnd() (leave func()) {
 	s.ending.Store(true)
 	return func() { s.ending.Store(false) }
+}
+
+// NewTerm returns a context that ends after d, or when finish is called.
+func NewTerm(d time.Duration) (ctx context.Context, finish func()) {
+	t := newTerm(d)
+	return t, t.finish
 }

@@ -46,6 +46,7 @@ type workspace struct {
 	matches  []*subscription
 	to       audience
 	enc      encoding
+	details  []byte // of WELCOME, before it is framed
 
 	// What is on its way, here so that it needs no memory of its own.
 	publication Publication
@@ -58,7 +59,7 @@ var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 func getWorkspace() *workspace { return workspaces.Get().(*workspace) }
 
 func putWorkspace(ws *workspace) {
-	if cap(ws.dirty) > 4096 || cap(ws.lazy) > 4096 || cap(ws.bufs) > 4096 || cap(ws.matches) > 4096 {
+	if cap(ws.dirty) > 4096 || cap(ws.lazy) > 4096 || cap(ws.bufs) > 4096 || cap(ws.matches) > 4096 || cap(ws.details) > 16<<10 {
 		return // a giant's leftovers are not worth keeping
 	}
 	workspaces.Put(ws)

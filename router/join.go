@@ -1,7 +1,6 @@
 package router
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -111,8 +110,8 @@ func (s *Session) join(m wamp.Message) error {
 		}
 		s.challenge = nil
 		s.expect("end of the authentication", s.router.cfg.AuthTimeout) // it came in time
-		ctx, cancel := context.WithTimeout(context.Background(), s.router.cfg.AuthTimeout)
-		defer cancel()
+		ctx := newTerm(s.router.cfg.AuthTimeout)
+		defer ctx.finish()
 		grant, err := c.Answer(ctx, m.Signature, m.Extra)
 		if err != nil {
 			return s.refuse(err)
@@ -157,8 +156,8 @@ func (s *Session) greet(m wamp.Hello) error {
 	if err := s.awaitTurn(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.router.cfg.HelloTimeout)
-	defer cancel()
+	ctx := newTerm(s.router.cfg.HelloTimeout)
+	defer ctx.finish()
 	s.id = realm.draw()
 	grant, challenge, err := s.router.auth.Authenticate(ctx, Joining{Realm: m.Realm, Hello: &m, Peer: &s.peer, Session: s.id})
 	switch {
@@ -188,11 +187,12 @@ func (s *Session) welcome(g *Grant) error {
 	if a := s.asked(); a != nil {
 		return s.welcomeLasting(g, a)
 	}
-	return s.welcomed(g, s.realm.welcomes.details(s.peer.Serializer, s.realm.name, g))
+	s.ws.details = s.realm.welcomes.append(s.ws.details[:0], s.peer.Serializer, s.realm.name, g)
+	return s.welcomed(g, s.ws.details)
 }
 
 // welcomed makes the session a member of its realm, with these Details of
-// WELCOME.
+// WELCOME, which are not kept.
 func (s *Session) welcomed(g *Grant, details wamp.Encoded) error {
 	if err := s.enter(g, details); err != nil {
 		return err

@@ -73,7 +73,9 @@ type resumeAsk struct {
 // readAsk returns what HELLO.Details say about resumption, or nil if that is
 // nothing. A null is as good as absent.
 func readAsk(details map[string]any) (*resumeAsk, error) {
-	a := &resumeAsk{}
+	if len(details) < 2 { // they have roles
+		return nil, nil
+	}
 	again, given, err := detail[bool](details, "resumable", "bool")
 	if err != nil {
 		return nil, err
@@ -86,7 +88,7 @@ func readAsk(details map[string]any) (*resumeAsk, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.received, a.counts, err = countDetail(details, "_received")
+	received, counts, err := countDetail(details, "_received")
 	switch {
 	case err != nil:
 		return nil, err
@@ -94,16 +96,15 @@ func readAsk(details map[string]any) (*resumeAsk, error) {
 		if !again {
 			return nil, nil
 		}
-		a.again = true
-		return a, nil
+		return &resumeAsk{again: true, counts: counts, received: received}, nil
 	case session == 0:
 		return nil, wamp.Errorf(wamp.URIProtocolViolation, "HELLO: Details.resume-session: expected an ID, found 0")
 	case !hasToken:
 		return nil, wamp.Errorf(wamp.URIProtocolViolation, "HELLO: Details.resume-session: expected resume-token beside it, found none")
 	}
-	a.again = again || !given
-	a.session, a.token = wamp.ID(session), token
-	return a, nil
+	return &resumeAsk{
+		again: again || !given, session: wamp.ID(session), token: token, counts: counts, received: received,
+	}, nil
 }
 
 // detail returns the entry key of HELLO.Details, which must be a T, called kind,

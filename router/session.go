@@ -85,7 +85,7 @@ type Session struct {
 	lastInvoked wamp.ID
 	testaments  *testaments // nil: there was none yet
 	receipts    *receipts   // nil: there was none yet
-	over        []wamp.ID   // progressive invocations of which parts may still come that are to be ignored
+	over        *[]wamp.ID  // progressive invocations of which parts may still come that are to be ignored; nil: there was none yet
 	keptBytes   int         // of calls that wait or may have to go to another callee
 }
 

@@ -5,12 +5,12 @@ import (
 	"unsafe"
 )
 
-// A session of a peer that asked for nothing is of a size for which the
-// allocator has a class, 576 bytes, with all that few sessions need behind
+// A session of a peer that asked for nothing fits into the allocator's class of
+// 576 bytes, of which it takes 8 itself, with all that few sessions need behind
 // pointers that are nil.
 func TestSessionSize(t *testing.T) {
-	if size := unsafe.Sizeof(Session{}); size > 576 {
-		t.Errorf("a session has %d bytes, want at most 576", size)
+	if size := unsafe.Sizeof(Session{}); size > 568 {
+		t.Errorf("a session has %d bytes, want at most 568", size)
 	}
 	s := new(Session)
 	if s.tied.Load() != nil || s.seat() != nil || s.lasting() != nil {

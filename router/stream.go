@@ -49,18 +49,24 @@ func (s *Session) refuseStream(request wamp.ID) {
 // noteOver remembers that further parts of the call are to be ignored. The
 // session's mu is held.
 func (s *Session) noteOver(request wamp.ID) {
-	if len(s.over) == maxOver {
-		s.over = append(s.over[:0], s.over[1:]...)
+	if s.over == nil {
+		s.over = new([]wamp.ID)
 	}
-	s.over = append(s.over, request)
+	if len(*s.over) == maxOver {
+		*s.over = slices.Delete(*s.over, 0, 1)
+	}
+	*s.over = append(*s.over, request)
 }
 
 // wasOver reports whether a part of the call is to be ignored; after the last
 // part none comes. The session's mu is held.
 func (s *Session) wasOver(request wamp.ID, last bool) bool {
-	i := slices.Index(s.over, request)
+	if s.over == nil {
+		return false
+	}
+	i := slices.Index(*s.over, request)
 	if i >= 0 && last {
-		s.over = slices.Delete(s.over, i, i+1)
+		*s.over = slices.Delete(*s.over, i, i+1)
 	}
 	return i >= 0
 }

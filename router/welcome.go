@@ -31,10 +31,10 @@ type welcomeKey struct {
 // welcomeParts are what stands before and after the authid.
 type welcomeParts struct{ head, tail []byte }
 
-// details returns the Details of WELCOME for g.
-func (w *welcomes) details(ser wamp.Serializer, realm wamp.URI, g *Grant) wamp.Encoded {
+// append appends the Details of WELCOME for g to b.
+func (w *welcomes) append(b []byte, ser wamp.Serializer, realm wamp.URI, g *Grant) []byte {
 	if g.Extra != nil {
-		return encodeWelcome(ser, realm, g, g.AuthID, nil)
+		return append(b, encodeWelcome(ser, realm, g, g.AuthID, nil)...)
 	}
 	key := welcomeKey{ser, g.AuthRole, g.AuthMethod, g.Provider}
 	w.mu.RLock()
@@ -42,11 +42,10 @@ func (w *welcomes) details(ser wamp.Serializer, realm wamp.URI, g *Grant) wamp.E
 	w.mu.RUnlock()
 	if !ok {
 		if parts, ok = cutWelcome(ser, realm, g); !ok {
-			return encodeWelcome(ser, realm, g, g.AuthID, nil)
+			return append(b, encodeWelcome(ser, realm, g, g.AuthID, nil)...)
 		}
 		w.remember(key, parts)
 	}
-	b := make([]byte, 0, len(parts.head)+len(g.AuthID)+16+len(parts.tail))
 	b = append(b, parts.head...)
 	b, _ = wamp.AppendValue(b, ser, g.AuthID) // a string never fails
 	return append(b, parts.tail...)

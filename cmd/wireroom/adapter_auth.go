@@ -20,13 +20,12 @@ func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*rou
 	if r == nil { // it is being opened or closed
 		return nil, nil, wamp.Errorf(wamp.URINoSuchRealm, "there is no realm %q here", j.Realm)
 	}
-	id, _ := j.Peer.Identity.(*auth.Identity)
+	peer := j.Peer
+	id, _ := peer.Identity.(*auth.Identity)
 	hello := auth.Hello{
 		AuthMethods: j.Hello.AuthMethods, AuthID: j.Hello.AuthID, AuthExtra: j.Hello.AuthExtra, Session: j.Session,
-		ChannelID: j.Peer.ChannelID,
-		Transport: map[string]any{
-			"type": j.Peer.Transport, "protocol": j.Peer.Serializer.Subprotocol(), "secure": j.Peer.Secure, "peer": j.Peer.RemoteAddr,
-		},
+		ChannelID: peer.ChannelID,
+		Transport: func() map[string]any { return describeTransport(peer) },
 	}
 	g, ch, err := r.auth.Begin(ctx, j.Realm, hello, id)
 	switch {
@@ -43,6 +42,13 @@ func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*rou
 		return r.grant(g), nil
 	}
 	return nil, &router.Challenge{Method: ch.Method, Extra: ch.Extra, Answer: answer}, nil
+}
+
+// describeTransport is what the application is told of a client's connection.
+func describeTransport(p *router.Peer) map[string]any {
+	return map[string]any{
+		"type": p.Transport, "protocol": p.Serializer.Subprotocol(), "secure": p.Secure, "peer": p.RemoteAddr,
+	}
 }
 
 func (r *realm) grant(g *auth.Grant) *router.Grant {

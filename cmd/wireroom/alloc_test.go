@@ -1,6 +1,9 @@
 package main
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -53,5 +56,42 @@ func TestAdapterAllocs(t *testing.T) {
 		if got := testing.AllocsPerRun(100, tt.do); got > tt.most {
 			t.Errorf("%s: %v allocations, want at most %v", tt.name, got, tt.most)
 		}
+	}
+}
+
+// Finding out that somebody is nobody in particular: the authid, two grants, a
+// function. What an application is told, no application is asked about.
+func TestAuthenticateAllocs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("allocations are counted without the race detector")
+	}
+	policy, err := auth.NewPolicy(map[wamp.URI]auth.Roles{"realm1": {"anonymous": {}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	origins, err := auth.NewOrigins(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := auth.NewSessions(auth.DefaultSessionConfig(), nil, nil, origins, slog.New(slog.DiscardHandler))
+	known := &realms{}
+	known.put(&realm{name: "realm1", auth: auth.New(auth.RoleConfig{Anonymous: "anonymous"}, policy, sessions, nil)})
+	a, find := authenticator{known}, identify(sessions)
+	r := httptest.NewRequest(http.MethodGet, "/ws", nil)
+	peer := &router.Peer{Transport: "websocket"}
+	hello := &wamp.Hello{Realm: "realm1", Roles: []string{"subscriber"}}
+	const most = 6
+	got := testing.AllocsPerRun(100, func() {
+		id, err := find(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer.Identity = id
+		if g, _, err := a.Authenticate(t.Context(), router.Joining{Realm: "realm1", Hello: hello, Peer: peer, Session: 1}); err != nil || g.AuthRole != "anonymous" {
+			t.Fatalf("Authenticate() = %+v, %v", g, err)
+		}
+	})
+	if got > most {
+		t.Errorf("to find out that a peer is anonymous takes %v allocations, want at most %v", got, most)
 	}
 }

@@ -282,7 +282,7 @@ func settle() (inUse, rss int64) {
 
 // bareConnect upgrades a connection by system calls alone, with an offer of
 // extensions, sends more, and returns the descriptor.
-func bareConnect(b *testing.B, to *net.TCPAddr, offer, more string) int {
+func bareConnect(b testing.TB, to *net.TCPAddr, offer, more string) int {
 	b.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
@@ -325,19 +325,71 @@ func BenchmarkJoin(b *testing.B) {
 				l = frontListener{l}
 			}
 			routed(b, transport.DefaultConfig(), l)
-			hello := mask(fin|text, `[1,"realm1",{"roles":{"subscriber":{}}}]`)
-			subscribe := mask(fin|text, `[32,1,{},"com.example.topic"]`)
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
 			b.ReportAllocs()
+			all, mine := processTime(), threadTime()
 			for b.Loop() {
-				fd := bareConnect(b, addr, "", hello)
-				if _, err := syscall.Write(fd, []byte(subscribe)); err != nil {
-					b.Fatal(err)
-				}
-				if _, err := syscall.Read(fd, make([]byte, 1024)); err != nil {
-					b.Fatal(err)
-				}
-				syscall.Close(fd)
+				bareJoin(b, addr)
 			}
+			spent := processTime() - all - (threadTime() - mine)
+			b.ReportMetric(float64(spent.Nanoseconds())/1000/float64(b.N), "server-us/op")
 		})
+	}
+}
+
+// bareJoin connects, joins, subscribes and goes, by system calls alone.
+func bareJoin(b testing.TB, to *net.TCPAddr) {
+	b.Helper()
+	fd := bareConnect(b, to, "", bareHello)
+	if _, err := syscall.Write(fd, []byte(bareSubscribe)); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := syscall.Read(fd, make([]byte, 1024)); err != nil {
+		b.Fatal(err)
+	}
+	syscall.Close(fd)
+}
+
+var (
+	bareHello     = mask(fin|text, `[1,"realm1",{"roles":{"subscriber":{}}}]`)
+	bareSubscribe = mask(fin|text, `[32,1,{},"com.example.topic"]`)
+)
+
+// What a join takes: the upgrade, HELLO and SUBSCRIBE, each answered, and the
+// end, those of the peer's own system calls included.
+func TestJoinAllocs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	const (
+		joins       = 200
+		mostObjects = 60
+		mostBytes   = 6800
+	)
+	ln := listenTCP(t)
+	routed(t, transport.DefaultConfig(), frontListener{ln})
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which empties pools
+	measure := func() (objects, bytes float64) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range joins {
+			bareJoin(t, ln.Addr().(*net.TCPAddr))
+		}
+		runtime.ReadMemStats(&after)
+		return float64(after.Mallocs-before.Mallocs) / joins, float64(after.TotalAlloc-before.TotalAlloc) / joins
+	}
+	measure()
+	objects, bytes := measure()
+	for range 4 { // others may have allocated meanwhile
+		if objects <= mostObjects && bytes <= mostBytes {
+			break
+		}
+		o, b := measure()
+		objects, bytes = min(o, objects), min(b, bytes)
+	}
+	t.Logf("%.1f allocations, %.0f bytes", objects, bytes)
+	if objects > mostObjects || bytes > mostBytes {
+		t.Errorf("a join takes %.1f allocations and %.0f bytes, want at most %d and %d", objects, bytes, mostObjects, mostBytes)
 	}
 }

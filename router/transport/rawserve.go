@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -171,10 +172,17 @@ func readGreeting(w wire, in *inbox) error {
 // remoteAddr names the peer of nc. Those of a Unix socket have no name.
 func remoteAddr(nc net.Conn) string {
 	addr := nc.RemoteAddr()
-	if addr == nil || addr.String() == "" || addr.String() == "@" {
+	if tcp, ok := addr.(*net.TCPAddr); ok { // in one piece of memory instead of four
+		from := tcp.AddrPort()
+		return netip.AddrPortFrom(from.Addr().Unmap(), from.Port()).String()
+	}
+	if addr == nil {
 		return unixPeer
 	}
-	return addr.String()
+	if name := addr.String(); name != "" && name != "@" {
+		return name
+	}
+	return unixPeer
 }
 
 // peerName names the peer of nc: client, if a proxy told it.

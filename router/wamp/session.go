@@ -74,10 +74,13 @@ func (d *Decoder) helloDetails(m *Hello) {
 
 // helloFeatures checks what a role's announcement v holds.
 func (d *Decoder) helloFeatures(m *Hello, role string, v any) {
-	d.name = []byte("roles." + role)
+	wrong := func(format string, args ...any) {
+		d.name = []byte("roles." + role)
+		d.violation(format, args...)
+	}
 	announced, ok := v.(map[string]any)
 	if !ok {
-		d.violation("expected dict, found %s", kindOf(v))
+		wrong("expected dict, found %s", kindOf(v))
 		return
 	}
 	v = announced["features"]
@@ -86,13 +89,13 @@ func (d *Decoder) helloFeatures(m *Hello, role string, v any) {
 	}
 	features, ok := v.(map[string]any)
 	if !ok {
-		d.violation("expected features to be a dict, found %s", kindOf(v))
+		wrong("expected features to be a dict, found %s", kindOf(v))
 		return
 	}
 	for feature, v := range features {
 		has, ok := v.(bool)
 		if !ok {
-			d.violation("expected feature %q to be a bool, found %s", shorten([]byte(feature)), kindOf(v))
+			wrong("expected feature %q to be a bool, found %s", shorten([]byte(feature)), kindOf(v))
 			return
 		}
 		if !has {
