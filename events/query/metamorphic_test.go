@@ -202,7 +202,7 @@ func TestIndexSweptAtEveryStep(t *testing.T) {
 	}
 }
 
-// The place of a query is used again at once, and its ID never is.
+// The place of a query is used again soon, and its ID never is.
 func TestIndexIDs(t *testing.T) {
 	md := newModel(true)
 	seen := map[query.ID]bool{}
@@ -221,7 +221,7 @@ func TestIndexIDs(t *testing.T) {
 			md.remove(t, i%20)
 		}
 	}
-	if len(places) > 40 {
+	if len(places) > 600 { // what was removed waits, up to some hundreds at a time
 		t.Errorf("%d places were used for 21 queries at a time", len(places))
 	}
 }
