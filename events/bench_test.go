@@ -116,7 +116,7 @@ func BenchmarkReplay(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := h.Replay(b.Context(), "order.created", events.Since(0), "", idle{}); err != nil {
+		if err := h.Replay(b.Context(), "order.created", events.Since(0), events.Selection{}, idle{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -22,6 +22,7 @@ type Class struct {
 	config  ClassConfig
 	data    *object
 	schema  *query.Schema
+	scope   *query.Query // see Scope
 	channel int    // index in data.fields; -1: no channels
 	key     uint64 // as classKey returns it
 }
@@ -80,6 +81,7 @@ func newClass(config ClassConfig) *Class {
 		config:  config,
 		data:    newObject(config.Fields, config.Unknown == UnknownReject),
 		schema:  newSchema(&config),
+		scope:   classScope(config.Name),
 		channel: -1,
 		key:     classKey(&config),
 	}

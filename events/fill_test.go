@@ -62,7 +62,7 @@ func TestStoreLiesAndRetry(t *testing.T) {
 		}
 	}
 	var l listener
-	if err := h.Replay(t.Context(), "log", events.Since(0), "", &l); err != nil {
+	if err := h.Replay(t.Context(), "log", events.Since(0), events.Selection{}, &l); err != nil {
 		t.Fatal(err)
 	}
 	l.want(t, "complete 1 2 live")
@@ -138,7 +138,7 @@ func TestFillFailsForNew(t *testing.T) {
 				}
 				f.fails.Store(0)
 				var l listener
-				if err := h.Replay(t.Context(), "log", events.Since(0), "", &l); err != nil {
+				if err := h.Replay(t.Context(), "log", events.Since(0), events.Selection{}, &l); err != nil {
 					t.Fatal(err)
 				}
 				l.want(t, "complete 1 2 3 live")

@@ -30,7 +30,7 @@ func TestPast(t *testing.T) {
 			mustPublish(t, h, e)
 			times[n] = e.Time
 		}
-		past, err := h.Past("log")
+		past, err := h.Past("log", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,11 +90,11 @@ func TestPast(t *testing.T) {
 
 func TestPastRefuses(t *testing.T) {
 	h := newHub(t, openStore(t), new(recorder), events.DefaultConfig())
-	_, err := h.Past("nothing")
+	_, err := h.Past("nothing", nil)
 	if _, ok := errors.AsType[*events.UnknownClassError](err); !ok {
 		t.Errorf("Past of a class that is not there: %v", err)
 	}
-	if _, err := h.Past("free"); !errors.Is(err, events.ErrNotRetained) {
+	if _, err := h.Past("free", nil); !errors.Is(err, events.ErrNotRetained) {
 		t.Errorf("Past of a class that is not retained: %v", err)
 	}
 }
@@ -112,7 +112,7 @@ func TestPastTrimmed(t *testing.T) {
 		for n := 1; n <= 40; n++ {
 			mustPublish(t, h, event("other", n))
 		}
-		past, err := h.Past("other")
+		past, err := h.Past("other", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

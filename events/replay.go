@@ -59,14 +59,14 @@ func (h *Hub) Mark(class string) Mark {
 
 // Replay sends the events of a retained class from the start on, in order, and
 // then makes the subscriber live, with no gap and no repetition between: the
-// subscriber gets each event either by Send or by [Router.Route]. If channel
-// is not empty, only the events of the channel are sent, and only its topic's
-// events are meant.
+// subscriber gets each event of the selection either by Send or by
+// [Router.Route]. The last n of a selection by a query are looked for among the
+// last 100,000 events of the class.
 //
 // Replay returns nil once the subscriber is live; otherwise an
-// [*UnknownClassError], ErrNotRetained, the error of Send, the context's, or
-// the store's. Delivery to others goes on meanwhile.
-func (h *Hub) Replay(ctx context.Context, class string, start Start, channel string, to Subscriber) error {
+// [*UnknownClassError], ErrNotRetained, the error of Send, the context's, the
+// store's, or that of [query.NewFilter]. Delivery to others goes on meanwhile.
+func (h *Hub) Replay(ctx context.Context, class string, start Start, sel Selection, to Subscriber) error {
 	m := h.state.Load().members[class]
 	switch {
 	case m == nil:
@@ -76,7 +76,11 @@ func (h *Hub) Replay(ctx context.Context, class string, start Start, channel str
 	}
 	h.stats.replays.Add(1)
 	defer h.stats.replays.Add(-1)
-	r := &replay{hub: h, member: m, channel: channel, to: to}
+	sieve, err := newSieve(m.class, sel)
+	if err != nil {
+		return err
+	}
+	r := &replay{hub: h, member: m, sieve: sieve, to: to}
 	r.epoch, r.through = m.log.position()
 	if start.kind != startOffset && start.mark.Epoch == r.epoch {
 		r.through = start.mark.Offset // an offset means the same at any time
@@ -94,10 +98,10 @@ func (h *Hub) Replay(ctx context.Context, class string, start Start, channel str
 
 // A replay is one call of Replay.
 type replay struct {
-	hub     *Hub
-	member  *member
-	channel string
-	to      Subscriber
+	hub    *Hub
+	member *member
+	sieve  *sieve
+	to     Subscriber
 
 	epoch   string
 	after   uint64 // up to here everything was sent
@@ -156,7 +160,7 @@ func (r *replay) seek(ctx context.Context, start Start) (after uint64, err error
 	case start.kind == startTime:
 		return store.SeekTime(ctx, class, r.through, start.time)
 	case start.n > 0:
-		return store.SeekLast(ctx, class, r.channel, r.through, start.n)
+		return r.sieve.seekLast(ctx, r.hub, r.epoch, r.through, start.n)
 	default:
 		return r.through, nil
 	}
@@ -203,9 +207,12 @@ func (r *replay) gap(first uint64, known bool) bool {
 
 // page reads and sends the next events.
 func (r *replay) page(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil { // there may be many pages of which nothing is sent
+		return err
+	}
 	page, err := r.hub.store.Read(ctx, Range{
 		Class:   r.member.class.name,
-		Channel: r.channel,
+		Channel: r.sieve.Channel,
 		After:   r.after,
 		Through: r.through,
 		Limit:   pageEvents,
@@ -223,6 +230,11 @@ func (r *replay) page(ctx context.Context) error {
 		e := &events[i]
 		*e = page.Records[i].event(r.epoch)
 		e.Replayed = true
+		if ok, err := r.sieve.has(e); err != nil {
+			return err
+		} else if !ok {
+			continue
+		}
 		if err := r.to.Send(ctx, e); err != nil {
 			return err
 		}

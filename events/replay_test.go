@@ -86,7 +86,7 @@ func TestReplay(t *testing.T) {
 		replay := func(start events.Start, channel, want string) {
 			t.Helper()
 			var l listener
-			if err := h.Replay(t.Context(), "log", start, channel, &l); err != nil {
+			if err := h.Replay(t.Context(), "log", start, events.Selection{Channel: channel}, &l); err != nil {
 				t.Errorf("Replay(%+v): %v", start, err)
 			}
 			l.want(t, want)
@@ -164,7 +164,7 @@ func TestReplayAge(t *testing.T) {
 			{time.Hour + 1, "lost 1-1 live"},
 		} {
 			var l listener
-			if err := h.Replay(t.Context(), "log", events.SinceTime(time.Now().Add(-test.ago)), "", &l); err != nil {
+			if err := h.Replay(t.Context(), "log", events.SinceTime(time.Now().Add(-test.ago)), events.Selection{}, &l); err != nil {
 				t.Fatal(err)
 			}
 			l.want(t, test.want)
@@ -191,7 +191,7 @@ func TestReplaySlow(t *testing.T) {
 		_, err := s.Trim(t.Context(), "log", events.Retain{Events: 10}, time.Now())
 		return err
 	}
-	if err := h.Replay(t.Context(), "log", events.Since(40), "", l); err != nil {
+	if err := h.Replay(t.Context(), "log", events.Since(40), events.Selection{}, l); err != nil {
 		t.Fatal(err)
 	}
 	l.want(t, "complete "+span(41, 104)+"lost 105-195 "+span(196, 205)+"live")
@@ -222,7 +222,7 @@ func TestReplayFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			g.err = test.read
 			l := &listener{send: func(*events.Event) error { return test.send }}
-			if err := h.Replay(test.ctx, test.class, events.Since(0), "", l); !errors.Is(err, test.want) {
+			if err := h.Replay(test.ctx, test.class, events.Since(0), events.Selection{}, l); !errors.Is(err, test.want) {
 				t.Errorf("Replay: %v, want %v", err, test.want)
 			}
 			if slices.Contains(l.notes, "live") {
@@ -230,7 +230,7 @@ func TestReplayFails(t *testing.T) {
 			}
 		})
 	}
-	err := h.Replay(t.Context(), "none", events.Since(0), "", &listener{})
+	err := h.Replay(t.Context(), "none", events.Since(0), events.Selection{}, &listener{})
 	if _, ok := errors.AsType[*events.UnknownClassError](err); !ok {
 		t.Errorf("Replay of no class: %v, want an UnknownClassError", err)
 	}
@@ -255,7 +255,7 @@ func TestReplayOtherEpoch(t *testing.T) {
 	mustPublish(t, h, event("log", 1))
 	g.renamed = true
 	var l listener
-	if err := h.Replay(t.Context(), "log", events.Since(0), "", &l); !errors.Is(err, events.ErrUnavailable) {
+	if err := h.Replay(t.Context(), "log", events.Since(0), events.Selection{}, &l); !errors.Is(err, events.ErrUnavailable) {
 		t.Errorf("Replay: %v, want ErrUnavailable", err)
 	}
 	l.want(t, "")
@@ -382,7 +382,7 @@ func TestReplayRace(t *testing.T) {
 			case 3:
 				m.channel = fmt.Sprint(i % 5)
 			}
-			if err := h.Replay(t.Context(), "log", start, m.channel, m); err != nil {
+			if err := h.Replay(t.Context(), "log", start, events.Selection{Channel: m.channel}, m); err != nil {
 				t.Errorf("subscriber %d: %v", i, err)
 			}
 		})
@@ -397,7 +397,7 @@ func TestReplayRace(t *testing.T) {
 		perRoom[strings.Split(string(e.Data), `"`)[5]]++
 		return nil
 	}
-	if err := h.Replay(t.Context(), "log", events.Since(0), "", &l); err != nil {
+	if err := h.Replay(t.Context(), "log", events.Since(0), events.Selection{}, &l); err != nil {
 		t.Fatal(err)
 	}
 	for i, m := range members {

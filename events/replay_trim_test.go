@@ -57,7 +57,7 @@ func TestReplayTrimmedWhileSeeking(t *testing.T) {
 				}
 				s.beforeSeek, s.beforeBounds = test.beforeSeek, test.beforeBounds
 				var l listener
-				if err := h.Replay(t.Context(), "log", events.SinceTime(start.Add(3*time.Second)), "", &l); err != nil {
+				if err := h.Replay(t.Context(), "log", events.SinceTime(start.Add(3*time.Second)), events.Selection{}, &l); err != nil {
 					t.Fatal(err)
 				}
 				l.want(t, "lost 1-6 7 8 9 10 live")
