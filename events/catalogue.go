@@ -23,8 +23,8 @@ type Class struct {
 	data    *object
 	schema  *query.Schema
 	scope   *query.Query // see Scope
-	channel int    // index in data.fields; -1: no channels
-	key     uint64 // as classKey returns it
+	channel int          // index in data.fields; -1: no channels
+	key     uint64       // as classKey returns it
 }
 
 // CheckClasses reports everything that is wrong with the classes, by

@@ -46,7 +46,7 @@ func (g *governor) histories(classes ...*events.Class) (list []router.History, e
 		if !c.Retain().Retained() {
 			continue
 		}
-		past, err := g.hub.Past(c.Name())
+		past, err := g.hub.Past(c.Name(), nil)
 		if err != nil {
 			return nil, wampError(err)
 		}

@@ -53,7 +53,7 @@ func (g *governor) replay(s *router.Session, i router.Interest, options *wamp.Su
 	start = start.At(g.hub.Mark(class.Name())) // the subscription is not live from now on
 	return func(feed *router.Feed) {
 		to := &replayed{feed: feed, topic: wamp.URI(class.Name())}
-		err := g.hub.Replay(feed.Context(), class.Name(), start, channel, to)
+		err := g.hub.Replay(feed.Context(), class.Name(), start, events.Selection{Channel: channel}, to)
 		if err == nil && to.gap != nil {
 			tellGap(feed, class.Name(), to.gap)
 		}
