@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 // A filter says of every event of a class what the query says, and And what all
@@ -15,9 +16,9 @@ func TestFilterSaysWhatQuerySays(t *testing.T) {
 	r := rand.New(rand.NewPCG(g.Uint64(), 8))
 	said := map[bool]int{}
 	for range 100 {
-		parts := []*query.Query{queryOf(t, g.query(3)), queryOf(t, g.query(2)), queryOf(t, `data.c != "b" || t > timestamp("2026-01-31T12:00:00Z")`)}
+		parts := []*query.Query{querytest.Parse(t, g.Query(3)), querytest.Parse(t, g.Query(2)), querytest.Parse(t, `data.c != "b" || t > timestamp("2026-01-31T12:00:00Z")`)}
 		all := query.And(parts...)
-		if again := queryOf(t, all.Text()); again.Normal() != all.Normal() || again.Hash() != all.Hash() {
+		if again := querytest.Parse(t, all.Text()); again.Normal() != all.Normal() || again.Hash() != all.Hash() {
 			t.Fatalf("%s\nhas the normal form\n%s\nand its text\n%s", all, all.Normal(), again.Normal())
 		}
 		for _, q := range append(parts, all) {
@@ -26,7 +27,7 @@ func TestFilterSaysWhatQuerySays(t *testing.T) {
 				t.Fatalf("%s: %v", q, err)
 			}
 			for i := range 10 {
-				data, meta := g.event(), g.meta()
+				data, meta := g.Event(), g.Meta()
 				if i > 5 {
 					data, meta = strictData(r), query.Meta{Class: "order.created", Time: time.Unix(1_800_000_000, 0)}
 				}
@@ -48,7 +49,7 @@ func TestFilterSaysWhatQuerySays(t *testing.T) {
 	if said[true] < 200 || said[false] < 200 {
 		t.Errorf("of the pairs, %v match", said)
 	}
-	f, err := query.NewFilter(queryOf(t, `a == 1`))
+	f, err := query.NewFilter(querytest.Parse(t, `a == 1`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,9 +60,9 @@ func TestFilterSaysWhatQuerySays(t *testing.T) {
 
 // What is wrong with a part is said of the whole, too, and of no place in it.
 func TestAndHasNoPlaces(t *testing.T) {
-	part := queryOf(t, `s == "a" &&
+	part := querytest.Parse(t, `s == "a" &&
   totl > 100`)
-	both := query.And(queryOf(t, `class == "order.created"`), part)
+	both := query.And(querytest.Parse(t, `class == "order.created"`), part)
 	if err, ok := part.Check(strict).(*query.Error); !ok || err.Line != 2 || err.Column != 3 {
 		t.Errorf("the part: %v", err)
 	}
@@ -78,7 +79,7 @@ func TestFilterAllocs(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	f, err := query.NewFilter(queryOf(t, `s.matches("^a.*d$") && items.exists(i, i.sku == "A" && i.qty > 3) && t > timestamp("2026-01-31T12:00:00Z")`))
+	f, err := query.NewFilter(querytest.Parse(t, `s.matches("^a.*d$") && items.exists(i, i.sku == "A" && i.qty > 3) && t > timestamp("2026-01-31T12:00:00Z")`))
 	if err != nil {
 		t.Fatal(err)
 	}
