@@ -90,7 +90,10 @@ line 3: no event: expected a JSON object, found "null"
 normal  !items.exists(x, x.x > 1) && a != 1 && b
 hash    `, ""},
 		{"explain a class", "", []string{"explain", `total > 1`, "--class", "order.created", "--config", file}, exitOK, "class   order.created: it fits\ntree\n  total > 1\n", ""},
-		{"explain in JSON", "", []string{"explain", `a && !b`, "-o", "json"}, exitOK, `"tree":{"op":"and","text":"a && !b","offset":0,"kids":[{"op":"leaf","text":"a","offset":0},{"op":"not","text":"!b","offset":5,"kids":[{"op":"leaf","text":"b","offset":6}]}]}}`, ""},
+		{"explain in JSON", "", []string{"explain", `a && !b`, "-o", "json"}, exitOK, `"tree":{"op":"and","text":"a && !b","offset":0,"kids":[{"op":"leaf","text":"a","offset":0},{"op":"not","text":"!b","offset":5,"kids":[{"op":"leaf","text":"b","offset":6}]}]},"keys":["!b"],"fields":["a","b"],"cost":{"anchored":true,"share":0.5,"work":2,"cost":1}}`, ""},
+		{"explain what is not anchored", "", []string{"explain", `a != 1`, "-o", "json"}, exitOK, `"keys":null,"fields":["a"],"cost":{"anchored":false,"share":1,"work":1,"cost":1}}`, ""},
+		{"explain the cost", "", []string{"explain", `a in [1, 2] && b > 1`}, exitOK, "keys\n  a == 1 && b > 1\n  a == 2 && b > 1\ncost    0.02: only events with one of the keys are compared with it, taken for 1 in 100; 2 comparisons each\n", ""},
+		{"explain what is never true", "", []string{"explain", `a && false`}, exitOK, "cost    0: it is never true, and no event is compared with it\n", ""},
 		{"help", "", nil, exitOK, "Available Commands", ""},
 	}
 	for _, tt := range tests {

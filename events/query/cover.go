@@ -28,6 +28,7 @@ type cover struct {
 const (
 	costEqual   = 1
 	costPair    = 0.125 // fewer events have both values
+	costClass   = 16    // of which class an event is: all queries for the class say it
 	costText    = 2
 	costPiece   = 6
 	costRange   = 1e6  // beside any other key, the cluster has the range
@@ -205,6 +206,9 @@ func (c *coverer) leaf(e *expr, of *pathNode) cover {
 	}
 	switch e.op {
 	case opEqual:
+		if e.field.root == rootClass {
+			return c.file(equal, c.literal(e.value), costClass)
+		}
 		return c.file(equal, c.literal(e.value), costEqual)
 	case opIn:
 		all := cover{}

@@ -65,6 +65,7 @@ type Index struct {
 	table  table
 	store  *store
 	limbo  limbo
+	counts counts
 
 	mu sync.Mutex // guards the following
 	// what writers keep, and matchers never look at

@@ -27,6 +27,8 @@ type Matcher struct {
 	touched    byte   // see tryAll
 	doubles    bool   // the event may have a key twice
 	candidates uint64 // programs run, in all
+	of         string // the class that the event says it is of
+	tally      tally
 }
 
 // Load takes an event. It keeps data, which must not change, until the next
@@ -34,6 +36,7 @@ type Matcher struct {
 // no name is in a map twice. An error says what is wrong with the data, and
 // where.
 func (m *Matcher) Load(meta Meta, data []byte) error {
+	m.of = meta.Class
 	err := m.flat.load(m.index.plan.Load(), &meta, data)
 	if err != nil {
 		m.flat.plan = nil
@@ -64,6 +67,7 @@ func (m *Matcher) Match(out []ID) []ID {
 	if plan == nil {
 		return out
 	}
+	before, had := m.candidates, len(out)
 	m.pin.enter(&m.index.limbo)
 	m.out, m.machine.regexps = out, plan.regexps
 	m.tried.reset()
@@ -78,6 +82,7 @@ func (m *Matcher) Match(out []ID) []ID {
 	m.tryAll()
 	m.pin.leave()
 	out, m.out = m.out, nil
+	m.tally.count(&m.index.counts, m.of, m.candidates-before, uint64(len(out)-had))
 	return out
 }
 
@@ -89,6 +94,8 @@ func (m *Matcher) Candidates() uint64 { return m.candidates }
 func (m *Matcher) Close() {
 	m.flat.plan = nil
 	m.index.forget(m.pin)
+	m.index.counts.leave(m.tally.counters)
+	m.tally = tally{}
 }
 
 // hash returns the hash of a scalar.
