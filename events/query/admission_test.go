@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 // Of each limit of what a query may be, what just fits is read, and one more is
@@ -64,11 +65,11 @@ func TestLimitsOfAnIndex(t *testing.T) {
 		tt.set(&c)
 		ix := query.NewIndex(c)
 		for _, text := range tt.fits {
-			if _, err := ix.Add(queryOf(t, text)); err != nil {
+			if _, err := ix.Add(querytest.Parse(t, text)); err != nil {
 				t.Errorf("%s: %s: %v", tt.limit, text, err)
 			}
 		}
-		if _, err := ix.Add(queryOf(t, tt.over)); !errors.Is(err, tt.want) {
+		if _, err := ix.Add(querytest.Parse(t, tt.over)); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %s: %v, want %v", tt.limit, tt.over, err, tt.want)
 		}
 	}

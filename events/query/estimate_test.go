@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 // What a query is found by, and what it costs.
@@ -52,7 +53,7 @@ func TestEstimate(t *testing.T) {
 		{`true`, false, 1000, nil},
 		{`false`, true, 0, []string{}},
 	} {
-		q := queryOf(t, tt.text)
+		q := querytest.Parse(t, tt.text)
 		e := q.Estimate()
 		keys := q.Keys()
 		if e.Anchored != tt.anchored || e.Cost != tt.cost || !slices.Equal(keys, tt.keys) {
@@ -67,9 +68,9 @@ func TestKeysOfWhatMatches(t *testing.T) {
 	g := seeded(t)
 	matches, anchored := 0, 0
 	for range 1_500 {
-		q := queryOf(t, g.query(3))
+		q := querytest.Parse(t, g.Query(3))
 		e := q.Estimate()
-		if again := queryOf(t, q.Normal()).Estimate(); again != e {
+		if again := querytest.Parse(t, q.Normal()).Estimate(); again != e {
 			t.Fatalf("%s: %+v, and %s: %+v", q, e, q.Normal(), again)
 		}
 		if e.Share < 0 || e.Share > 1 || !e.Anchored && e.Share != 1 || e.Cost < 0 {
@@ -81,10 +82,10 @@ func TestKeysOfWhatMatches(t *testing.T) {
 		anchored++
 		var keys []*query.Query
 		for _, text := range q.Keys() {
-			keys = append(keys, queryOf(t, text))
+			keys = append(keys, querytest.Parse(t, text))
 		}
 		for range 8 {
-			s := sampleOf(t, g.meta(), g.event())
+			s := querytest.Sample(t, g.Meta(), g.Event())
 			if !q.Match(s) {
 				continue
 			}
@@ -109,7 +110,7 @@ func TestIndexFindsWithinClass(t *testing.T) {
 	} {
 		ix := query.NewIndex(query.DefaultConfig())
 		for i := range 2_000 {
-			if _, err := ix.Add(queryOf(t, fmt.Sprintf(form, i))); err != nil {
+			if _, err := ix.Add(querytest.Parse(t, fmt.Sprintf(form, i))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -133,7 +134,7 @@ func TestFields(t *testing.T) {
 		`data["a b"] == 1 && data["a.b"].c == 1`:                    `"a b" "a.b".c`,
 		`true && !paid`:                                             "paid",
 	} {
-		got := queryOf(t, text).Fields()
+		got := querytest.Parse(t, text).Fields()
 		slices.Sort(got)
 		if s := strings.Join(got, " "); s != want {
 			t.Errorf("%s is about %q, want %q", text, s, want)
@@ -145,7 +146,7 @@ func TestFields(t *testing.T) {
 func TestFieldsAreWhatIsRead(t *testing.T) {
 	g := seeded(t)
 	for range 500 {
-		q := queryOf(t, g.query(3))
+		q := querytest.Parse(t, g.Query(3))
 		ix := query.NewIndex(generous())
 		if _, err := ix.Add(q); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/events/query/querytest"
 )
 
 func roomy() *query.Budget {
@@ -92,17 +93,17 @@ func TestBudgets(t *testing.T) {
 					if i%2 == 1 {
 						a = second
 					}
-					id, err := a.Add(queryOf(t, text))
+					id, err := a.Add(querytest.Parse(t, text))
 					if err != nil {
 						t.Fatalf("%s: %v", text, err)
 					}
 					ids = append(ids, id)
 				}
-				over := queryOf(t, tt.over)
+				over := querytest.Parse(t, tt.over)
 				if _, err := second.Add(over); refusal(err) != of+" "+tt.want {
 					t.Errorf("%s: %s, want %s", tt.over, refusal(err), tt.want)
 				}
-				if _, err := second.Add(queryOf(t, tt.fits[1])); err != nil {
+				if _, err := second.Add(querytest.Parse(t, tt.fits[1])); err != nil {
 					t.Errorf("what is there already is refused: %v", err)
 				}
 				for i, id := range ids {
@@ -145,21 +146,21 @@ func TestCostBudgets(t *testing.T) {
 
 func testCost(t *testing.T, first, second *visitor, of string) {
 	for _, text := range []string{`paid`, `n > 1 && n < 9 && a == 1 && b != 1`, `a == 1`, `n > 1`} { // 0.5, 0.005, 0.01, 0.5
-		if _, err := first.Add(queryOf(t, text)); err != nil {
+		if _, err := first.Add(querytest.Parse(t, text)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	id, err := second.Add(queryOf(t, `seen`)) // 0.5
+	id, err := second.Add(querytest.Parse(t, `seen`)) // 0.5
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := second.Add(queryOf(t, `a == 3`)); refusal(err) != of+" cost 1515+10>1515" {
+	if _, err := second.Add(querytest.Parse(t, `a == 3`)); refusal(err) != of+" cost 1515+10>1515" {
 		t.Error(refusal(err))
 	} else if !strings.Contains(err.Error(), "may cost 1.515, and cost 1.515: this one costs 0.01") {
 		t.Error(err)
 	}
 	second.Remove(id)
-	if _, err := second.Add(queryOf(t, `a == 3`)); err != nil {
+	if _, err := second.Add(querytest.Parse(t, `a == 3`)); err != nil {
 		t.Error(err)
 	}
 }
@@ -179,10 +180,10 @@ func TestEqualQueriesOfARole(t *testing.T) {
 		if i%2 == 1 {
 			text = `!(1 == a)`
 		}
-		if _, err := a.Add(queryOf(t, text)); err != nil {
+		if _, err := a.Add(querytest.Parse(t, text)); err != nil {
 			t.Fatalf("session %d: %v", i, err)
 		}
-		if _, err := a.Add(queryOf(t, `a == 1`)); refusal(err) != "session queries 1+1>1" {
+		if _, err := a.Add(querytest.Parse(t, `a == 1`)); refusal(err) != "session queries 1+1>1" {
 			t.Fatal(refusal(err))
 		}
 	}
@@ -211,14 +212,14 @@ func TestBudgetsOfRolesAreTheirOwn(t *testing.T) {
 	l := query.NewLedger(query.NewIndex(c), 0)
 	one := &query.Budget{Queries: 1, Unanchored: 1, Cost: 10 * query.Unit, Fields: 1}
 	for _, role := range []string{"a", "b"} {
-		if _, err := (&visitor{l: l, role: role, session: one, all: one}).Add(queryOf(t, `x != "`+role+`"`)); err != nil {
+		if _, err := (&visitor{l: l, role: role, session: one, all: one}).Add(querytest.Parse(t, `x != "`+role+`"`)); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := (&visitor{l: l, role: "c", session: one, all: one}).Add(queryOf(t, `x == 1`)); !errors.Is(err, query.ErrFull) {
+	if _, err := (&visitor{l: l, role: "c", session: one, all: one}).Add(querytest.Parse(t, `x == 1`)); !errors.Is(err, query.ErrFull) {
 		t.Error(err)
 	}
-	if _, err := (&visitor{l: l, role: "c", session: one, all: one}).Add(queryOf(t, `x != "a"`)); err != nil {
+	if _, err := (&visitor{l: l, role: "c", session: one, all: one}).Add(querytest.Parse(t, `x != "a"`)); err != nil {
 		t.Errorf("a query that is there already: %v", err)
 	}
 	if _, refused := l.Use(); refused != (query.Refusals{Index: 1}) {
@@ -238,7 +239,7 @@ func TestLastPlace(t *testing.T) {
 	for i := range 20 {
 		all.Go(func() {
 			a := (&visitor{l: l, role: "r", session: roomy(), all: role})
-			id, err := a.Add(queryOf(t, fmt.Sprintf("a == %d", i)))
+			id, err := a.Add(querytest.Parse(t, fmt.Sprintf("a == %d", i)))
 			if err == nil {
 				got.Add(1)
 				if i%2 == 0 {
@@ -275,7 +276,7 @@ func TestLedgerChurn(t *testing.T) {
 	added, refused := 0, 0
 	for range 3_000 {
 		if len(users) == 0 || len(users) < 12 && g.IntN(20) == 0 {
-			users = append(users, &user{visitor: &visitor{l: l, role: pick(g, "a", "a", "b"), session: session, all: role}, have: map[query.ID]*query.Query{}})
+			users = append(users, &user{visitor: &visitor{l: l, role: []string{"a", "a", "b"}[g.IntN(3)], session: session, all: role}, have: map[query.ID]*query.Query{}})
 		}
 		i := g.IntN(len(users))
 		u := users[i]
@@ -289,7 +290,7 @@ func TestLedgerChurn(t *testing.T) {
 				t.Fatal("a query is not there")
 			}
 		default:
-			q := queryOf(t, g.query(1))
+			q := querytest.Parse(t, g.Query(1))
 			id, err := u.Add(q)
 			if err != nil {
 				refused++
@@ -356,7 +357,7 @@ func TestWaste(t *testing.T) {
 	}
 	var ids []query.ID
 	for i := range 11 {
-		id, err := a.Add(queryOf(t, fmt.Sprintf(`class == "c" && a == 1 && b != %d`, i)), "c")
+		id, err := a.Add(querytest.Parse(t, fmt.Sprintf(`class == "c" && a == 1 && b != %d`, i)), "c")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -364,7 +365,7 @@ func TestWaste(t *testing.T) {
 	}
 	event("c", 31)
 	event("d", 40)
-	wide := queryOf(t, `class == "c" && n > 1`)
+	wide := querytest.Parse(t, `class == "c" && n > 1`)
 	try := func(want string, classes ...string) {
 		t.Helper()
 		id, err := a.Add(wide, classes...)
@@ -379,7 +380,7 @@ func TestWaste(t *testing.T) {
 	event("c", 1)
 	try("class waste 11+0>10", "d", "c")
 	try("", "d")
-	narrow, err := a.Add(queryOf(t, `class == "c" && k == 1`), "c")
+	narrow, err := a.Add(querytest.Parse(t, `class == "c" && k == 1`), "c")
 	if err != nil {
 		t.Errorf("a query that few events are compared with: %v", err)
 	}
@@ -400,7 +401,7 @@ func TestWaste(t *testing.T) {
 // many classes as there may be.
 func TestClassCounts(t *testing.T) {
 	ix := query.NewIndex(generous())
-	if _, err := ix.Add(queryOf(t, `a == 1`)); err != nil {
+	if _, err := ix.Add(querytest.Parse(t, `a == 1`)); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
