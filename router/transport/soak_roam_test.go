@@ -79,7 +79,21 @@ func (p *soaker) ahead() bool {
 	if len(p.requests) == 0 {
 		p.barrier()
 	}
+	if p.rnd.IntN(8) == 0 {
+		p.answer(false) // others wait for that
+	}
 	return true
+}
+
+// mayBreak reports whether little would have to be sent again if the connection
+// broke. With much on its way a client would come to no end.
+func (p *soaker) mayBreak() bool {
+	if p.roam == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.roam.bytes < 32<<10
 }
 
 // handledUpTo forgets what was sent up to a request, because that is answered.
@@ -163,7 +177,7 @@ func (p *soaker) refused(m *wamp.Welcome) {
 
 // maybeArm has the connection break in a while, now and then.
 func (p *soaker) maybeArm() {
-	if p.roam != nil && p.rnd.IntN(6) == 0 {
+	if p.rnd.IntN(6) == 0 && p.mayBreak() {
 		p.arm()
 	}
 }
@@ -308,7 +322,7 @@ func (p *soaker) reopen() (pl *place, wire *soakWire, err error) {
 		if pl.bare && !p.small {
 			continue // a RawSocket takes less than a WebSocket
 		}
-		wire, err = p.sk.open(p.rnd, pl, p.profile, p.ser, !p.roam.calm && p.rnd.IntN(3) == 0)
+		wire, err = p.sk.open(p.rnd, pl, p.profile, p.ser, !p.roam.calm && p.rnd.IntN(3) == 0 && p.mayBreak())
 		if !errors.Is(err, errBroken) {
 			return pl, wire, err
 		}
