@@ -23,10 +23,16 @@ type Principal struct {
 	Realm  wamp.URI       // empty: the one that the client wants to join; no other is accepted
 	Extra  map[string]any // for the client, WELCOME.Details.authextra; may be nil
 
-	// For wampcra: the secret, and if it is salted how.
+	// For wampcra: the secret, and if it is salted how. Salt and Iterations are
+	// those of wamp-scram, too.
 	Secret             Secret
 	Salt               string
 	Iterations, KeyLen int
+
+	// For wamp-scram, as in [SCRAMConfig].
+	KDF                  string
+	Memory               int
+	StoredKey, ServerKey Secret
 
 	PublicKey string // for cryptosign: an Ed25519 key in hex
 }
@@ -38,16 +44,20 @@ type Principal struct {
 type Lookup func(ctx context.Context, authid string, details map[string]any) (*Principal, error)
 
 // LookupMethods are the methods for which the application can be asked.
-var LookupMethods = []string{MethodAnonymous, MethodTicket, MethodCRA, MethodCryptosign}
+var LookupMethods = []string{MethodAnonymous, MethodTicket, MethodCRA, MethodSCRAM, MethodCryptosign}
 
 // An asker asks the application who somebody is, by method.
 type asker struct {
 	lookups map[string]Lookup
 
-	// What strangers are answered by wampcra looks like what was answered
-	// before to somebody whom the application knows.
-	strangers atomic.Pointer[roster] // not changed, but replaced under mu
-	mu        sync.Mutex
+	cra, scram looks // of strangers, by method
+}
+
+// Looks are what strangers are answered: what was answered before to somebody
+// whom the application knows.
+type looks struct {
+	roster atomic.Pointer[roster] // not changed, but replaced under mu
+	mu     sync.Mutex
 }
 
 // Asking returns an Auth for one realm that asks lookups, by method: instead of
@@ -56,7 +66,9 @@ type asker struct {
 func (a *Auth) Asking(realm wamp.URI, lookups map[string]Lookup, decoyKey []byte) *Auth {
 	other := *a
 	other.ask = &asker{lookups: lookups}
-	other.ask.strangers.Store(&roster{decoy: (&roster{decoy: decoyKey}).secret("asked in\x00"+string(realm), 32)})
+	decoy := (&roster{decoy: decoyKey}).secret("asked in\x00"+string(realm), 32)
+	other.ask.cra.roster.Store(&roster{decoy: decoy})
+	other.ask.scram.roster.Store(&roster{decoy: decoy})
 	return &other
 }
 
@@ -136,7 +148,7 @@ func (a *Auth) askCRA(ctx context.Context, realm wamp.URI, hello *Hello) *Challe
 		m.cra, err = p.craSecret()
 	}
 	if err == nil {
-		a.ask.remember(m)
+		a.ask.cra.remember(&member{role: m.role, cra: m.cra})
 		return a.craChallenge(m, nil, hello)
 	}
 	return a.craChallenge(a.stranger(realm, hello.AuthID), err, hello)
@@ -144,7 +156,7 @@ func (a *Auth) askCRA(ctx context.Context, realm wamp.URI, hello *Hello) *Challe
 
 // stranger makes up whom the application does not know.
 func (a *Auth) stranger(realm wamp.URI, name string) *member {
-	r := a.ask.strangers.Load()
+	r := a.ask.cra.roster.Load()
 	m := r.disguise(name)
 	if m.cra == nil { // nobody was known yet
 		m.cra = &craSecret{key: r.secret("cra key\x00"+name, 32)}
@@ -158,22 +170,32 @@ func (a *Auth) stranger(realm wamp.URI, name string) *member {
 }
 
 // remember has strangers look like m, among others.
-func (k *asker) remember(m *member) {
+func (k *looks) remember(m *member) {
 	look := m.look()
 	has := func(r *roster) bool {
 		return len(r.models) >= maxModels || slices.ContainsFunc(r.models, func(m model) bool { return m.look == look })
 	}
-	if has(k.strangers.Load()) {
+	if has(k.roster.Load()) {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if old := k.strangers.Load(); !has(old) {
-		like := *m.cra
-		like.key = nil // the look is enough
-		next := model{look, &member{role: m.role, cra: &like}}
-		k.strangers.Store(&roster{decoy: old.decoy, models: append(slices.Clip(old.models), next)})
+	if old := k.roster.Load(); !has(old) {
+		next := model{look, m.withoutKeys()}
+		k.roster.Store(&roster{decoy: old.decoy, models: append(slices.Clip(old.models), next)})
 	}
+}
+
+// withoutKeys returns what m looks like.
+func (m *member) withoutKeys() *member {
+	like := &member{role: m.role}
+	if c := m.cra; c != nil {
+		like.cra = &craSecret{salt: c.salt, iterations: c.iterations, keyLen: c.keyLen}
+	}
+	if s := m.scram; s != nil {
+		like.scram = &scramSecret{kdf: s.kdf, salt: s.salt, iterations: s.iterations, memory: s.memory}
+	}
+	return like
 }
 
 // craSecret returns the principal's secret for WAMP-CRA. With a salt it may be

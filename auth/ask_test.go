@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -199,6 +200,85 @@ func TestAskForCRA(t *testing.T) {
 	}
 	if salted == 0 || salted == 20 {
 		t.Errorf("of 20 strangers %d are salted, and of users some", salted)
+	}
+}
+
+func TestAskForSCRAM(t *testing.T) {
+	argon := must(auth.NewSCRAM(pencil, auth.KDFArgon2id, 1, 1024))(t)
+	pbkdf2 := must(auth.NewSCRAM(pencil, auth.KDFPBKDF2, 4096, 0))(t)
+	principal := func(c *auth.SCRAMConfig, change func(p *auth.Principal)) auth.Principal {
+		p := auth.Principal{Role: "member", KDF: c.KDF, Salt: c.Salt, Iterations: c.Iterations, Memory: c.Memory, StoredKey: c.StoredKey, ServerKey: c.ServerKey}
+		if change != nil {
+			change(&p)
+		}
+		return p
+	}
+	app := &application{known: map[string]auth.Principal{
+		"argus":  principal(argon, nil),
+		"pbk":    principal(pbkdf2, nil),
+		"other":  principal(pbkdf2, func(p *auth.Principal) { p.AuthID = "pbk2" }),
+		"draft":  principal(argon, func(p *auth.Principal) { p.KDF = "argon2id-13" }),
+		"odd":    principal(argon, func(p *auth.Principal) { p.KDF = "scrypt" }),
+		"cheap":  principal(pbkdf2, func(p *auth.Principal) { p.Iterations = 1 }),
+		"short":  principal(pbkdf2, func(p *auth.Principal) { p.ServerKey = "AAAA" }),
+		"silent": {Role: "member"},
+		"admin":  principal(pbkdf2, func(p *auth.Principal) { p.Role = "none" }),
+	}}
+	a := asking(t, app)
+	hello := map[string]any{"nonce": clientNonce}
+	if ch, err := begin(t, a, "open", "wamp-scram", "early", hello); err != nil || ch.Extra["kdf"] != "argon2id13" || ch.Extra["iterations"] != int64(3) {
+		t.Errorf("the first of all strangers: %+v, %v", ch, err)
+	}
+	for _, tt := range []struct{ name, password, want string }{
+		{"argus", pencil, "argus"},
+		{"argus", "Pencil", ""},
+		{"pbk", pencil, "pbk"},
+		{"pbk", "", ""},
+		{"p\u00adbk", pencil, "pbk"},
+		{"other", pencil, "pbk2"},
+		{"draft", pencil, ""},
+		{"odd", pencil, ""},
+		{"cheap", pencil, ""},
+		{"short", pencil, ""},
+		{"silent", pencil, ""},
+		{"admin", pencil, ""},
+		{"stranger", pencil, ""},
+	} {
+		ch, err := begin(t, a, "open", "wamp-scram", tt.name, hello)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if app.authid != strings.ReplaceAll(tt.name, "\u00ad", "") || app.details["authmethod"] != "wamp-scram" {
+			t.Errorf("%s: asked about %q with %v", tt.name, app.authid, app.details)
+		}
+		proof, extra, verifier := scramClient{tt.name, tt.password, clientNonce}.answer(t, ch)
+		g, err := ch.Answer(t.Context(), proof, extra)
+		switch {
+		case tt.want == "":
+			refused(t, tt.name, g, err)
+		case err != nil || g.AuthID != tt.want || g.AuthRole != "member" || g.Provider != "dynamic" || g.Extra["verifier"] != verifier:
+			t.Errorf("%s: %+v, %v", tt.name, g, err)
+		}
+	}
+	// A stranger looks like somebody, always the same.
+	salts, kinds := map[any]bool{}, map[any]bool{}
+	for name := range strings.SplitSeq("abcdefghijklmnopqrst", "") {
+		for range 2 {
+			ch, err := begin(t, a, "open", "wamp-scram", name, hello)
+			if err != nil {
+				t.Fatal(err)
+			}
+			salts[ch.Extra["salt"]] = true
+			kinds[fmt.Sprint(ch.Extra["kdf"], ch.Extra["iterations"], ch.Extra["memory"], len(ch.Extra["salt"].(string)))] = true
+		}
+	}
+	if len(salts) != 20 || len(kinds) != 2 || !kinds[fmt.Sprint("pbkdf2", 4096, nil, len(pbkdf2.Salt))] || !kinds[fmt.Sprint("argon2id13", 1, 1024, len(argon.Salt))] {
+		t.Errorf("20 strangers have %d salts, and look like %v", len(salts), kinds)
+	}
+	// What is wrong with HELLO is told before anybody is asked.
+	app.authid = ""
+	if ch, err := begin(t, a, "open", "wamp-scram", "argus", nil); ch != nil || wamp.AsError(err).URI != wamp.URIInvalidArgument || app.authid != "" {
+		t.Errorf("no nonce: %v, %v, and %q was asked about", ch, err, app.authid)
 	}
 }
 

@@ -38,6 +38,19 @@ func (a *Auth) challengeSCRAM(r *roster, hello *Hello) (*Challenge, error) {
 	if m.scram == nil {
 		return nil, nil
 	}
+	x, err := newSCRAMExchange(hello)
+	if err != nil {
+		return nil, err
+	}
+	var stranger error
+	if !known {
+		stranger = fmt.Errorf("there is no user %q", m.name)
+	}
+	return x.challenge(m, stranger), nil
+}
+
+// newSCRAMExchange begins a login with what HELLO says, whoever that is from.
+func newSCRAMExchange(hello *Hello) (*scramExchange, error) {
 	clientNonce, _ := hello.AuthExtra["nonce"].(string)
 	if b, err := decodeBase64(clientNonce); err != nil || len(b) < minNonce || len(b) > maxNonce {
 		return nil, clientMistake("wamp-scram: authextra.nonce: expected %d to %d bytes in base64, found something else", minNonce, maxNonce)
@@ -46,10 +59,14 @@ func (a *Auth) challengeSCRAM(r *roster, hello *Hello) (*Challenge, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := scramExchange{
-		authID: hello.AuthID, clientNonce: clientNonce, nonce: clientNonce + serverNonce(),
-		secret: m.scram, binding: binding,
-	}
+	return &scramExchange{
+		authID: hello.AuthID, clientNonce: clientNonce, nonce: clientNonce + serverNonce(), binding: binding,
+	}, nil
+}
+
+// challenge challenges m, which stranger says is made up, and why.
+func (x *scramExchange) challenge(m *member, stranger error) *Challenge {
+	x.secret = m.scram
 	extra := map[string]any{
 		"nonce": x.nonce, "salt": m.scram.salt, "kdf": m.scram.kdf,
 		"iterations": int64(m.scram.iterations), "memory": nil,
@@ -62,8 +79,8 @@ func (a *Auth) challengeSCRAM(r *roster, hello *Hello) (*Challenge, error) {
 		Extra:  extra,
 		Answer: func(_ context.Context, signature string, extra map[string]any) (*Grant, error) {
 			verifier, err := x.judge(signature, extra)
-			if !known {
-				err = fmt.Errorf("there is no user %q", m.name)
+			if stranger != nil {
+				err = stranger
 			}
 			if err != nil {
 				return nil, errRefused("wamp-scram: %w", err)
@@ -72,7 +89,7 @@ func (a *Auth) challengeSCRAM(r *roster, hello *Hello) (*Challenge, error) {
 			g.Extra["verifier"] = verifier
 			return g, nil
 		},
-	}, nil
+	}
 }
 
 // serverNonce returns 128 random bits in base64.

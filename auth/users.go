@@ -138,14 +138,20 @@ func newMember(c *UserConfig, role string) *member {
 	if c.CRA != nil {
 		m.cra = &craSecret{[]byte(c.CRA.Secret), c.CRA.Salt, c.CRA.Iterations, c.CRA.KeyLen}
 	}
-	if s := c.SCRAM; s != nil {
-		m.scram = &scramSecret{kdf: s.KDF, salt: s.Salt, iterations: s.Iterations, memory: s.Memory}
-		stored, _ := decodeBase64(string(s.StoredKey))
-		server, _ := decodeBase64(string(s.ServerKey))
-		copy(m.scram.stored[:], stored)
-		copy(m.scram.server[:], server)
+	if c.SCRAM != nil {
+		m.scram = newSCRAMSecret(c.SCRAM)
 	}
 	return m
+}
+
+// newSCRAMSecret makes a valid configuration ready for use.
+func newSCRAMSecret(c *SCRAMConfig) *scramSecret {
+	s := &scramSecret{kdf: c.KDF, salt: c.Salt, iterations: c.Iterations, memory: c.Memory}
+	stored, _ := decodeBase64(string(c.StoredKey))
+	server, _ := decodeBase64(string(c.ServerKey))
+	copy(s.stored[:], stored)
+	copy(s.server[:], server)
+	return s
 }
 
 // look says all that a stranger can tell of a member without a password, but

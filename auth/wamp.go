@@ -161,6 +161,8 @@ func (a *Auth) challengeUser(ctx context.Context, realm wamp.URI, method string,
 		return a.askCRA(ctx, realm, hello), nil
 	case method == MethodCRA && r.cra && nameable(hello.AuthID):
 		return a.challengeCRA(r, hello), nil
+	case method == MethodSCRAM && asks:
+		return a.askSCRAM(ctx, realm, hello)
 	case method == MethodSCRAM && r.scram:
 		return a.challengeSCRAM(r, hello)
 	case method == MethodCryptosign && (asks || len(r.keys) > 0):
@@ -181,7 +183,7 @@ func (a *Auth) noMethod(realm wamp.URI, asked []string, id *Identity) error {
 	for _, m := range []struct {
 		method string
 		usable bool
-	}{{MethodCRA, r.cra || a.lookup(MethodCRA) != nil}, {MethodSCRAM, r.scram}, {MethodCryptosign, len(r.keys) > 0 || a.lookup(MethodCryptosign) != nil}, {MethodTLS, len(r.certificates) > 0}} {
+	}{{MethodCRA, r.cra || a.lookup(MethodCRA) != nil}, {MethodSCRAM, r.scram || a.lookup(MethodSCRAM) != nil}, {MethodCryptosign, len(r.keys) > 0 || a.lookup(MethodCryptosign) != nil}, {MethodTLS, len(r.certificates) > 0}} {
 		if m.usable {
 			offered = append(offered, m.method)
 		}

@@ -55,7 +55,7 @@ func (r *Realm) checkAuthenticators(report func(path string, err error)) {
 			report(at, err)
 		}
 		for _, user := range r.Users {
-			if method == auth.MethodCRA && user.CRA != nil || method == auth.MethodCryptosign && len(user.Cryptosign) > 0 {
+			if method == auth.MethodCRA && user.CRA != nil || method == auth.MethodSCRAM && user.SCRAM != nil || method == auth.MethodCryptosign && len(user.Cryptosign) > 0 {
 				report(at, fmt.Errorf("expected no users with %s besides, who would not be looked for, found %q", method, user.Name))
 				break
 			}

@@ -2,6 +2,8 @@ package dynamic
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,8 +47,9 @@ func orNull(s string) any {
 
 // parsePrincipal reads the answer of an authenticator: a role, or a dictionary
 // with role, authid, realm, extra, and what the method needs: secret, salt,
-// iterations and keylen, or pubkey. Other keys are passed over. Errors quote
-// nothing of it, as it may hold a secret.
+// iterations and keylen; kdf, salt, iterations, memory, stored_key and
+// server_key; or pubkey. Other keys are passed over. Errors quote nothing of it,
+// as it may hold a secret.
 func parsePrincipal(v any) (*auth.Principal, error) {
 	if role, ok := v.(string); ok {
 		if role == "" {
@@ -59,13 +62,15 @@ func parsePrincipal(v any) (*auth.Principal, error) {
 		return nil, fmt.Errorf("expected a role or a dictionary as the answer, found a value of type %s", typeName(v))
 	}
 	p := new(auth.Principal)
-	var realm, secret string
+	var realm, secret, stored, server string
 	err := errors.Join(
 		text(dict, "role", &p.Role), text(dict, "authid", &p.AuthID), text(dict, "realm", &realm),
 		text(dict, "secret", &secret), text(dict, "salt", &p.Salt), text(dict, "pubkey", &p.PublicKey),
 		count(dict, "iterations", &p.Iterations), count(dict, "keylen", &p.KeyLen),
+		text(dict, "kdf", &p.KDF), count(dict, "memory", &p.Memory), text(dict, "stored_key", &stored), text(dict, "server_key", &server),
 	)
-	p.Realm, p.Secret = wamp.URI(realm), auth.Secret(secret)
+	p.Realm, p.Secret, p.StoredKey, p.ServerKey = wamp.URI(realm), auth.Secret(secret), auth.Secret(stored), auth.Secret(server)
+	err = errors.Join(err, hexKeys(dict, p))
 	if extra := dict["extra"]; extra != nil {
 		if p.Extra, ok = extra.(map[string]any); !ok {
 			err = errors.Join(err, fmt.Errorf("answer: extra: expected a dictionary, found a value of type %s", typeName(extra)))
@@ -75,6 +80,34 @@ func parsePrincipal(v any) (*auth.Principal, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// hexKeys reads the keys of WAMP-SCRAM as Crossbar has them: under other names,
+// and in hexadecimal digits, the salt likewise.
+func hexKeys(dict map[string]any, p *auth.Principal) error {
+	if dict["stored-key"] == nil && dict["server-key"] == nil {
+		return nil
+	}
+	if p.StoredKey != "" || p.ServerKey != "" {
+		return errors.New("answer: stored-key: expected it in place of stored_key and server_key, found both")
+	}
+	var stored, server string
+	err := errors.Join(text(dict, "stored-key", &stored), text(dict, "server-key", &server))
+	for _, v := range []struct {
+		key, hex string
+		set      func(base64 string)
+	}{
+		{"stored-key", stored, func(s string) { p.StoredKey = auth.Secret(s) }},
+		{"server-key", server, func(s string) { p.ServerKey = auth.Secret(s) }},
+		{"salt", p.Salt, func(s string) { p.Salt = s }},
+	} {
+		b, herr := hex.DecodeString(v.hex)
+		if herr != nil {
+			err = errors.Join(err, fmt.Errorf("answer: %s: expected hexadecimal digits, as stored-key is there, found something else", v.key))
+		}
+		v.set(base64.StdEncoding.EncodeToString(b))
+	}
+	return err
 }
 
 func text(dict map[string]any, key string, v *string) error {

@@ -32,6 +32,19 @@ func TestParsePrincipal(t *testing.T) {
 			`{"authid":"joe","role":"m","realm":"realm1","extra":{"a":1},"secret":"s","salt":"x","iterations":100,"keylen":32,"pubkey":"k","more":[]}`,
 			&auth.Principal{AuthID: "joe", Role: "m", Realm: "realm1", Extra: map[string]any{"a": int64(1)}, Secret: "s", Salt: "x", Iterations: 100, KeyLen: 32, PublicKey: "k"}, "",
 		},
+		{
+			`{"role":"m","kdf":"argon2id13","salt":"c2FsdA==","iterations":3,"memory":64,"stored_key":"AAE=","server_key":"AgM="}`,
+			&auth.Principal{Role: "m", KDF: "argon2id13", Salt: "c2FsdA==", Iterations: 3, Memory: 64, StoredKey: "AAE=", ServerKey: "AgM="}, "",
+		},
+		{
+			`{"role":"m","kdf":"pbkdf2","salt":"73616c74","iterations":4096,"memory":null,"stored-key":"0001","server-key":"0203"}`,
+			&auth.Principal{Role: "m", KDF: "pbkdf2", Salt: "c2FsdA==", Iterations: 4096, StoredKey: "AAE=", ServerKey: "AgM="}, "",
+		},
+		{`{"salt":"salt","stored-key":"0001","server-key":"0203"}`, nil, "answer: salt: expected hexadecimal digits"},
+		{`{"salt":"","stored-key":"hunter2","server-key":"0203"}`, nil, "answer: stored-key: expected hexadecimal digits"},
+		{`{"salt":"","stored-key":["hunter2"],"server-key":"0203"}`, nil, "answer: stored-key: expected a text"},
+		{`{"stored_key":"hunter2","server-key":"0203"}`, nil, "found both"},
+		{`{"memory":true}`, nil, "answer: memory: expected an integer"},
 		{`{"role":null,"extra":null,"iterations":null}`, &auth.Principal{}, ""},
 		{`null`, nil, "found a value of type null"},
 		{`true`, nil, "found a value of type bool"},
@@ -62,7 +75,7 @@ func TestParsePrincipal(t *testing.T) {
 
 // Whatever the answer, there is a principal or an error, and no error quotes it.
 func FuzzParsePrincipal(f *testing.F) {
-	for _, s := range []string{`"member"`, `{"role":"m","secret":"hunter2hunter2"}`, `{"iterations":1e300}`, `{"extra":["hunter2hunter2"]}`, `[[[[]]]]`} {
+	for _, s := range []string{`"member"`, `{"role":"m","secret":"hunter2hunter2"}`, `{"iterations":1e300}`, `{"extra":["hunter2hunter2"]}`, `{"salt":"00","stored-key":"hunter2hunter2"}`, `[[[[]]]]`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -87,7 +87,7 @@ func TestCrossbarAuthenticator(t *testing.T) {
 	const ticket = "a ticket of the application itself"
 	g := startConfigured(t, fmt.Sprintf(`
 auth:
-  authenticators: {ticket: com.example.authenticate, wampcra: com.example.authenticate, cryptosign: com.example.authenticate}
+  authenticators: {ticket: com.example.authenticate, wampcra: com.example.authenticate, wamp-scram: com.example.authenticate, cryptosign: com.example.authenticate}
   users:
     app: {roles: [service], ticket_sha256: %x}
 roles:
@@ -135,6 +135,11 @@ roles:
 		known("wampcra", "password", "password"),
 		login{method: "wampcra", authid: "salted", secret: "passwort"}.refused(),
 		login{method: "wampcra", authid: "stranger", secret: "password"}.refused(),
+		known("wamp-scram", "scram", "password"),
+		login{method: "wamp-scram", authid: "scram", secret: "passwort"}.refused(),
+		known("wamp-scram", "crossbar", "password"),
+		login{method: "wamp-scram", authid: "draft", secret: "password"}.refused(),
+		login{method: "wamp-scram", authid: "stranger", secret: "password"}.refused(),
 		known("cryptosign", "keyed", hex.EncodeToString(seed)),
 		login{method: "cryptosign", authid: "keyed", secret: hex.EncodeToString(stranger)}.refused(),
 		login{method: "cryptosign", authid: "stranger", secret: hex.EncodeToString(seed)}.refused(),

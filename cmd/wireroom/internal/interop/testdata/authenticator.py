@@ -1,13 +1,33 @@
 """An application for Crossbar with a dynamic authenticator: authenticator.py URL
 REALM TICKET. It says "ready" when it is, and serves until it is ended."""
 
+import base64
+import hashlib
+import hmac
 import sys
 
 from autobahn.asyncio.wamp import ApplicationRunner, ApplicationSession
-from autobahn.wamp.auth import derive_key
+from autobahn.wamp.auth import derive_key, derive_scram_credential
 from autobahn.wamp.exception import ApplicationError
 
+
+def scram(password, spell):
+    """What an application answers, in Crossbar's spelling (hex) or in ours."""
+    salt = b"a salt of this application"
+    salted = hashlib.pbkdf2_hmac("sha256", password, salt, 4096, 32)
+    key = hmac.new(salted, b"Client Key", hashlib.sha256).digest()
+    stored, server = hashlib.sha256(key).digest(), hmac.new(salted, b"Server Key", hashlib.sha256).digest()
+    if spell == "hex":
+        keys = {"salt": salt.hex(), "stored-key": stored.hex(), "server-key": server.hex()}
+    else:
+        keys = {name: base64.b64encode(b).decode() for name, b in (("salt", salt), ("stored_key", stored), ("server_key", server))}
+    return {"kdf": "pbkdf2", "iterations": 4096, "role": "member", **keys}
+
+
 USERS = {
+    "scram": scram(b"password", "base64"),
+    "crossbar": scram(b"password", "hex"),
+    "draft": {**derive_scram_credential("draft", "password", b"sixteen bytes ok"), "role": "member"},
     "joe": {"ticket": "joe's ticket", "role": "member", "extra": {"theme": "dark"}},
     "plain": {"secret": "123456", "role": "member"},
     "salted": {"secret": derive_key("password", "salt", 100, 32).decode(), "salt": "salt", "iterations": 100, "keylen": 32, "role": "member"},
