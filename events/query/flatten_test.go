@@ -73,22 +73,15 @@ func FuzzLoad(f *testing.F) {
 		f.Add([]byte(s), uint64(len(s)))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
-		ix := query.NewIndex(generous())
-		m := ix.NewMatcher()
+		md := newModel(true)
 		g := querytest.New(seed)
-		texts := []string{`a == 1 || b.c == "xA" || l.exists(x, x.y >= 1 || x == "z" || "a" in x)`, `a == b || has(b.c) || l == data.l`, g.Query(2), g.Query(2)}
-		var queries []*query.Query
-		var ids []query.ID
-		for _, text := range texts {
-			q := querytest.Parse(t, text)
-			id, err := ix.Add(q)
-			if err != nil {
-				t.Fatalf("%s: %v", text, err)
-			}
-			queries, ids = append(queries, q), append(ids, id)
+		for _, text := range []string{
+			`a == 1 || b.c == "xA" || l.exists(x, x.y >= 1 || x == "z" || "a" in x)`, `a == b || has(b.c) || l == data.l`, g.Query(2), g.Query(2),
+		} {
+			md.add(t, text)
 		}
 		meta := g.Meta()
-		loaded := m.Load(meta, data)
+		loaded := md.m.Load(meta, data)
 		s, err := query.NewSample(meta, data)
 		if err != nil {
 			if loaded == nil && !strings.Contains(err.Error(), "duplicate") {
@@ -99,12 +92,7 @@ func FuzzLoad(f *testing.F) {
 		if loaded != nil {
 			t.Fatalf("%q: %v", data, loaded)
 		}
-		got := m.Match(nil)
-		for i, q := range queries {
-			if want, is := q.Eval(s), m.Flat(ix, ids[i]); is != want || (count(got, ids[i]) > 0) != (want == query.True) {
-				t.Fatalf("%s\n%s\nis %v, want %v", q, data, is, want)
-			}
-		}
+		md.compare(t, s, string(data))
 	})
 }
 
@@ -141,11 +129,6 @@ func TestLoadClass(t *testing.T) {
 		if err := md.m.LoadClass(schema, query.Meta{}, []byte(data)); err != nil {
 			t.Fatal(err)
 		}
-		got := md.m.Match(nil)
-		for id, q := range md.have {
-			if want := q.Match(s); (count(got, id) == 1) != want {
-				t.Errorf("%s\n%s\nis found %d times, want: %v", q, data, count(got, id), want)
-			}
-		}
+		md.compare(t, s, data)
 	}
 }

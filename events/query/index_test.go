@@ -117,26 +117,37 @@ func (md *model) remove(t *testing.T, i int) {
 	}
 }
 
-// check compares what matches with what should.
+// check compares what the index says of an event with what each query says, and
+// returns how many match.
 func (md *model) check(t *testing.T, meta query.Meta, data string) (matches int) {
 	t.Helper()
 	if err := md.m.Load(meta, []byte(data)); err != nil {
 		t.Fatalf("%s: %v", data, err)
 	}
+	return md.compare(t, querytest.Sample(t, meta, data), data)[query.True]
+}
+
+// compare compares what the index says of the event that is loaded with what each
+// query says of the sample of it: that it is found once or not at all, and what
+// its program says. It returns how many queries say what.
+func (md *model) compare(t *testing.T, s *query.Sample, data string) map[query.Truth]int {
+	t.Helper()
 	got := md.m.Match(nil)
-	s := querytest.Sample(t, meta, data)
+	said := map[query.Truth]int{}
 	for id, q := range md.have {
-		if want, n := q.Match(s), count(got, id); want && n != 1 || !want && n != 0 {
-			t.Fatalf("%s\nof %d queries\n%+v %s\nmatches: %v, and is found %d times", q, len(md.have), meta, data, want, n)
+		want := q.Eval(s)
+		if n := count(got, id); want == query.True && n != 1 || want != query.True && n != 0 {
+			t.Fatalf("%s\nof %d queries\n%s\nis %v, and is found %d times", q, len(md.have), data, want, n)
 		}
-		if q.Match(s) {
-			matches++
+		if is := md.m.Flat(md.ix, id); is != want {
+			t.Fatalf("%s\n%s\nis %v to the program, and %v", q, data, is, want)
 		}
+		said[want]++
 	}
-	if matches != len(got) {
-		t.Fatalf("%d queries match, and %d were found", matches, len(got))
+	if said[query.True] != len(got) {
+		t.Fatalf("%s\n%d queries match, and %d were found", data, said[query.True], len(got))
 	}
-	return matches
+	return said
 }
 
 func count(list []query.ID, id query.ID) (n int) {
