@@ -152,12 +152,17 @@ func (s *scanner) object(n *trieNode, frame uint32) error {
 		}
 		s.pos++
 	}
+	s.close(n, frame, cellObject, chain, start)
+	return nil
+}
+
+// close ends a list or map at its bracket, and keeps where it is.
+func (s *scanner) close(n *trieNode, frame uint32, kind cellKind, elements chain, start int) {
 	s.pos++
 	s.depth--
 	if n != nil && n.cell >= 0 {
-		s.flat.put(frame+uint32(n.cell), cell{kind: cellObject, num: uint64(chain.first), off: uint32(start), len: uint32(s.pos - start)})
+		s.flat.put(frame+uint32(n.cell), cell{kind: kind, num: uint64(elements.first), off: uint32(start), len: uint32(s.pos - start)})
 	}
-	return nil
 }
 
 // name reads a name and returns the node for it, or nil.
@@ -221,11 +226,7 @@ func (s *scanner) list(n *trieNode, frame uint32) error {
 			return s.unexpected("a value")
 		}
 	}
-	s.pos++
-	s.depth--
-	if n != nil && n.cell >= 0 {
-		s.flat.put(frame+uint32(n.cell), cell{kind: cellList, num: uint64(chain.first), off: uint32(start), len: uint32(s.pos - start)})
-	}
+	s.close(n, frame, cellList, chain, start)
 	return nil
 }
 
