@@ -17,19 +17,27 @@ var (
 	seed  = flag.Uint64("seed", 0, "seed of queries and events; 0 draws one")
 )
 
+// seeded returns the seed, and says how to have the same again.
+func seeded(t *testing.T) uint64 {
+	t.Helper()
+	n := *seed
+	if n == 0 {
+		n = rand.Uint64() >> 16
+	}
+	t.Logf("-seed %d -pairs %d", n, *pairs)
+	return n
+}
+
 // How many queries are compared with how many events at a time.
 const eachQueries, eachEvents = 100, 50
 
 // What the queries say of the events is what cel-go says, and the index finds
 // those of which it is true.
 func TestCEL(t *testing.T) {
-	if *seed == 0 {
-		*seed = rand.Uint64() >> 16
-	}
-	t.Logf("-seed %d -pairs %d", *seed, *pairs)
+	first := seeded(t)
 	env := newEnv(t)
 	counts, done := map[query.Truth]int{}, 0
-	for n := *seed; done < *pairs; n++ {
+	for n := first; done < *pairs; n++ {
 		b := newBatch(t, env, n)
 		for i := range b.events {
 			b.check(t, &b.events[i], counts)
