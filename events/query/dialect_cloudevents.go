@@ -89,7 +89,7 @@ func (d *dialect) attribute(filter string, n *node, negate bool) (*expr, *Error)
 	case "type":
 		f.root = rootClass
 	case "id", "time":
-		f.root = roots[n.key]
+		f.root, _ = rootOf(n.key)
 	default:
 		f.names = []string{n.key}
 	}

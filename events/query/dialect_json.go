@@ -110,7 +110,7 @@ func (d *dialect) treeExists(n, field *node) (*expr, *Error) {
 		if name, err = d.string(as, `a name for the element, such as "item"`); err != nil {
 			return nil, err
 		}
-		if _, taken := roots[name]; taken || !isName(name) {
+		if _, taken := rootOf(name); taken || !isName(name) {
 			return nil, d.errorAt(as, "expected a name for the element that is a word and means nothing else, found %q", name)
 		}
 	}
@@ -154,7 +154,7 @@ func (d *dialect) treeLeaf(n, field *node) (*expr, *Error) {
 	case value != nil && other != nil:
 		return nil, d.errorAt(other, `expected "value" or "other", found both`)
 	case other != nil:
-		if _, ok := signs[o]; !ok {
+		if signs[o] == "" {
 			return nil, d.errorAt(other, `expected "value" beside %q, found another field`, sign.text)
 		}
 		with, err := d.field(other)

@@ -21,7 +21,7 @@ func (d *dialect) test(leaf *expr, want Kind, negate bool) *expr {
 	}
 	f, pos := leaf.field, leaf.pos
 	no := not(leaf)
-	if o, ok := opposite[leaf.op]; ok {
+	if o := opposite[leaf.op]; o != 0 {
 		other := *leaf
 		other.op = o
 		no = &other

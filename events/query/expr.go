@@ -60,8 +60,24 @@ const (
 	rootElement             // the element in exists
 )
 
-// roots are the names that mean something else than a field of the data.
-var roots = map[string]root{"data": rootData, "class": rootClass, "id": rootID, "time": rootTime, "topic": rootTopic, "session": rootSession}
+// rootOf returns what a name means that is no field of the data.
+func rootOf(name string) (root, bool) {
+	switch name {
+	case "data":
+		return rootData, true
+	case "class":
+		return rootClass, true
+	case "id":
+		return rootID, true
+	case "time":
+		return rootTime, true
+	case "topic":
+		return rootTopic, true
+	case "session":
+		return rootSession, true
+	}
+	return 0, false
+}
 
 // A path is a field.
 type path struct {
@@ -87,16 +103,19 @@ func (o op) flip() op {
 	return o
 }
 
-// reserved are the words that CEL keeps for itself.
-var reserved = map[string]bool{
-	"true": true, "false": true, "null": true, "in": true, "as": true, "break": true, "const": true, "continue": true,
-	"else": true, "for": true, "function": true, "if": true, "import": true, "let": true, "loop": true, "package": true,
-	"namespace": true, "return": true, "var": true, "void": true, "while": true,
+// isReserved reports whether CEL keeps a word for itself.
+func isReserved(s string) bool {
+	switch s {
+	case "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
+		"let", "loop", "package", "namespace", "return", "var", "void", "while":
+		return true
+	}
+	return false
 }
 
 // isName reports whether s can be written as a name.
 func isName(s string) bool {
-	if s == "" || !isLetter(s[0]) || reserved[s] {
+	if s == "" || !isLetter(s[0]) || isReserved(s) {
 		return false
 	}
 	for i := 1; i < len(s); i++ {
@@ -115,11 +134,11 @@ const (
 	bindUnary
 )
 
-var signs = map[op]string{
+var signs = [opExists + 1]string{
 	opEqual: " == ", opUnequal: " != ", opLess: " < ", opLessEqual: " <= ", opGreater: " > ", opGreaterEqual: " >= ",
 }
 
-var methods = map[op]string{opPrefix: "startsWith", opSuffix: "endsWith", opContains: "contains", opMatches: "matches"}
+var methods = [opExists + 1]string{opPrefix: "startsWith", opSuffix: "endsWith", opContains: "contains", opMatches: "matches"}
 
 // append writes the expression so that parsing it gives the same again. element
 // is the name that exists gives to what it looks at.
@@ -206,8 +225,8 @@ func (p path) append(b []byte, element string) []byte {
 	case len(names) == 0:
 		return append(b, "data"...)
 	default:
-		_, taken := roots[names[0]]
-		if taken || names[0] == element || !isName(names[0]) || functions[names[0]] != "" {
+		_, taken := rootOf(names[0])
+		if taken || names[0] == element || !isName(names[0]) || isFunction(names[0]) {
 			b = append(b, "data"...)
 			break
 		}

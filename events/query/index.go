@@ -82,6 +82,8 @@ type Index struct {
 	pair     int // see coverer.least
 	pins     []*pin
 	compiler compiler
+	covers   *coverer
+	filed    []filedAs // workspace
 	block    []byte
 }
 
@@ -149,8 +151,8 @@ func (ix *Index) addNew(e *expr, hash uint64) (ID, error) {
 		return 0, ErrNoAnchor
 	}
 	c := &ix.compiler
-	filed := make([]filedAs, len(cover.filings))
-	for i, f := range cover.filings {
+	filed := ix.filed[:0]
+	for _, f := range cover.filings {
 		number, lacking := ix.features.hold(f.feature)
 		c.changed = c.changed || lacking
 		if r := ix.table.find(f.key); r != 0 && !ix.cluster.room(r, f.axis) {
@@ -159,11 +161,12 @@ func (ix *Index) addNew(e *expr, hash uint64) (ID, error) {
 		if f.feature.kind == keyPiece {
 			ix.features.all[number].pieces.set(f.hash)
 		}
-		filed[i] = filedAs{key: f.key, feature: number, axis: f.axis, entry: entry{lo: f.lo, hi: f.hi}}
+		filed = append(filed, filedAs{key: f.key, feature: number, axis: f.axis, entry: entry{lo: f.lo, hi: f.hi}})
 	}
 	if c.changed || ix.patterns.grown {
 		ix.replan(ix.stale > maxStale)
 	}
+	ix.filed = filed
 	r := ix.writeProgram(c, filed)
 	ix.known.add(ix.store, &ix.hasher, hash, r)
 	for _, f := range filed {
@@ -181,8 +184,13 @@ func (ix *Index) addNew(e *expr, hash uint64) (ID, error) {
 // maxStale is from how many unused paths and features on they are swept.
 const maxStale = 64
 
+// coverer returns the one coverer of the index.
 func (ix *Index) coverer() *coverer {
-	return &coverer{
+	if ix.covers != nil {
+		ix.covers.least = ix.pair
+		return ix.covers
+	}
+	ix.covers = &coverer{
 		hasher: &ix.hasher, paths: ix.paths, most: min(ix.config.Keys, 255), least: ix.pair,
 		size: func(key uint64) int {
 			if r := ix.table.find(key); r != 0 {
@@ -195,6 +203,7 @@ func (ix *Index) coverer() *coverer {
 			return ok || ix.features.pairs < ix.config.Pairs
 		},
 	}
+	return ix.covers
 }
 
 // replan publishes a plan for what is counted now.

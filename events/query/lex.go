@@ -122,14 +122,14 @@ func (l *lexer) next() (token, *Error) {
 			return t, nil
 		}
 	}
-	if kind, ok := punctuation[c]; ok {
+	if kind := punctuation[c]; kind != 0 {
 		l.pos++
 		return token{kind: kind, start: start, end: l.pos}, nil
 	}
 	return token{}, l.strange(start)
 }
 
-var punctuation = map[byte]tokenKind{
+var punctuation = [256]tokenKind{
 	'!': tokenNot, '<': tokenLess, '>': tokenGreater, '(': tokenOpen, ')': tokenClose,
 	'[': tokenOpenList, ']': tokenCloseList, ',': tokenComma, '.': tokenDot, '-': tokenMinus,
 }
@@ -157,7 +157,7 @@ func (l *lexer) skip() {
 		switch c := l.text[l.pos]; {
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f':
 			l.pos++
-		case strings.HasPrefix(l.text[l.pos:], "//"):
+		case c == '/' && strings.HasPrefix(l.text[l.pos:], "//"):
 			end := strings.IndexByte(l.text[l.pos:], '\n')
 			if end < 0 {
 				end = len(l.text) - l.pos

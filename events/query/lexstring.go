@@ -5,27 +5,38 @@ import (
 	"unicode/utf8"
 )
 
+// isPlain reports whether a character of a string is only itself.
+func isPlain(c byte) bool {
+	return c < utf8.RuneSelf && c != '"' && c != '\'' && c != '\\' && c != '\n'
+}
+
 // string returns a string literal, whose quote is at l.pos; start is where its
 // prefix begins.
 func (l *lexer) string(start int, raw bool) (token, *Error) {
 	quote := l.text[l.pos : l.pos+1]
-	if triple := strings.Repeat(quote, 3); strings.HasPrefix(l.text[l.pos:], triple) {
-		quote = triple
+	if rest := l.text[l.pos:]; len(rest) >= 3 && rest[1] == rest[0] && rest[2] == rest[0] {
+		quote = rest[:3]
 	}
 	l.pos += len(quote)
 	var b []byte
 	plain := l.pos // from here on nothing has been copied to b
 	for {
+		for l.pos < len(l.text) && isPlain(l.text[l.pos]) {
+			l.pos++
+		}
 		switch {
 		case l.pos >= len(l.text):
 			return token{}, errorAt(l.text, start, "expected the end of the string (%s), found the end of the query", quote)
 		case strings.HasPrefix(l.text[l.pos:], quote):
-			b = append(b, l.text[plain:l.pos]...)
-			l.pos += len(quote)
-			if len(b) > l.limits.Literal {
-				return token{}, limitAt(l.text, start, "expected a string of at most %d bytes, found %d", l.limits.Literal, len(b))
+			s := l.text[plain:l.pos]
+			if b != nil {
+				s = string(append(b, s...))
 			}
-			return token{kind: tokenValue, start: start, end: l.pos, value: StringValue(string(b))}, nil
+			l.pos += len(quote)
+			if len(s) > l.limits.Literal {
+				return token{}, limitAt(l.text, start, "expected a string of at most %d bytes, found %d", l.limits.Literal, len(s))
+			}
+			return token{kind: tokenValue, start: start, end: l.pos, value: StringValue(s)}, nil
 		case l.text[l.pos] == '\\' && !raw:
 			b = append(b, l.text[plain:l.pos]...)
 			r, err := l.escape()

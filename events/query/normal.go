@@ -45,16 +45,19 @@ func normalize(e *expr, negate bool) *expr {
 func constant(v Value) *expr { return &expr{op: opConst, value: v} }
 
 // opposite of the comparisons: of what one of them is an error, so is the other.
-var opposite = map[op]op{
+var opposite = [opExists + 1]op{
 	opEqual: opUnequal, opUnequal: opEqual,
 	opLess: opGreaterEqual, opGreaterEqual: opLess, opGreater: opLessEqual, opLessEqual: opGreater,
 }
 
 // leaf returns the normal form of a leaf or of its opposite.
 func leaf(e *expr, negate bool) *expr {
+	if isNormal(e) && !negate {
+		return e
+	}
 	n := *e
 	n.value = plainNumber(e.value)
-	if o, ok := opposite[e.op]; ok && negate {
+	if o := opposite[e.op]; o != 0 && negate {
 		n.op, negate = o, false
 	}
 	switch {
@@ -80,6 +83,11 @@ func leaf(e *expr, negate bool) *expr {
 		return &expr{op: opNot, kids: []*expr{&n}}
 	}
 	return &n
+}
+
+// isNormal reports whether a leaf is its own normal form, as most are.
+func isNormal(e *expr) bool {
+	return e.op != opIn && e.op != opExists && e.other == nil && plainNumber(e.value) == e.value
 }
 
 // plainNumber returns the number as an Int if it is one, else as a Uint.
@@ -114,7 +122,7 @@ func orderValues(a, b Value) int {
 
 // join returns the normal form of normal conditions with o between them.
 func join(o op, kids []*expr) *expr {
-	merged := kids[:0:0]
+	merged := kids[:0] // kids is the caller's no more
 	for _, k := range kids {
 		if k.op == opConst && k.value.kind == Bool {
 			if k.value.bool() == (o == opOr) {
@@ -126,12 +134,7 @@ func join(o op, kids []*expr) *expr {
 	}
 	merged = mergeValues(o, merged)
 	merged = mergeRanges(o, merged)
-	texts := make(map[*expr][]byte, len(merged))
-	for _, k := range merged {
-		texts[k] = k.append(nil, bindUnary, "x")
-	}
-	slices.SortFunc(merged, func(a, b *expr) int { return bytes.Compare(texts[a], texts[b]) })
-	merged = slices.CompactFunc(merged, func(a, b *expr) bool { return bytes.Equal(texts[a], texts[b]) })
+	merged = inOrder(merged)
 	switch len(merged) {
 	case 0:
 		return constant(BoolValue(o == opAnd))
@@ -139,6 +142,32 @@ func join(o op, kids []*expr) *expr {
 		return merged[0]
 	}
 	return &expr{op: o, kids: merged}
+}
+
+// inOrder sorts conditions by their texts, and takes away what is there twice.
+func inOrder(kids []*expr) []*expr {
+	if len(kids) < 2 {
+		return kids
+	}
+	type written struct {
+		e    *expr
+		text []byte
+	}
+	list := make([]written, len(kids))
+	buf := make([]byte, 0, 48*len(kids))
+	for i, k := range kids {
+		begin := len(buf)
+		buf = k.append(buf, bindUnary, "x")
+		list[i] = written{k, buf[begin:len(buf):len(buf)]} // stays whole where buf moves
+	}
+	slices.SortFunc(list, func(a, b written) int { return bytes.Compare(a.text, b.text) })
+	kids = kids[:0]
+	for i, w := range list {
+		if i == 0 || !bytes.Equal(w.text, list[i-1].text) {
+			kids = append(kids, w.e)
+		}
+	}
+	return kids
 }
 
 // mergeValues makes f in [a, b] of f == a || f == b, and the opposite of it of

@@ -67,21 +67,20 @@ func (p *parser) expect(kind tokenKind, what string) *Error {
 	return p.advance()
 }
 
-// deeper counts one more level until the function that it returns is called.
-func (p *parser) deeper() (back func(), err *Error) {
+// deeper counts one more level. Who asked for it takes it back.
+func (p *parser) deeper() *Error {
 	if p.depth++; p.depth > p.limits.Depth {
-		return nil, limitAt(p.text, p.tok.start, "expected at most %d levels of nesting, found more", p.limits.Depth)
+		return limitAt(p.text, p.tok.start, "expected at most %d levels of nesting, found more", p.limits.Depth)
 	}
-	return func() { p.depth-- }, nil
+	return nil
 }
 
 // condition parses alternatives.
 func (p *parser) condition() (*expr, *Error) {
-	back, err := p.deeper()
-	if err != nil {
+	if err := p.deeper(); err != nil {
 		return nil, err
 	}
-	defer back()
+	defer func() { p.depth-- }()
 	t, err := p.disjunction()
 	if err != nil {
 		return nil, err
@@ -112,15 +111,19 @@ func (t term) what() string {
 	return [...]string{"a condition", "a field", "a value", "a list"}[t.kind]
 }
 
-func (p *parser) disjunction() (term, *Error) {
-	return p.chain(opOr, tokenOr, func() (term, *Error) {
-		return p.chain(opAnd, tokenAnd, p.relation)
-	})
+func (p *parser) disjunction() (term, *Error) { return p.chain(opOr, tokenOr) }
+
+// link parses what stands between the operators of a chain.
+func (p *parser) link(o op) (term, *Error) {
+	if o == opOr {
+		return p.chain(opAnd, tokenAnd)
+	}
+	return p.relation()
 }
 
 // chain parses operands with the same operator between them.
-func (p *parser) chain(o op, sign tokenKind, operand func() (term, *Error)) (term, *Error) {
-	first, err := operand()
+func (p *parser) chain(o op, sign tokenKind) (term, *Error) {
+	first, err := p.link(o)
 	if err != nil || p.tok.kind != sign {
 		return first, err
 	}
@@ -141,7 +144,7 @@ func (p *parser) chain(o op, sign tokenKind, operand func() (term, *Error)) (ter
 		if err := p.advance(); err != nil {
 			return term{}, err
 		}
-		if t, err = operand(); err != nil {
+		if t, err = p.link(o); err != nil {
 			return term{}, err
 		}
 	}
@@ -170,7 +173,7 @@ func (p *parser) leaf(e *expr) (*expr, *Error) {
 	return e, nil
 }
 
-var comparisons = map[tokenKind]op{
+var comparisons = [tokenMinus + 1]op{
 	tokenEqual: opEqual, tokenUnequal: opUnequal, tokenLess: opLess, tokenLessEqual: opLessEqual,
 	tokenGreater: opGreater, tokenGreaterEqual: opGreaterEqual,
 }
@@ -182,7 +185,8 @@ func (p *parser) relation() (term, *Error) {
 		return term{}, err
 	}
 	sign := p.tok
-	o, compares := comparisons[sign.kind]
+	o := comparisons[sign.kind]
+	compares := o != 0
 	in := sign.kind == tokenName && p.text[sign.start:sign.end] == "in"
 	if !compares && !in {
 		return left, nil
@@ -203,7 +207,7 @@ func (p *parser) relation() (term, *Error) {
 	if err != nil {
 		return term{}, err
 	}
-	if _, again := comparisons[p.tok.kind]; again {
+	if comparisons[p.tok.kind] != 0 {
 		return term{}, errorAt(p.text, p.tok.start, "expected && or ||, found a second comparison: a < b < c is a < b && b < c")
 	}
 	return term{kind: termCondition, pos: left.pos, cond: e}, nil
@@ -267,11 +271,10 @@ func (p *parser) membership(left, right term, pos int) (*expr, *Error) {
 func (p *parser) unary() (term, *Error) {
 	switch p.tok.kind {
 	case tokenNot:
-		back, err := p.deeper()
-		if err != nil {
+		if err := p.deeper(); err != nil {
 			return term{}, err
 		}
-		defer back()
+		defer func() { p.depth-- }()
 		pos := p.tok.start
 		if err := p.advance(); err != nil {
 			return term{}, err
@@ -341,11 +344,10 @@ func (p *parser) operand() (term, *Error) {
 }
 
 func (p *parser) parenthesis() (term, *Error) {
-	back, err := p.deeper()
-	if err != nil {
+	if err := p.deeper(); err != nil {
 		return term{}, err
 	}
-	defer back()
+	defer func() { p.depth-- }()
 	if err := p.advance(); err != nil {
 		return term{}, err
 	}

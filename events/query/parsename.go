@@ -5,32 +5,32 @@ import (
 	"slices"
 )
 
-// functions are what CEL has and a query may or may not, and what to say of it.
-var functions = map[string]string{
-	"has": "a field (has(address.city))", "timestamp": "a time",
-	"size": "", "int": "", "uint": "", "double": "", "string": "", "bytes": "", "bool": "", "dyn": "", "type": "", "duration": "", "matches": "",
-}
+// isFunction reports whether a name with a parenthesis behind it is a function.
+func isFunction(name string) bool { return name == "has" || name == "timestamp" }
 
 // name parses what begins with a name: a field, or a function's use.
 func (p *parser) name(name string) (term, *Error) {
 	at := p.tok
-	if reserved[name] {
+	if isReserved(name) {
 		return term{}, p.unexpected("a field or a value")
 	}
 	if err := p.advance(); err != nil {
 		return term{}, err
 	}
-	switch better := words[name]; {
-	case better != "" && (p.tok.kind == tokenName || p.tok.kind == tokenValue || p.tok.kind == tokenOpen):
-		return term{}, errorAt(p.text, at.start, "expected a field or a value, found %q; write %s", name, better)
-	case p.tok.kind == tokenOpen:
+	switch p.tok.kind {
+	case tokenName, tokenValue, tokenOpen:
+		if better := words[name]; better != "" {
+			return term{}, errorAt(p.text, at.start, "expected a field or a value, found %q; write %s", name, better)
+		}
+	}
+	if p.tok.kind == tokenOpen {
 		return p.function(name, at.start)
 	}
 	return p.field(name, at)
 }
 
 func (p *parser) function(name string, pos int) (term, *Error) {
-	if functions[name] == "" {
+	if !isFunction(name) {
 		return term{}, errorAt(p.text, pos, "expected has or timestamp in front of the parenthesis, found %q: a query has no other functions, and exists, contains, startsWith, endsWith and matches stand behind a field", name)
 	}
 	if err := p.advance(); err != nil {
@@ -60,7 +60,7 @@ func (p *parser) function(name string, pos int) (term, *Error) {
 // field parses the rest of a field, and a method that is asked of it.
 func (p *parser) field(first string, at token) (term, *Error) {
 	t := term{kind: termField, pos: at.start, field: path{pos: at.start}}
-	begin, known := roots[first]
+	begin, known := rootOf(first)
 	switch {
 	case p.element != "" && first == p.element:
 		t.field.root = rootElement
@@ -78,7 +78,7 @@ func (p *parser) field(first string, at token) (term, *Error) {
 				return term{}, err
 			}
 			name, name0 := p.text[p.tok.start:p.tok.end], p.tok
-			if p.tok.kind != tokenName || reserved[name] {
+			if p.tok.kind != tokenName || isReserved(name) {
 				return term{}, p.unexpected(`the name of a field behind the dot (or, if it is not a word, ["…"])`)
 			}
 			if err := p.advance(); err != nil {
@@ -166,10 +166,10 @@ func (p *parser) exists(t term, at token) (term, *Error) {
 		return term{}, limitAt(p.text, at.start, "expected no exists inside of exists, found one")
 	}
 	name := p.text[p.tok.start:p.tok.end]
-	if p.tok.kind != tokenName || reserved[name] {
+	if p.tok.kind != tokenName || isReserved(name) {
 		return term{}, p.unexpected("a name for the element, as in items.exists(i, i.qty > 1)")
 	}
-	if _, taken := roots[name]; taken {
+	if _, taken := rootOf(name); taken {
 		return term{}, errorAt(p.text, p.tok.start, "expected a name for the element that means nothing else, found %q", name)
 	}
 	if err := p.advance(); err != nil {
