@@ -38,4 +38,10 @@ func TestDifferences(t *testing.T) {
 			t.Errorf("%s of %s: is %v, want %v", test.text, test.data, got, test.want)
 		}
 	}
+	for _, text := range []string{`has(data)`, `has(data["a b"])`} {
+		if _, issues := env.Parse(text); issues.Err() == nil {
+			t.Errorf("%s: cel-go takes it", text)
+		}
+		querytest.Parse(t, text)
+	}
 }
