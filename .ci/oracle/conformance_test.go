@@ -1,10 +1,7 @@
 package oracle
 
 import (
-	"cmp"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -25,21 +22,6 @@ import (
 
 	"github.com/wireroom/wireroom/events/query"
 )
-
-var update = flag.Bool("update", false, "write which cases of CEL run, and the tables of them")
-
-const (
-	runList = "testdata/conformance.txt"
-	page    = "../../docs/eql-conformance.md"
-)
-
-// A tally is what became of the cases of one file.
-type tally struct {
-	file    string
-	run     int
-	written int // of those that run: as they are written, too
-	skipped int
-}
 
 // The cases of CEL's own suite that are queries say what they should, to the plain
 // reading and to the index. Which ones run is in a list, so that none is
@@ -246,131 +228,4 @@ func says(q *query.Query, data string, want query.Truth) error {
 		return fmt.Errorf("the index finds it: %v, want %v", found, want)
 	}
 	return nil
-}
-
-// jsonOfProto returns a value that a case binds to a name, as JSON.
-func jsonOfProto(v *expr.Value) (string, error) {
-	switch k := v.GetKind().(type) {
-	case *expr.Value_NullValue:
-		return "null", nil
-	case *expr.Value_BoolValue:
-		return fmt.Sprint(k.BoolValue), nil
-	case *expr.Value_Int64Value:
-		return fmt.Sprint(k.Int64Value), nil
-	case *expr.Value_Uint64Value:
-		return fmt.Sprint(k.Uint64Value), nil
-	case *expr.Value_DoubleValue:
-		return jsonDouble(k.DoubleValue)
-	case *expr.Value_StringValue:
-		return quoteJSON(k.StringValue), nil
-	case *expr.Value_ListValue:
-		var list []string
-		for _, el := range k.ListValue.GetValues() {
-			text, err := jsonOfProto(el)
-			if err != nil {
-				return "", err
-			}
-			list = append(list, text)
-		}
-		return "[" + strings.Join(list, ",") + "]", nil
-	case *expr.Value_MapValue:
-		var list []string
-		for _, entry := range k.MapValue.GetEntries() {
-			key, ok := entry.GetKey().GetKind().(*expr.Value_StringValue)
-			if !ok {
-				return "", noJSON
-			}
-			text, err := jsonOfProto(entry.GetValue())
-			if err != nil {
-				return "", err
-			}
-			list = append(list, quoteJSON(key.StringValue)+":"+text)
-		}
-		return "{" + strings.Join(list, ",") + "}", nil
-	case *expr.Value_BytesValue:
-		return "", noJSON
-	}
-	return "", noMessage
-}
-
-func quoteJSON(s string) string {
-	text, _ := json.Marshal(s) // of a string, which never fails
-	return string(text)
-}
-
-// tables returns what the document says of the run.
-func tables(version string, tallies []tally, why map[outside]int) string {
-	var b strings.Builder
-	all := tally{}
-	for _, n := range tallies {
-		all.run += n.run
-		all.written += n.written
-		all.skipped += n.skipped
-	}
-	fmt.Fprintf(&b, "Of the %d cases of `cel.dev/expr` %s, %d run, %d of these as they are written, and %d are skipped.\n\n",
-		all.run+all.skipped, version, all.run, all.written, all.skipped)
-	b.WriteString("| file | run | as written | skipped |\n| --- | --- | --- | --- |\n")
-	none := 0
-	for _, n := range tallies {
-		if n.run == 0 {
-			none += n.skipped
-			continue
-		}
-		fmt.Fprintf(&b, "| `%s` | %d | %d | %d |\n", n.file, n.run, n.written, n.skipped)
-	}
-	fmt.Fprintf(&b, "| all others | 0 | 0 | %d |\n\n", none)
-	b.WriteString("| skipped for | cases |\n| --- | --- |\n")
-	for _, reason := range slices.SortedFunc(maps.Keys(why), func(a, b outside) int {
-		return cmp.Or(why[b]-why[a], strings.Compare(string(a), string(b)))
-	}) {
-		fmt.Fprintf(&b, "| %s | %d |\n", reason, why[reason])
-	}
-	return b.String()
-}
-
-const begin, end = "<!-- written by the test -->\n", "<!-- until here -->\n"
-
-// document compares the tables with those in the document.
-func document(t *testing.T, want string) {
-	t.Helper()
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(text), begin)
-	_, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("%s: expected %q and %q", page, begin, end)
-	}
-	compare(t, page, before+begin+want+end+after)
-}
-
-// compare compares a file with what it should be, and makes it that on demand.
-func compare(t *testing.T, name, want string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	got, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) == want {
-		return
-	}
-	have, wants := strings.Split(string(got), "\n"), strings.Split(want, "\n")
-	for _, line := range have {
-		if !slices.Contains(wants, line) {
-			t.Errorf("%s has what is no longer so: %s", name, line)
-		}
-	}
-	for _, line := range wants {
-		if !slices.Contains(have, line) {
-			t.Errorf("%s lacks: %s", name, line)
-		}
-	}
-	t.Errorf("%s is not what the run was; go test -run Conformance . -update writes it", name)
 }

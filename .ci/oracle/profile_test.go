@@ -2,7 +2,6 @@ package oracle
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,50 +84,6 @@ func plain(e ast.Expr) ast.Expr {
 		e = e.AsCall().Args()[0]
 	}
 	return e
-}
-
-// json returns a literal as JSON.
-func (p *profile) json(e ast.Expr) (string, error) {
-	e = plain(e)
-	switch e.Kind() {
-	case ast.LiteralKind:
-		return jsonOf(e.AsLiteral())
-	case ast.ListKind:
-		if len(e.AsList().OptionalIndices()) > 0 {
-			return "", noOptional
-		}
-		var list []string
-		for _, el := range e.AsList().Elements() {
-			text, err := p.json(el)
-			if err != nil {
-				return "", err
-			}
-			list = append(list, text)
-		}
-		return "[" + strings.Join(list, ",") + "]", nil
-	case ast.MapKind:
-		var list []string
-		for _, entry := range e.AsMap().Entries() {
-			m := entry.AsMapEntry()
-			key := plain(m.Key())
-			if m.IsOptional() {
-				return "", noOptional
-			}
-			if key.Kind() != ast.LiteralKind || key.AsLiteral().Type() != types.StringType {
-				return "", noJSON
-			}
-			value, err := p.json(m.Value())
-			if err != nil {
-				return "", err
-			}
-			list = append(list, quoteJSON(string(key.AsLiteral().(types.String)))+":"+value)
-		}
-		return "{" + strings.Join(list, ",") + "}", nil
-	}
-	if _, err := p.operand(e); err != nil {
-		return "", err
-	}
-	return "", noComparison
 }
 
 // whole writes an expression that is to be true, false or an error, or one that
@@ -357,47 +312,4 @@ func (p *profile) each(c ast.CallExpr) (string, error) {
 	body, err := p.condition(c.Args()[1])
 	p.bound = p.bound[:len(p.bound)-1]
 	return on + ".exists(" + name + ", " + body + ")", err
-}
-
-// literalOf returns a value as a query writes it.
-func literalOf(v any) (string, error) {
-	switch v := v.(type) {
-	case types.Null:
-		return "null", nil
-	case types.Bool, types.Int:
-		return fmt.Sprint(v), nil
-	case types.Uint:
-		return fmt.Sprintf("%du", uint64(v)), nil
-	case types.Double:
-		return jsonOf(v)
-	case types.String:
-		return strconv.Quote(string(v)), nil
-	}
-	return "", noJSON
-}
-
-// jsonOf returns a value as JSON writes it.
-func jsonOf(v any) (string, error) {
-	switch v := v.(type) {
-	case types.Null:
-		return "null", nil
-	case types.Bool, types.Int, types.Uint:
-		return fmt.Sprint(v), nil
-	case types.Double:
-		return jsonDouble(float64(v))
-	case types.String:
-		return quoteJSON(string(v)), nil
-	}
-	return "", noJSON
-}
-
-func jsonDouble(f float64) (string, error) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return "", noJSON
-	}
-	text := strconv.FormatFloat(f, 'g', -1, 64)
-	if !strings.ContainsAny(text, ".e") {
-		text += ".0"
-	}
-	return text, nil
 }
