@@ -24,11 +24,12 @@ var mayImport = map[string][]string{
 	"router/transport": {"router", "router/wamp"},
 	"router/local":     {"router", "router/wamp"},
 
-	"events":                 {"events/query"},
-	"events/query":           {},
-	"events/query/querytest": {"events/query"},
-	"events/store/embedded":  {"events", "auth"},
-	"events/store/storetest": {"events", "auth"},
+	"events":                      {"events/query"},
+	"events/query":                {"events/query/internal/cesql"},
+	"events/query/internal/cesql": {},
+	"events/query/querytest":      {"events/query"},
+	"events/store/embedded":       {"events", "auth"},
+	"events/store/storetest":      {"events", "auth"},
 
 	"ingest":            {},
 	"ingest/ingesttest": {"ingest"},

@@ -11,7 +11,8 @@ import "strconv"
 // specversion and datacontenttype are what every event has; any other attribute
 // is the field of the data with that name. An attribute that an event lacks is
 // equal to nothing and begins and ends with nothing, which not turns round:
-// there are no errors as in EQL.
+// there are no errors as in EQL. sql is what [ParseCESQL] reads; not is true of
+// the events for which it fails, too.
 //
 // schema says what the fields are, and is nil if nobody knows. Its error is an
 // [*Error].
@@ -27,7 +28,7 @@ func ParseCloudEvents(text []byte, schema *Schema, options Options) (*Query, err
 	})
 }
 
-const aFilter = `a filter, which is an object with one of "exact", "prefix", "suffix", "all", "any" and "not" in it`
+const aFilter = `a filter, which is an object with one of "exact", "prefix", "suffix", "sql", "all", "any" and "not" in it`
 
 func (d *dialect) filters(o op, n *node, negate bool) (*expr, *Error) {
 	list, err := d.list(n, "an array of filters, one at least")
@@ -55,6 +56,12 @@ func (d *dialect) filter(n *node, negate bool) (*expr, *Error) {
 		return d.filters(opOr, k, negate)
 	case "not":
 		return d.filter(k, !negate)
+	case "sql":
+		text, err := d.string(k, "an expression of CESQL, which is a string")
+		if err != nil {
+			return nil, err
+		}
+		return d.sql(text, k, negate)
 	case "exact", "prefix", "suffix":
 		members, err := d.object(k, `an object of attributes and strings, such as {"type": "order.created"}`)
 		if err != nil {

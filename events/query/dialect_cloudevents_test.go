@@ -91,6 +91,14 @@ func TestParseCloudEvents(t *testing.T) {
 		{`{"any":[{"exact":{"a":"x"}},{"exact":{"b":"y"}}]}`, `{"b":"y"}`, true},
 		{`{"not":{"any":[{"exact":{"a":"x"}},{"exact":{"b":"y"}}]}}`, `{}`, true},
 		{`{"not":{"all":[{"exact":{"a":"x"}},{"exact":{"b":"y"}}]}}`, `{"a":"x"}`, true},
+		{`{"sql":"type LIKE 'order.%' AND a = 'x'"}`, `{"a":"x"}`, true},
+		{`{"sql":"a != 'x'"}`, `{}`, false},
+		{`{"not":{"sql":"a != 'x'"}}`, `{}`, true},
+		{`{"not":{"sql":"a != 'x'"}}`, `{"a":["x"]}`, true},
+		{`{"not":{"sql":"a < 5"}}`, `{"a":"x"}`, true},
+		{`{"not":{"sql":"a < 5"}}`, `{"a":"4"}`, false},
+		{`{"not":{"not":{"sql":"a < 5"}}}`, `{"a":"4"}`, true},
+		{`{"any":[{"exact":{"a":"x"}},{"sql":"EXISTS b"}]}`, `{"b":null}`, true},
 		{`[]`, `{}`, true},
 		{`[{"exact":{"a":"x"}}]`, `{"a":"x"}`, true},
 		{`[{"exact":{"a":"x"}},{"exact":{"b":"y"}}]`, `{"a":"x"}`, false},
@@ -133,9 +141,9 @@ func TestParseCloudEventsSchema(t *testing.T) {
 
 func TestParseCloudEventsErrors(t *testing.T) {
 	for _, test := range []struct{ filter, want string }{
-		{`{}`, `1:1: expected a filter, which is an object with one of "exact", "prefix", "suffix", "all", "any" and "not" in it, found an empty object`},
-		{`{"sqll":"x"}`, `1:1: expected a filter, which is an object with one of "exact", "prefix", "suffix", "all", "any" and "not" in it, found one with "sqll"`},
-		{`{"exact":{"type":"a"},"not":{}}`, `1:29 (/not): expected a filter, which is an object with one of "exact", "prefix", "suffix", "all", "any" and "not" in it: one member and no other, found "exact" and "not"`},
+		{`{}`, `1:1: expected a filter, which is an object with one of "exact", "prefix", "suffix", "sql", "all", "any" and "not" in it, found an empty object`},
+		{`{"sqll":"x"}`, `1:1: expected a filter, which is an object with one of "exact", "prefix", "suffix", "sql", "all", "any" and "not" in it, found one with "sqll"`},
+		{`{"exact":{"type":"a"},"not":{}}`, `1:29 (/not): expected a filter, which is an object with one of "exact", "prefix", "suffix", "sql", "all", "any" and "not" in it: one member and no other, found "exact" and "not"`},
 		{`{"all":[]}`, `1:8 (/all): expected an array of filters, one at least, found an empty array`},
 		{`{"any":[{"exact":{}}]}`, `1:18 (/any/0/exact): expected an object of attributes and strings, such as {"type": "order.created"}, found an empty object`},
 		{`{"exact":{"a":5}}`, `1:15 (/exact/a): expected a string that is not empty, found the number 5`},
@@ -143,6 +151,8 @@ func TestParseCloudEventsErrors(t *testing.T) {
 		{`{"exact":{"":"a"}}`, `1:14 (/exact/): expected the name of an attribute and a string, found an empty one`},
 		{`{"suffix":{"time":"Z"}}`, `1:19 (/suffix/time): expected no suffix of time, which is a time`},
 		{`{"prefix":{"time":"May"}}`, `1:19 (/prefix/time): expected the beginning of a time, such as "2026-01" or "2026-01-31T12", found "May"`},
+		{`{"not":{"sql":5}}`, `1:15 (/not/sql): expected an expression of CESQL, which is a string, found the number 5`},
+		{`{"all":[{"sql":"a ="}]}`, `1:16 (/all/0/sql): byte 3 of the SQL: expected an attribute, a literal, a function, NOT, EXISTS or a parenthesis, found the end`},
 		{`{"exact":{"time":"2026"}}`, `1:18 (/exact/time): expected a time such as "2026-01-31T12:00:00Z", found "2026"`},
 	} {
 		_, err := query.ParseCloudEvents([]byte(test.filter), nil, query.DefaultOptions())

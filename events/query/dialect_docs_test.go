@@ -12,6 +12,7 @@ import (
 var dialects = map[string]func([]byte, query.Options) (*query.Query, error){
 	"A JSON tree":          query.ParseJSON,
 	"CloudEvents filters":  without(query.ParseCloudEvents),
+	"CloudEvents SQL":      without(query.ParseCESQL),
 	"EventBridge patterns": without(query.ParseEventBridge),
 	"Telegraphy's lookups": without(query.ParseLookups),
 }

@@ -129,6 +129,17 @@ func (d *dialect) startsWith(f path, t *Type, text string, n *node, negate bool)
 	if t.Kind != TimeType {
 		return d.test(&expr{op: opPrefix, pos: n.pos, field: f, value: StringValue(text)}, String, negate), nil
 	}
+	if from, to, ok := timePart(text); ok {
+		since := &expr{op: opGreaterEqual, pos: n.pos, field: f, value: TimeValue(from)}
+		before := &expr{op: opLess, pos: n.pos, field: f, value: TimeValue(to)}
+		return either(opAnd, negate, n.pos, d.test(since, Time, negate), d.test(before, Time, negate)), nil
+	}
+	return nil, d.unexpected(n, `the beginning of a time, such as "2026-01" or "2026-01-31T12"`)
+}
+
+// timePart returns the year, month, day, hour, minute or second in UTC that a text
+// is, and the end of it. What stands between the parts may follow.
+func timePart(text string) (from, to time.Time, ok bool) {
 	layouts := []string{"2006", "2006-01", "2006-01-02", "2006-01-02T15", "2006-01-02T15:04", "2006-01-02T15:04:05"}
 	for i, layout := range layouts {
 		from, err := time.Parse(layout, strings.TrimRight(text, "-T:.Z"))
@@ -139,12 +150,7 @@ func (d *dialect) startsWith(f path, t *Type, text string, n *node, negate bool)
 			from.AddDate(1, 0, 0), from.AddDate(0, 1, 0), from.AddDate(0, 0, 1),
 			from.Add(time.Hour), from.Add(time.Minute), from.Add(time.Second),
 		}[i]
-		if from.Year() < 1678 || to.Year() > 2261 {
-			break
-		}
-		since := &expr{op: opGreaterEqual, pos: n.pos, field: f, value: TimeValue(from)}
-		before := &expr{op: opLess, pos: n.pos, field: f, value: TimeValue(to)}
-		return either(opAnd, negate, n.pos, d.test(since, Time, negate), d.test(before, Time, negate)), nil
+		return from, to, from.Year() >= 1678 && to.Year() <= 2261
 	}
-	return nil, d.unexpected(n, `the beginning of a time, such as "2026-01" or "2026-01-31T12"`)
+	return from, to, false
 }
