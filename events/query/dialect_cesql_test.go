@@ -149,7 +149,7 @@ func TestCESQLOracle(t *testing.T) {
 			options.Limits.Leaves, options.Limits.Text = 2000, 1<<20
 			options.Limits.Depth, options.Limits.Regexp = 100, 1000
 			accepted, refused, matched := 0, 0, 0
-			for range 150 {
+			for range 80 {
 				text := g.filter(2)
 				q, err := query.ParseCESQL([]byte(text), schema, options)
 				if err != nil {
@@ -191,7 +191,7 @@ func TestCESQLOracle(t *testing.T) {
 				}
 			}
 			t.Logf("%d filters accepted, %d refused; %d events matched", accepted, refused, matched)
-			if accepted < refused || matched < 50 {
+			if accepted < refused || matched < 20 {
 				t.Errorf("seed %d: %d filters accepted, %d refused, %d events matched: the generator has lost its point", seed, accepted, refused, matched)
 			}
 		})
@@ -222,14 +222,14 @@ func TestCESQLDigits(t *testing.T) {
 		n := []int64{0, 1, 9, 10, 99, 100, 1000, 12345, 999_999, 1_000_000_000, 2_000_000_000, 2147483647, r.Int64N(1 << 31), r.Int64N(1 << 10)}[r.IntN(14)]
 		return (n + r.Int64N(3) - 1) * (1 - 2*r.Int64N(2))
 	}
-	for range 60 {
+	for range 30 {
 		bound := max(min(near(), 1<<31-1), -1<<31)
 		text := fmt.Sprintf("a %s %d", []string{"=", "!=", "<", "<=", ">", ">="}[r.IntN(6)], bound)
 		q, err := query.ParseCESQL([]byte(text), nil, options)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		for range 60 {
+		for range 40 {
 			n := near()
 			if r.IntN(3) == 0 {
 				n = bound + r.Int64N(21) - 10

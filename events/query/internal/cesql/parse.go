@@ -209,7 +209,7 @@ func (p *parser) operand() (*Expr, *SyntaxError) {
 	if err := p.advance(false); err != nil {
 		return nil, err
 	}
-	if p.is("(") && strings.IndexAny(t.key, "0123456789") < 0 {
+	if p.is("(") && !strings.ContainsAny(t.key, "0123456789") {
 		return p.call(t)
 	}
 	if !isName(t) {
