@@ -187,7 +187,7 @@ func (c *sqlCompiler) attribute(name string, pos int) path {
 	case "type":
 		f.root = rootClass
 	case "id", "time":
-		f.root = roots[name]
+		f.root, _ = rootOf(name)
 	default:
 		f.names = []string{name}
 	}
