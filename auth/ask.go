@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -40,8 +41,13 @@ type Principal struct {
 // A Lookup asks the application about somebody who wants to join. details are
 // what it is told besides: session, authid, authmethod, authextra, transport,
 // and with a ticket that. It must end in a bounded time, and when ctx is done. An
-// error is that the application does not know them, or that it can't be asked.
+// error is that the application does not know them, or, if it wraps [ErrAway],
+// that it can't be asked.
 type Lookup func(ctx context.Context, authid string, details map[string]any) (*Principal, error)
+
+// ErrAway is that the application can't be asked at the moment. That is told to
+// clients, whoever they are, since it says nothing about anybody.
+var ErrAway = errors.New("the application cannot be asked")
 
 // LookupMethods are the methods for which the application can be asked.
 var LookupMethods = []string{MethodAnonymous, MethodTicket, MethodCRA, MethodSCRAM, MethodCryptosign}
@@ -80,7 +86,8 @@ func (a *Auth) lookup(method string) Lookup {
 	return a.ask.lookups[method]
 }
 
-// asked asks the application about who sent hello. The error is for the log.
+// asked asks the application about who sent hello. The error is for the client
+// if it wraps [ErrAway], and for the log otherwise.
 func (a *Auth) asked(ctx context.Context, realm wamp.URI, method string, hello *Hello, authID, ticket string) (*member, *Principal, error) {
 	details := map[string]any{
 		"session": hello.Session, "authid": nil, "authmethod": method, "authextra": nil, "transport": nil,
@@ -98,7 +105,10 @@ func (a *Auth) asked(ctx context.Context, realm wamp.URI, method string, hello *
 		details["ticket"] = ticket
 	}
 	p, err := a.lookup(method)(ctx, authID, details)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrAway):
+		return nil, nil, errAway(err)
+	case err != nil:
 		return nil, nil, fmt.Errorf("the application does not know %q: %w", authID, err)
 	}
 	m := &member{name: p.AuthID, role: p.Role, provider: providerDynamic, extra: p.Extra}
@@ -125,7 +135,10 @@ func (a *Auth) askTicket(ctx context.Context, realm wamp.URI, hello *Hello, tick
 		return nil, ticketError(fmt.Errorf("%w: %d bytes, at most %d are passed on", ErrInvalid, len(ticket), maxTicket))
 	}
 	m, _, err := a.asked(ctx, realm, MethodTicket, hello, hello.AuthID, ticket)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrAway):
+		return nil, err
+	case err != nil:
 		return nil, ticketError(fmt.Errorf("%w: %w", ErrInvalid, err))
 	}
 	return m.grant(MethodTicket), nil
@@ -134,7 +147,10 @@ func (a *Auth) askTicket(ctx context.Context, realm wamp.URI, hello *Hello, tick
 // askAnonymous lets in who does not say who they are.
 func (a *Auth) askAnonymous(ctx context.Context, realm wamp.URI, hello *Hello) (*Grant, error) {
 	m, _, err := a.asked(ctx, realm, MethodAnonymous, hello, newAnonymousID(), "")
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrAway):
+		return nil, err
+	case err != nil:
 		return nil, errRefused("anonymous: %w", err)
 	}
 	return m.grant(MethodAnonymous), nil
@@ -142,16 +158,19 @@ func (a *Auth) askAnonymous(ctx context.Context, realm wamp.URI, hello *Hello) (
 
 // askCRA starts WAMP-CRA with whom the application knows, and just as well with
 // whom it does not.
-func (a *Auth) askCRA(ctx context.Context, realm wamp.URI, hello *Hello) *Challenge {
+func (a *Auth) askCRA(ctx context.Context, realm wamp.URI, hello *Hello) (*Challenge, error) {
 	m, p, err := a.asked(ctx, realm, MethodCRA, hello, hello.AuthID, "")
+	if errors.Is(err, ErrAway) {
+		return nil, err
+	}
 	if err == nil {
 		m.cra, err = p.craSecret()
 	}
 	if err == nil {
 		a.ask.cra.remember(&member{role: m.role, cra: m.cra})
-		return a.craChallenge(m, nil, hello)
+		return a.craChallenge(m, nil, hello), nil
 	}
-	return a.craChallenge(a.stranger(realm, hello.AuthID), err, hello)
+	return a.craChallenge(a.stranger(realm, hello.AuthID), err, hello), nil
 }
 
 // stranger makes up whom the application does not know.
@@ -220,20 +239,41 @@ func (p *Principal) craSecret() (*craSecret, error) {
 // maxDerived is how many iterations the gateway itself does for a login.
 const maxDerived = 100_000
 
+// deriving has a slot for each derivation that may be under way in the program:
+// one for every two cores, and at least one. Anybody can have a key derived,
+// before they have proved anything, and the rest of the gateway needs cores, too.
+// There is no memory of what was derived before, because how long an answer
+// takes would tell whose it has.
+var deriving = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+
 // derived returns the key that is derived from a salted secret, or nil if it is
-// not salted, or would take too long.
-func (c *craSecret) derived() []byte {
+// not salted, or would take too long. It waits for its turn. If that does not
+// come before ctx is done, the error is for the client.
+func (c *craSecret) derived(ctx context.Context) ([]byte, error) {
 	if c.salt == "" || c.iterations > maxDerived {
-		return nil
+		return nil, nil
 	}
+	select {
+	case deriving <- struct{}{}:
+	case <-ctx.Done():
+		return nil, errAway(fmt.Errorf("too many keys are to be derived at the same time: %w", ctx.Err()))
+	}
+	defer func() { <-deriving }()
 	key, err := deriveCRA(Secret(c.key), c.salt, c.iterations, c.keyLen)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	return []byte(key)
+	return []byte(key), nil
 }
 
-// askKey returns the owner of a public key that nobody here has.
+// errAway tells a client that it is not its fault, and keeps the reason for the
+// log.
+func errAway(err error) error {
+	return &wamp.Error{URI: wamp.URIUnavailable, Text: "authentication is not available at the moment", Err: err}
+}
+
+// askKey returns the owner of a public key that nobody here has. Errors are as
+// those of asked.
 func (a *Auth) askKey(ctx context.Context, realm wamp.URI, hello *Hello, key [32]byte) (*member, error) {
 	m, p, err := a.asked(ctx, realm, MethodCryptosign, hello, hello.AuthID, "")
 	if err != nil {

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"github.com/wireroom/wireroom/router/wamp"
@@ -20,6 +21,9 @@ func (a *Auth) askSCRAM(ctx context.Context, realm wamp.URI, hello *Hello) (*Cha
 		return nil, err // before anybody is asked
 	}
 	m, p, err := a.asked(ctx, realm, MethodSCRAM, hello, name, "")
+	if errors.Is(err, ErrAway) {
+		return nil, err
+	}
 	if err == nil {
 		m.scram, err = p.scramSecret()
 	}

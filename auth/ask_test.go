@@ -95,6 +95,34 @@ func TestAskForATicket(t *testing.T) {
 	}
 }
 
+// That the application is away is told to everybody alike, by whatever method.
+func TestApplicationAway(t *testing.T) {
+	plain, _ := newAuth(t, newMemStore(), nil)
+	lookups := map[string]auth.Lookup{}
+	for _, method := range auth.LookupMethods {
+		lookups[method] = func(context.Context, string, map[string]any) (*auth.Principal, error) {
+			return nil, fmt.Errorf("%w: nobody has registered the procedure", auth.ErrAway)
+		}
+	}
+	a := plain.Asking("open", lookups, make([]byte, 32))
+	extra := map[string]any{"pubkey": strings.Repeat("00", 32), "nonce": clientNonce}
+	for _, method := range auth.LookupMethods {
+		for _, name := range []string{"joe", "stranger"} {
+			ch, err := begin(t, a, "open", method, name, extra)
+			if method == auth.MethodTicket {
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = ch.Answer(t.Context(), "s3cret", nil)
+			}
+			e, ok := errors.AsType[*wamp.Error](err)
+			if !ok || e.URI != wamp.URIUnavailable || e.Text != "authentication is not available at the moment" {
+				t.Errorf("%s, %s: %v", method, name, err)
+			}
+		}
+	}
+}
+
 // clientSees returns what a peer is told, "" if it is let in.
 func clientSees(err error) string {
 	if e, ok := errors.AsType[*wamp.Error](err); ok {
@@ -279,6 +307,49 @@ func TestAskForSCRAM(t *testing.T) {
 	app.authid = ""
 	if ch, err := begin(t, a, "open", "wamp-scram", "argus", nil); ch != nil || wamp.AsError(err).URI != wamp.URIInvalidArgument || app.authid != "" {
 		t.Errorf("no nonce: %v, %v, and %q was asked about", ch, err, app.authid)
+	}
+}
+
+// Keys are derived for so many at a time. Who does not get a turn is told so,
+// known or not; who needs none does not wait.
+func TestDerivationsAreBounded(t *testing.T) {
+	derived := must(auth.NewCRA("password", 1000))(t)
+	a := asking(t, &application{known: map[string]auth.Principal{
+		"salted": {Role: "member", Secret: "password", Salt: derived.Salt, Iterations: 1000, KeyLen: 32},
+		"key":    {Role: "member", Secret: derived.Secret, Salt: derived.Salt, Iterations: 1000, KeyLen: 32},
+	}})
+	answer := func(ctx context.Context, name, secret string) (*auth.Grant, error) {
+		ch, err := begin(t, a, "open", "wampcra", name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ch.Answer(ctx, signCRA(ch, secret), nil)
+	}
+	answer(t.Context(), "salted", "password") // so that strangers look like that
+	release := auth.HoldDerivations()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tt := range []struct{ name, secret string }{{"salted", "password"}, {"salted", "wrong"}, {"key", "wrong"}, {"stranger", "password"}} {
+		if tt.name == "stranger" { // one who looks salted
+			for ch, err := begin(t, a, "open", "wampcra", tt.name, nil); ch.Extra["salt"] == nil; ch, err = begin(t, a, "open", "wampcra", tt.name, nil) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				tt.name += "x"
+			}
+		}
+		g, err := answer(over, tt.name, tt.secret)
+		e, ok := errors.AsType[*wamp.Error](err)
+		if g != nil || !ok || e.URI != wamp.URIUnavailable || e.Text != "authentication is not available at the moment" {
+			t.Errorf("%s with %q, without a turn: %+v, %v", tt.name, tt.secret, g, err)
+		}
+	}
+	if g, err := answer(over, "key", "password"); err != nil || g.AuthID != "key" {
+		t.Errorf("who needs no turn: %+v, %v", g, err)
+	}
+	release()
+	if g, err := answer(t.Context(), "salted", "password"); err != nil || g.AuthID != "salted" {
+		t.Errorf("with a turn: %+v, %v", g, err)
 	}
 }
 

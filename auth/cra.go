@@ -61,11 +61,15 @@ func (a *Auth) craChallenge(m *member, stranger error, hello *Hello) *Challenge 
 	return &Challenge{
 		Method: MethodCRA,
 		Extra:  extra,
-		Answer: func(_ context.Context, signature string, _ map[string]any) (*Grant, error) {
+		Answer: func(ctx context.Context, signature string, _ map[string]any) (*Grant, error) {
 			// Compared as text: base64 has one way to write a signature.
 			right := hmac.Equal([]byte(signature), []byte(expected))
 			if m.provider == providerDynamic && !right {
-				if key := m.cra.derived(); key != nil {
+				key, err := m.cra.derived(ctx)
+				if err != nil {
+					return nil, err
+				}
+				if key != nil {
 					right = hmac.Equal([]byte(signature), []byte(signCRA(key, string(text))))
 				}
 			}

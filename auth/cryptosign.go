@@ -26,6 +26,9 @@ func (a *Auth) challengeCryptosign(ctx context.Context, realm wamp.URI, r *roste
 	switch {
 	case a.lookup(MethodCryptosign) != nil:
 		m, stranger = a.askKey(ctx, realm, hello, key)
+		if errors.Is(stranger, ErrAway) {
+			return nil, stranger
+		}
 	case m == nil:
 		stranger = fmt.Errorf("nobody has the key %s", text)
 	case hello.AuthID != "" && hello.AuthID != m.name:

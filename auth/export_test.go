@@ -81,3 +81,16 @@ func (v *Verifier) FetchBy(rt http.RoundTripper, gap time.Duration) {
 	v.remote.client.Transport = rt
 	v.remote.gap = gap
 }
+
+// HoldDerivations takes every slot for deriving keys, and returns how to give
+// them back.
+func HoldDerivations() (release func()) {
+	for range cap(deriving) {
+		deriving <- struct{}{}
+	}
+	return func() {
+		for range cap(deriving) {
+			<-deriving
+		}
+	}
+}

@@ -158,7 +158,7 @@ func (a *Auth) challengeUser(ctx context.Context, realm wamp.URI, method string,
 	asks := a.lookup(method) != nil
 	switch {
 	case method == MethodCRA && asks && nameable(hello.AuthID):
-		return a.askCRA(ctx, realm, hello), nil
+		return a.askCRA(ctx, realm, hello)
 	case method == MethodCRA && r.cra && nameable(hello.AuthID):
 		return a.challengeCRA(r, hello), nil
 	case method == MethodSCRAM && asks:

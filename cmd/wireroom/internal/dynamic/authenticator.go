@@ -32,7 +32,10 @@ func Lookups(caller *Caller, procedures map[string]wamp.URI, log *slog.Logger) m
 
 func lookUp(ctx context.Context, caller *Caller, procedure wamp.URI, authid string, details map[string]any) (*auth.Principal, error) {
 	result, err := caller.call(ctx, procedure, caller.realm, orNull(authid), details)
-	if err != nil {
+	switch {
+	case err != nil && isAway(err):
+		return nil, fmt.Errorf("%w: %w", auth.ErrAway, err)
+	case err != nil:
 		return nil, err
 	}
 	return parsePrincipal(result)

@@ -35,7 +35,30 @@ func NewCaller(rt *router.Router, realm wamp.URI, timeout time.Duration) *Caller
 	return &Caller{router: rt, realm: realm, timeout: timeout}
 }
 
-var errClosed = errors.New("the realm is being closed")
+var (
+	errClosed = errors.New("the realm is being closed")
+	errApart  = errors.New("the gateway cannot join the realm")
+	errLate   = errors.New("it did not answer")
+)
+
+// isAway reports whether call failed because nobody could be asked, rather than
+// because of what was answered.
+func isAway(err error) bool {
+	for _, away := range []error{errApart, errLate, local.ErrEnded, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, away) {
+			return true
+		}
+	}
+	e, ok := errors.AsType[*local.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.URI {
+	case wamp.URINoSuchProcedure, wamp.URINoAvailableCallee, wamp.URICanceled, wamp.URITimeout, wamp.URIUnavailable:
+		return true
+	}
+	return false
+}
 
 // join returns a client that is joined.
 func (c *Caller) join() (*local.Client, error) {
@@ -63,13 +86,13 @@ func (c *Caller) join() (*local.Client, error) {
 func (c *Caller) call(ctx context.Context, procedure wamp.URI, args ...any) (any, error) {
 	client, err := c.join()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errApart, err)
 	}
 	payload, err := wamp.NewPayload(wamp.JSON, args, nil)
 	if err != nil {
 		return nil, fmt.Errorf("write the arguments: %w", err)
 	}
-	late := fmt.Errorf("it did not answer within %v", c.timeout)
+	late := fmt.Errorf("%w within %v", errLate, c.timeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, late)
 	defer cancel()
 	result, err := client.Call(ctx, procedure, wamp.CallOptions{}, payload)
