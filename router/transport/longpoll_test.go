@@ -31,6 +31,7 @@ type pollHouse struct {
 	line     gate // of the client's connections
 	http     *http.Client
 	sessions chan *fakeSession
+	attached func(s *fakeSession) // before the router knows more of it; may be nil
 	receive  func(s *fakeSession, msg []byte) error
 	identify func(r *http.Request) (any, error)
 }
@@ -52,6 +53,9 @@ func openPolls(t *testing.T, change func(*transport.LongPollConfig), v httpVersi
 		s := newFakeSession(link, peer)
 		if h.receive != nil {
 			s.receive = func(msg []byte) error { return h.receive(s, msg) }
+		}
+		if h.attached != nil {
+			h.attached(s)
 		}
 		h.sessions <- s
 		return s
@@ -222,6 +226,23 @@ func httpVersions(t *testing.T, f func(t *testing.T, v httpVersion)) {
 			synctest.Test(t, func(t *testing.T) { f(t, v) })
 		})
 	}
+}
+
+// A client that the router refuses at once has the time to fetch the reason, not
+// that of clients who may come back.
+func TestPollRefusedAtOnce(t *testing.T) {
+	polls(t, func(c *transport.LongPollConfig) { c.Away = time.Hour }, func(t *testing.T, h *pollHouse) {
+		h.attached = func(s *fakeSession) { s.link.Finish(patience) }
+		c := h.open("wamp.2.json")
+		time.Sleep(patience)
+		synctest.Wait()
+		if n := h.lp.Stats().Open; n != 0 {
+			t.Errorf("%d clients are open %v after all were refused", n, patience)
+		}
+		if _, err := c.sess.reason(); err != nil {
+			t.Errorf("the session was detached because of %v", err)
+		}
+	})
 }
 
 func TestPollReceive(t *testing.T) {

@@ -66,10 +66,11 @@ func newPoll(lp *LongPoll, name string, ser wamp.Serializer, batched bool) *poll
 	}
 }
 
-// start lets requests come, and begins to wait for the client's return.
+// start lets requests come, and begins to wait for the client's return, unless
+// the router has refused it: then it has as long as Finish says.
 func (p *poll) start() {
 	p.mu.Lock()
-	if !p.closed {
+	if !p.closed && !p.finishing {
 		p.armLocked(p.lp.cfg.Away)
 	}
 	p.mu.Unlock()
