@@ -13,6 +13,7 @@ import (
 type delivery struct {
 	realm     *router.Realm // set before anything is published
 	anonymous string        // the role of sessions that no user stands behind
+	queries   *events.Queries
 }
 
 // Route implements [events.Router].
@@ -35,6 +36,9 @@ func (d *delivery) Route(e *events.Event, c *events.Class, channel string) {
 			p.ID = o.id
 		}
 	}
+	found := d.queries.Match(e, c)
+	defer found.Release()
+	p.Filters = found.IDs()
 	d.realm.Publish(&p)
 }
 

@@ -15,6 +15,7 @@ import (
 // by way of [events.Hub].
 type governor struct {
 	hub       *events.Hub
+	queries   *events.Queries
 	anonymous string // the role of sessions that no user stands behind
 	log       *slog.Logger
 

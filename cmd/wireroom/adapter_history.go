@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/query"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // Histories implements [router.Historian]: the logs of the classes that the
 // session may see, and that a subscription to the pattern gets events of.
-func (g *governor) Histories(s *router.Session, i router.Interest, _ *router.Filter) ([]router.History, error) {
+func (g *governor) Histories(s *router.Session, i router.Interest, filter *router.Filter) ([]router.History, error) {
 	cat := g.hub.Catalogue()
 	if i.Match == wamp.Exact {
 		class, _, ok := cat.Lookup(string(i.Topic))
@@ -22,7 +23,7 @@ func (g *governor) Histories(s *router.Session, i router.Interest, _ *router.Fil
 		if !g.sees(s, class) {
 			return nil, g.unseen(s, class)
 		}
-		return g.histories(class)
+		return g.histories(queryOf(filter), class)
 	}
 	var classes []*events.Class
 	for _, c := range cat.Classes() {
@@ -30,7 +31,7 @@ func (g *governor) Histories(s *router.Session, i router.Interest, _ *router.Fil
 			classes = append(classes, c)
 		}
 	}
-	return g.histories(classes...)
+	return g.histories(queryOf(filter), classes...)
 }
 
 // reaches reports whether a subscription to the pattern may get events of the
@@ -40,13 +41,14 @@ func reaches(pattern wamp.URI, match wamp.Match, c *events.Class) bool {
 	return topic.Fits(pattern, match) || c.HasChannels() && wamp.Overlap(pattern, match, topic+".", wamp.Prefix)
 }
 
-// histories returns the logs of those of the classes that have one.
-func (g *governor) histories(classes ...*events.Class) (list []router.History, err error) {
+// histories returns the logs of those of the classes that have one, or what of
+// them satisfies where, unless that is nil.
+func (g *governor) histories(where *query.Query, classes ...*events.Class) (list []router.History, err error) {
 	for _, c := range classes {
 		if !c.Retain().Retained() {
 			continue
 		}
-		past, err := g.hub.Past(c.Name(), nil)
+		past, err := g.hub.Past(c.Name(), where)
 		if err != nil {
 			return nil, wampError(err)
 		}

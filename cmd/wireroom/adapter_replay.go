@@ -6,29 +6,38 @@ import (
 	"log/slog"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/query"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // notYet are options of a subscription that would change what a subscriber
 // gets, and that this version lacks. They are refused, not overlooked.
-var notYet = []string{"_where", "_persistent", "_ack"}
+var notYet = []string{"_persistent", "_ack"}
 
 // Subscribe implements [router.Governor]: it refuses subscriptions to classes
-// that the session may not see, and returns the replay that _last or _since
-// ask for. What a pattern matches is checked at delivery.
+// that the session may not see, and returns the filter that _where and _channel
+// ask for, and the replay that _last or _since do. Whose events a session gets by
+// a pattern is checked at delivery.
 func (g *governor) Subscribe(s *router.Session, i router.Interest, options *wamp.SubscribeOptions) (terms router.Terms, err error) {
 	for _, name := range notYet {
 		if _, ok := options.Extra[name]; ok {
 			return terms, wamp.Errorf(wamp.URIOptionNotAllowed, "option %s is not supported by this version", name)
 		}
 	}
-	terms.Replay, err = g.replay(s, i, options)
+	if class, _, ok := g.hub.Catalogue().Lookup(string(i.Topic)); ok && i.Match == wamp.Exact && !g.sees(s, class) {
+		return terms, g.unseen(s, class)
+	}
+	if terms.Filter, err = g.filter(s, i, options.Extra); err != nil {
+		return terms, err
+	}
+	terms.Replay, err = g.replay(i, options, queryOf(terms.Filter))
 	return terms, err
 }
 
-// replay returns the replay that the options ask for, or nil.
-func (g *governor) replay(s *router.Session, i router.Interest, options *wamp.SubscribeOptions) (router.Replay, error) {
+// replay returns the replay that the options ask for, or nil: of the events that
+// satisfy where, unless it is nil.
+func (g *governor) replay(i router.Interest, options *wamp.SubscribeOptions, where *query.Query) (router.Replay, error) {
 	start, replay, err := events.ParseStart(options.Extra)
 	if err != nil {
 		return nil, wampError(err)
@@ -41,9 +50,6 @@ func (g *governor) replay(s *router.Session, i router.Interest, options *wamp.Su
 		}
 		return nil, nil
 	}
-	if !g.sees(s, class) {
-		return nil, g.unseen(s, class)
-	}
 	if !replay {
 		return nil, nil
 	}
@@ -53,7 +59,7 @@ func (g *governor) replay(s *router.Session, i router.Interest, options *wamp.Su
 	start = start.At(g.hub.Mark(class.Name())) // the subscription is not live from now on
 	return func(feed *router.Feed) {
 		to := &replayed{feed: feed, topic: wamp.URI(class.Name())}
-		err := g.hub.Replay(feed.Context(), class.Name(), start, events.Selection{Channel: channel}, to)
+		err := g.hub.Replay(feed.Context(), class.Name(), start, events.Selection{Channel: channel, Where: where}, to)
 		if err == nil && to.gap != nil {
 			tellGap(feed, class.Name(), to.gap)
 		}

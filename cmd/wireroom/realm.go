@@ -123,19 +123,21 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 		return nil, err
 	}
 	anonymous := cfg.Identity.Anonymous
-	deliver := &delivery{anonymous: anonymous}
+	queries := events.NewQueries(catalogue, events.DefaultQueryConfig(), log("queries"))
+	deliver := &delivery{anonymous: anonymous, queries: queries}
 	hub, err := events.NewHub(ctx, catalogue, realmLogs(g.store, cfg.Name, g.plain), deliver, hubConfig(g.cfg), log("events"))
 	if err != nil {
 		return nil, err
 	}
 
 	// Between whom.
-	govern := &governor{hub: hub, anonymous: anonymous, log: log("replay")}
+	govern := &governor{hub: hub, queries: queries, anonymous: anonymous, log: log("replay")}
 	caller := dynamic.NewCaller(g.router, cfg.Name, g.cfg.Dynamic.Timeout)
 	asks := dynamic.NewAuthorizer(caller, g.cfg.Dynamic, log("authorizer"))
 	deliver.realm = g.router.AddRealm(cfg.Name, authorizer{policy, asks}, govern)
 	deliver.realm.KeepHistory(cfg.History)
 	provide(deliver.realm, hub, policy, anonymous)
+	provideQuery(deliver.realm, govern, policy)
 	provideAuth(deliver.realm, asks, anonymous)
 	who := auth.New(cfg.Identity, policy, g.sessions, users)
 	if len(cfg.Authenticators) > 0 {

@@ -41,6 +41,7 @@ const (
 	URIInternal        URI = "wireroom.error.internal"
 	URILimit           URI = "wireroom.error.limit"
 	URIInvalidEvent    URI = "wireroom.error.invalid_event"
+	URIInvalidQuery    URI = "wireroom.error.invalid_query"
 	URINoSuchEvent     URI = "wireroom.error.no_such_publication"
 	URISlowConsumer    URI = "wireroom.error.slow_consumer"
 	URIUnavailableHere URI = "wireroom.error.unavailable"

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/query"
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// optionWhere is the option of a subscription that has a query.
+const optionWhere = "_where"
+
+// filter returns the filter that the options of a subscription ask for, or nil.
+func (g *governor) filter(s *router.Session, i router.Interest, options map[string]any) (*router.Filter, error) {
+	where, err := g.where(s, i, options)
+	if where == nil || err != nil {
+		return nil, err
+	}
+	of, err := g.audienceOf(s, i)
+	if err != nil {
+		return nil, err
+	}
+	standing, err := g.queries.Add(where, of.scope, of.classes...)
+	if err != nil {
+		return nil, whereError(err, "the query")
+	}
+	return &router.Filter{ID: standing.ID(), Text: where.Normal(), Of: where, Release: standing.Release}, nil
+}
+
+// where returns the query that the options of a subscription ask for, or nil.
+func (g *governor) where(s *router.Session, i router.Interest, options map[string]any) (*query.Query, error) {
+	value, hasWhere := options[optionWhere]
+	channel, hasChannel := options[events.OptionChannel]
+	if !hasWhere && !hasChannel {
+		return nil, nil
+	}
+	of, err := g.audienceOf(s, i)
+	if err != nil {
+		return nil, err
+	}
+	var parts []*query.Query
+	if hasWhere {
+		q, err := readQuery(value, g.queries.Options())
+		if err == nil {
+			err = of.check(q)
+		}
+		if err != nil {
+			return nil, whereError(err, "option "+optionWhere)
+		}
+		parts = append(parts, q)
+	}
+	if hasChannel {
+		if i.Match != wamp.Exact || i.Topic != wamp.URI(of.classes[0].Name()) {
+			return nil, wamp.Errorf(wamp.URIOptionNotAllowed, "option %s: expected the topic of an event class, found the %s topic %q", events.OptionChannel, i.Match, i.Topic)
+		}
+		q, err := of.classes[0].ChannelQuery(channel)
+		if err != nil {
+			return nil, wampError(err)
+		}
+		parts = append(parts, q)
+	}
+	if len(parts) == 1 {
+		return parts[0], nil
+	}
+	return query.And(parts...), nil
+}
+
+// An audienceOf says of which classes a query may get events.
+type audienceOf struct {
+	classes []*events.Class // that the session sees, one at least
+	scope   *query.Query
+}
+
+// audienceOf returns what a query of the session for a topic or pattern is about.
+// The error says that there is no such class, or that the session may not see it.
+func (g *governor) audienceOf(s *router.Session, i router.Interest) (audienceOf, error) {
+	cat := g.hub.Catalogue()
+	if i.Match == wamp.Exact {
+		class, _, ok := cat.Lookup(string(i.Topic))
+		if !ok {
+			return audienceOf{}, wamp.Errorf(wamp.URIOptionNotAllowed, "a query: expected the topic of an event class, found %q, which belongs to none", i.Topic)
+		}
+		if !g.sees(s, class) {
+			return audienceOf{}, g.unseen(s, class)
+		}
+		return audienceOf{[]*events.Class{class}, class.Scope()}, nil
+	}
+	var of audienceOf
+	for _, c := range cat.Classes() {
+		if g.sees(s, c) && reaches(i.Topic, i.Match, c) {
+			of.classes = append(of.classes, c)
+		}
+	}
+	if len(of.classes) == 0 {
+		return of, wamp.Errorf(wamp.URIOptionNotAllowed, "a query: expected a pattern that fits topics of event classes, found %q with match %s, which fits none that is for the role %q", i.Topic, i.Match, s.AuthRole())
+	}
+	of.scope = events.PatternScope(begin(i.Topic, i.Match))
+	return of, nil
+}
+
+// begin returns what every topic that fits the pattern begins with.
+func begin(pattern wamp.URI, match wamp.Match) string {
+	text := string(pattern)
+	if match == wamp.Prefix {
+		return text
+	}
+	for i := range len(text) {
+		if text[i] == '.' && (i == 0 || text[i-1] == '.') {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// check says what of a query can make no sense for events of any of the classes.
+func (of audienceOf) check(q *query.Query) (err error) {
+	for _, c := range of.classes {
+		wrong := q.Check(c.Schema())
+		if wrong == nil {
+			return nil
+		}
+		if err == nil {
+			err = wrong
+		}
+	}
+	return err
+}
+
+// readQuery reads a query as a client sends it: EQL, or a JSON tree.
+func readQuery(v any, options query.Options) (*query.Query, error) {
+	switch v := v.(type) {
+	case string:
+		return query.Parse(v, options)
+	case map[string]any:
+		text, err := wamp.AppendValue(nil, wamp.JSON, v)
+		if err != nil {
+			return nil, err
+		}
+		q, err := query.ParseJSON(text, options)
+		if e, ok := errors.AsType[*query.Error](err); ok {
+			return nil, &treeError{e}
+		}
+		return q, err
+	default:
+		return nil, wamp.Errorf(wamp.URIInvalidArgument, "expected a query: a string, or a dictionary that is a JSON tree")
+	}
+}
+
+// A treeError is about a query of which the client has not the text that its
+// places are in, only the tree.
+type treeError struct{ wrong *query.Error }
+
+// Error returns the place in the tree, and the text.
+func (e *treeError) Error() string {
+	if e.wrong.Pointer == "" {
+		return e.wrong.Text
+	}
+	return e.wrong.Pointer + ": " + e.wrong.Text
+}
+
+// whereError tells a client what is wrong with its query, so that a page can
+// underline it. what says which query.
+func whereError(err error, what string) error {
+	if e, ok := errors.AsType[*treeError](err); ok {
+		return &wamp.Error{
+			URI: queryURI(e.wrong), Text: what + ": " + e.Error(),
+			Details: map[string]any{"pointer": e.wrong.Pointer, "reason": e.wrong.Text},
+		}
+	}
+	if e, ok := errors.AsType[*query.Error](err); ok {
+		return &wamp.Error{
+			URI: queryURI(e), Text: what + ": " + e.Error(),
+			Details: map[string]any{"offset": e.Offset, "line": e.Line, "column": e.Column, "reason": e.Text},
+		}
+	}
+	if e, ok := errors.AsType[*wamp.Error](err); ok {
+		return &wamp.Error{URI: e.URI, Text: what + ": " + e.Text}
+	}
+	uri := wamp.URILimit
+	if errors.Is(err, query.ErrNoAnchor) {
+		uri = wamp.URIInvalidQuery
+	}
+	return wamp.Errorf(uri, "%s: %v", what, err)
+}
+
+func queryURI(e *query.Error) wamp.URI {
+	if e.Limit {
+		return wamp.URILimit
+	}
+	return wamp.URIInvalidQuery
+}
+
+// queryOf returns the query of a filter, or nil if there is none.
+func queryOf(f *router.Filter) *query.Query {
+	if f == nil {
+		return nil
+	}
+	return f.Of.(*query.Query)
+}
