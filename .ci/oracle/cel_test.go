@@ -15,7 +15,7 @@ import (
 
 // newEnv returns cel-go as queries have it: numbers of different types compare,
 // and nothing is declared of the data.
-func newEnv(t *testing.T) *cel.Env {
+func newEnv(t testing.TB) *cel.Env {
 	t.Helper()
 	env, err := cel.NewEnv(cel.CrossTypeNumericComparisons(true), cel.Variable("data", cel.DynType),
 		cel.Variable("class", cel.StringType), cel.Variable("id", cel.StringType),
@@ -28,7 +28,7 @@ func newEnv(t *testing.T) *cel.Env {
 
 // program returns a query as cel-go has it. It is not checked: to look into a
 // string for a field, say, is an error when it is run.
-func program(t *testing.T, env *cel.Env, text string) cel.Program {
+func program(t testing.TB, env *cel.Env, text string) cel.Program {
 	t.Helper()
 	ast, issues := env.Parse(text)
 	if issues.Err() != nil {

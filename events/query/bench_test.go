@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +22,7 @@ var benchQueries = flag.Int("queries", 10_000, "queries of the benchmarks")
 type workload struct {
 	name  string
 	query func(r *rand.Rand, n int) string
+	fewer int // of so many queries only one is made; 0 is 1
 }
 
 func workloads() []workload {
@@ -78,7 +78,7 @@ func workloads() []workload {
 		}
 		return q
 	}
-	return []workload{{"A", a}, {"B", b}, {"C", c}, {"M", m}, {"mix", mix}}
+	return []workload{{name: "A", query: a}, {name: "B", query: b}, {name: "C", query: c}, {name: "M", query: m}, {name: "mix", query: mix}}
 }
 
 type benchEvent struct {
@@ -117,14 +117,14 @@ func heap() uint64 {
 // BenchmarkMatch matches events that were loaded before. cold-map is a lookup of
 // a string in a Go map of as many, and what is compared with it.
 func BenchmarkMatch(b *testing.B) {
-	n := *benchQueries
-	for _, w := range workloads() {
+	for _, w := range append(workloads(), hostile()...) {
+		n := *benchQueries / max(1, w.fewer)
 		b.Run(fmt.Sprintf("queries=%d/workload=%s", n, w.name), func(b *testing.B) {
 			before := heap()
 			ix := query.NewIndex(query.DefaultConfig())
 			fill(b, ix, w, n)
 			size := heap() - before
-			events := benchEvents(rand.New(rand.NewPCG(3, 4)), min(100_000, 10*n), n)
+			events := benchEvents(rand.New(rand.NewPCG(3, 4)), min(200_000, 10**benchQueries), n)
 			m := ix.NewMatcher()
 			defer m.Close()
 			var out []query.ID
@@ -296,61 +296,6 @@ func BenchmarkAdd(b *testing.B) {
 			b.ReportMetric(float64(removing.Nanoseconds())/float64(max(1, i/1000*1000)), "remove-ns")
 		})
 	}
-}
-
-// BenchmarkChurn matches while another goroutine adds and removes queries as
-// fast as it can.
-func BenchmarkChurn(b *testing.B) {
-	w := workloads()[3]
-	ix := query.NewIndex(query.DefaultConfig())
-	fill(b, ix, w, *benchQueries)
-	r := rand.New(rand.NewPCG(9, 10))
-	queries := make([]*query.Query, 10_000)
-	for i := range queries {
-		queries[i] = querytest.Parse(b, w.query(r, *benchQueries))
-	}
-	events := benchEvents(r, 10_000, *benchQueries)
-	var stop atomic.Bool
-	var updates int
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		ids := make([]query.ID, len(queries))
-		for i := 0; !stop.Load(); i++ {
-			k := i % len(queries)
-			if ids[k] != 0 {
-				ix.Remove(ids[k])
-				updates++
-			}
-			ids[k], _ = ix.Add(queries[k])
-			updates++
-		}
-	}()
-	m := ix.NewMatcher()
-	defer m.Close()
-	var out []query.ID
-	var took []time.Duration
-	i := 0
-	b.ResetTimer()
-	for b.Loop() {
-		e := &events[i%len(events)]
-		i++
-		if err := m.Load(e.meta, e.data); err != nil {
-			b.Fatal(err)
-		}
-		begin := time.Now()
-		out = m.Match(out[:0])
-		if len(took) < 1<<20 {
-			took = append(took, time.Since(begin))
-		}
-	}
-	b.StopTimer()
-	stop.Store(true)
-	<-done
-	slices.Sort(took)
-	b.ReportMetric(float64(updates)/b.Elapsed().Seconds(), "updates/s")
-	b.ReportMetric(float64(took[len(took)/2].Nanoseconds()), "p50-ns")
-	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
 }
 
 // BenchmarkCollect is a collection of all garbage beside an index.
