@@ -30,6 +30,7 @@ const (
 	costPair    = 0.125 // fewer events have both values
 	costClass   = 16    // of which class an event is: all queries for the class say it
 	costText    = 2
+	costFew     = 256 // of values of which there are only a few: many events have them
 	costPiece   = 6
 	costRange   = 1e6  // beside any other key, the cluster has the range
 	costPresent = 1e12 // whatever else there is, is better
@@ -200,7 +201,7 @@ func (c *coverer) leaf(e *expr, of *pathNode) cover {
 	equal := feature{kind: keyEqual, number: n.number}
 	switch {
 	case e.op == opBool:
-		return c.file(equal, c.value(BoolValue(!not)), costEqual)
+		return c.file(equal, c.value(BoolValue(!not)), costFew)
 	case not || e.other != nil:
 		return c.present(n)
 	}
@@ -208,6 +209,9 @@ func (c *coverer) leaf(e *expr, of *pathNode) cover {
 	case opEqual:
 		if e.field.root == rootClass {
 			return c.file(equal, c.literal(e.value), costClass)
+		}
+		if e.value.kind == Bool || e.value.kind == Null {
+			return c.file(equal, c.value(e.value), costFew)
 		}
 		return c.file(equal, c.literal(e.value), costEqual)
 	case opIn:
