@@ -2,7 +2,6 @@ package query
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 
 	"github.com/wireroom/wireroom/events/query/internal/cesql"
@@ -57,7 +56,7 @@ func (d *dialect) sql(text string, n *node, negate bool) (*expr, *Error) {
 	if whole.e == nil {
 		return nil, c.tooMany(0)
 	}
-	return whole.e, nil
+	return whole.e, c.compile(whole.e)
 }
 
 func (c *sqlCompiler) tooMany(pos int) *Error {
@@ -74,9 +73,6 @@ type sqlCompiler struct {
 	*dialect
 	node  *node // nil if the expression is the whole query
 	asked int   // questions, which bounds what is done
-
-	// patterns are the regular expressions that were made.
-	patterns map[string]*regexp.Regexp
 }
 
 func (c *sqlCompiler) errorAt(pos int, format string, args ...any) *Error {
@@ -226,7 +222,7 @@ func (c *sqlCompiler) outcome(e *cesql.Expr) (outcome, *Error) {
 		return outcome{yes: c.leaf(has), no: c.leaf(not(has)), exact: true, fails: c.whenNot(nil, 0)}, nil
 	case cesql.In:
 		if e.Args[0].Constant() || !constants(e.Args[1:]) {
-			return c.outcome(among1(e))
+			return c.outcome(alternatives(e))
 		}
 	}
 	return c.comparison(e)
@@ -255,9 +251,9 @@ func constants(list []*cesql.Expr) bool {
 	return true
 }
 
-// among1 writes x IN (a, b) as a = x OR b = x, which casts, stops and fails in the
+// alternatives writes x IN (a, b) as a = x OR b = x, which casts, stops and fails in the
 // same places.
-func among1(e *cesql.Expr) *cesql.Expr {
+func alternatives(e *cesql.Expr) *cesql.Expr {
 	var all *cesql.Expr
 	for i := len(e.Args) - 1; i > 0; i-- {
 		one := &cesql.Expr{Op: cesql.Equal, Pos: e.Pos, Args: []*cesql.Expr{e.Args[i], e.Args[0]}}

@@ -140,3 +140,33 @@ func (c *sqlCompiler) unreadable(f path, pos int, as cesql.Kind) (sized, *Error)
 	}
 	return c.join(opOr, pos, kids...), nil
 }
+
+// castable returns the condition that a field is an attribute that can be cast.
+func (c *sqlCompiler) castable(f path, pos int, as cesql.Kind) (sized, *Error) {
+	q := &question{field: f, pos: pos}
+	t := c.typeOf(f)
+	if t.Kind == TimeType {
+		return c.isTime(f, pos), nil
+	}
+	var kids []sized
+	if t.Kind == StringType || t.Kind == AnyType {
+		k := c.isText(f, pos)
+		switch as {
+		case cesql.Integer:
+			var err *Error
+			if k, err = c.digits(f, pos, allNumbers); err != nil {
+				return k, err
+			}
+		case cesql.Boolean:
+			k = c.words(f, pos, []bool{false, true})
+		}
+		kids = append(kids, k)
+	}
+	if t.Kind.isNumber() || t.Kind == AnyType {
+		kids = append(kids, c.numbers(q, allNumbers))
+	}
+	if t.Kind == BoolType || t.Kind == AnyType {
+		kids = append(kids, c.bools(q, []bool{false, true}))
+	}
+	return c.join(opOr, pos, kids...), nil
+}

@@ -217,28 +217,39 @@ func (c *sqlCompiler) like(q *question, p cesql.Pattern, fold string) (yes, no s
 	return yes, c.otherText(q.field, q.pos, yes), nil
 }
 
-// regexp returns the condition that the field matches a regular expression.
+// regexp returns the condition that the field matches a regular expression, which
+// compile will make. q may be nil.
 func (c *sqlCompiler) regexp(f path, pos int, text string, q *question) (sized, *Error) {
-	if re := c.patterns[text]; re != nil {
-		return c.leaf(&expr{op: opMatches, pos: pos, field: f, value: StringValue(text), pattern: re}), nil
-	}
-	p := parser{lexer: lexer{text: c.text, limits: &c.options.Limits}}
-	re, err := p.regexp(text, pos)
-	if err != nil {
+	if limit := c.options.Limits.Regexp; len(text) > limit {
 		at := 0
 		if q != nil {
 			at = q.whole.Pos
 		}
-		limit := err.Limit
-		err = c.errorAt(at, "%s", err.Text)
-		err.Limit = limit
+		err := c.errorAt(at, "expected a regular expression of at most %d bytes, found %d", limit, len(text))
+		err.Limit = true
 		return sized{}, err
 	}
-	if c.patterns == nil {
-		c.patterns = map[string]*regexp.Regexp{}
+	return c.leaf(&expr{op: opMatches, pos: pos, field: f, value: StringValue(text)}), nil
+}
+
+// compile makes the regular expressions of a condition that is within the limits.
+// Only those that are in it in the end are worth the time.
+func (c *sqlCompiler) compile(e *expr) *Error {
+	for _, k := range e.kids {
+		if err := c.compile(k); err != nil {
+			return err
+		}
 	}
-	c.patterns[text] = re
-	return c.leaf(&expr{op: opMatches, pos: pos, field: f, value: StringValue(text), pattern: re}), nil
+	if e.op != opMatches || e.pattern != nil {
+		return nil
+	}
+	p := parser{lexer: lexer{text: c.text, limits: &c.options.Limits}}
+	re, err := p.regexp(e.value.str, e.pos)
+	if err != nil && c.node != nil {
+		err.Pointer = c.node.pointer()
+	}
+	e.pattern = re
+	return err
 }
 
 // foldedText returns a regular expression for the texts of which LOWER or UPPER
@@ -289,34 +300,4 @@ func becoming(change func(rune) rune) map[rune][]rune {
 		}
 	}
 	return m
-}
-
-// castable returns the condition that a field is an attribute that can be cast.
-func (c *sqlCompiler) castable(f path, pos int, as cesql.Kind) (sized, *Error) {
-	q := &question{field: f, pos: pos}
-	t := c.typeOf(f)
-	if t.Kind == TimeType {
-		return c.isTime(f, pos), nil
-	}
-	var kids []sized
-	if t.Kind == StringType || t.Kind == AnyType {
-		k := c.isText(f, pos)
-		switch as {
-		case cesql.Integer:
-			var err *Error
-			if k, err = c.digits(f, pos, allNumbers); err != nil {
-				return k, err
-			}
-		case cesql.Boolean:
-			k = c.words(f, pos, []bool{false, true})
-		}
-		kids = append(kids, k)
-	}
-	if t.Kind.isNumber() || t.Kind == AnyType {
-		kids = append(kids, c.numbers(q, allNumbers))
-	}
-	if t.Kind == BoolType || t.Kind == AnyType {
-		kids = append(kids, c.bools(q, []bool{false, true}))
-	}
-	return c.join(opOr, pos, kids...), nil
 }
