@@ -43,6 +43,15 @@ func (g *generator) operand() string {
 	return pick(g, attributes...)
 }
 
+// other returns what is compared with an operand: mostly a literal, since EQL
+// knows too little of two attributes.
+func (g *generator) other() string {
+	if g.IntN(8) == 0 {
+		return g.operand()
+	}
+	return g.literal()
+}
+
 // filter returns an expression of the kind that filters are, of at most so many
 // levels.
 func (g *generator) filter(depth int) string {
@@ -60,9 +69,9 @@ func (g *generator) filter(depth int) string {
 	}
 	switch g.IntN(10) {
 	case 0, 1, 2:
-		return g.operand() + pick(g, " = ", " != ", " <> ") + g.operand()
+		return g.operand() + pick(g, " = ", " != ", " <> ") + g.other()
 	case 3, 4:
-		return g.operand() + pick(g, " < ", " <= ", " > ", " >= ") + g.operand()
+		return g.operand() + pick(g, " < ", " <= ", " > ", " >= ") + g.other()
 	case 5, 6:
 		return g.operand() + pick(g, " LIKE ", " NOT LIKE ") + quote(pick(g, patterns...))
 	case 7:
