@@ -9,7 +9,8 @@
 //
 // What it needs of the outside it declares: [Store] keeps the logs, [Router]
 // delivers. [Hub.Replay] reads a log for one subscriber and then switches it
-// to live events with no gap and no repetition.
+// to live events with no gap and no repetition. [Queries] are what subscribers
+// want to know of events, and find which of them an event satisfies.
 //
 // # Order
 //

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
@@ -308,6 +309,36 @@ func TestWhereOfTheAuthorizer(t *testing.T) {
 		c.mustNext(t, 8)
 		if got := fmt.Sprint(v.saw); got != "[where log.x where log.x 1]" {
 			t.Errorf("the Governor was told %s", got)
+		}
+	})
+}
+
+// A session that is resumed has its subscriptions with filters still, and what
+// passed them meanwhile; if it never comes back, its filters are released.
+func TestFiltersOutliveTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &sieve{}
+		tr := newRouterGoverned(t, v)
+		a, r := tr.connect(), &resumer{t: t}
+		r.join(a)
+		id := a.filtered(t, "log.x", "exact", 1)
+		a.hangUp()
+		synctest.Wait()
+		tr.publishTo("log.x", "", "passes", 1)
+		tr.publishTo("log.x", "", "does not", 2)
+		b := tr.connect()
+		r.resume(b, 1)
+		if got := b.came(t); fmt.Sprint(got) != fmt.Sprintf(`[%s["passes"]]`, id) {
+			t.Errorf("after it is resumed %v came", got)
+		}
+		if n := v.given(); n != 1 {
+			t.Errorf("%d filters are given, want 1", n)
+		}
+		b.hangUp()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := v.given(); n != 0 {
+			t.Errorf("%d filters of a session that never came back are not released", n)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 const optionWhere = "_where"
 
 // filter returns the filter that the options of a subscription ask for, or nil.
+// The bounds are those of [events.QueryConfig].
 func (g *governor) filter(s *router.Session, i router.Interest, options map[string]any) (*router.Filter, error) {
 	where, err := g.where(s, i, options)
 	if where == nil || err != nil {
