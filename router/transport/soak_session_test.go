@@ -329,7 +329,7 @@ func (p *soaker) frame(dec *wamp.Decoder, first byte, payload []byte) error {
 func (p *soaker) message(m wamp.Message) {
 	if _, early := m.(*wamp.Welcome); !p.joined && !early && m.Type() != wamp.TypeAbort {
 		p.fail("%v came before WELCOME", m.Type())
-	} else if p.roam != nil && !early {
+	} else if p.roam != nil && p.joined && m.Type() != wamp.TypeAbort {
 		p.roam.received++
 	}
 	switch m := m.(type) {
