@@ -14,13 +14,36 @@ import (
 // A QueryConfig bounds the queries of subscribers. Start from
 // [DefaultQueryConfig].
 type QueryConfig struct {
-	Limits query.Limits // of each query
-	Index  query.Config // of all
+	RoleQueries              // of roles that have none of their own
+	Index       query.Config // of all queries
+
+	// Waste is with how many queries each event of a class may be compared in
+	// vain, as is measured, before queries are refused that would add to it:
+	// see [query.NewLedger]. 0: any number.
+	Waste int
+
+	// Roles has the roles that have limits of their own. It must not be
+	// changed.
+	Roles map[string]*RoleQueries
+}
+
+// RoleQueries bounds the queries of a role.
+type RoleQueries struct {
+	Limits  query.Limits // of each
+	Session query.Budget // of one session's
+	Role    query.Budget // of those of all sessions of the role
 }
 
 // DefaultQueryConfig returns the defaults.
 func DefaultQueryConfig() QueryConfig {
-	return QueryConfig{Limits: query.DefaultLimits(), Index: query.DefaultConfig()}
+	session, role := query.DefaultBudget()
+	c := QueryConfig{
+		RoleQueries: RoleQueries{Limits: query.DefaultLimits(), Session: session, Role: role},
+		Index:       query.DefaultConfig(),
+		Waste:       1000,
+	}
+	c.Index.Queries = 1_000_000
+	return c
 }
 
 // Queries are the standing queries of a realm's subscribers, and find which of
@@ -31,6 +54,7 @@ type Queries struct {
 	config QueryConfig
 	log    *slog.Logger
 	index  *query.Index
+	ledger *query.Ledger // of all that is in index
 	counts map[string]*atomic.Int64 // of each class, how many queries may be about its events
 	all    atomic.Int64             // likewise for classes that are not in counts
 
@@ -39,8 +63,9 @@ type Queries struct {
 
 // NewQueries returns no queries, for events of the catalogue's classes.
 func NewQueries(cat *Catalogue, config QueryConfig, log *slog.Logger) *Queries {
+	index := query.NewIndex(config.Index)
 	qs := &Queries{
-		config: config, log: log, index: query.NewIndex(config.Index), counts: make(map[string]*atomic.Int64, cat.Len()),
+		config: config, log: log, index: index, ledger: query.NewLedger(index, config.Waste), counts: make(map[string]*atomic.Int64, cat.Len()),
 		idle: make(chan *Matches, 2*runtime.GOMAXPROCS(0)),
 	}
 	for _, c := range cat.classes {
@@ -51,6 +76,19 @@ func NewQueries(cat *Catalogue, config QueryConfig, log *slog.Logger) *Queries {
 
 // Options returns how the queries of subscribers are to be read.
 func (qs *Queries) Options() query.Options { return query.Options{Limits: qs.config.Limits} }
+
+// OptionsOf returns how the queries of a role's sessions are to be read.
+func (qs *Queries) OptionsOf(role string) query.Options {
+	return query.Options{Limits: qs.config.of(role).Limits}
+}
+
+// of returns what bounds the queries of a role.
+func (c *QueryConfig) of(role string) *RoleQueries {
+	if own := c.Roles[role]; own != nil {
+		return own
+	}
+	return &c.RoleQueries
+}
 
 // A Standing query is one that was added.
 type Standing struct {
@@ -71,7 +109,7 @@ func (s *Standing) Where() *query.Query { return s.where }
 // Release takes the query away. It must be called once. Events that are matched
 // meanwhile may be said to satisfy it still.
 func (s *Standing) Release() {
-	s.queries.index.Remove(s.id)
+	s.queries.ledger.Remove(s.id)
 	for _, n := range s.counts {
 		n.Add(-1)
 	}
@@ -81,9 +119,14 @@ func (s *Standing) Release() {
 // which are of the classes, and is what the query can be found by if it says too
 // little itself: see [Class.Scope] and [PatternScope]. What is routed when Add
 // has returned is compared with the query. The error is, or wraps, one of those
-// of [query.Index.Add].
+// of [query.Index.Add], or a [*query.BudgetError].
 func (qs *Queries) Add(where, scope *query.Query, classes ...*Class) (*Standing, error) {
-	id, err := qs.index.Add(query.And(scope, where))
+	return qs.AddFor(Asker{}, where, scope, classes...)
+}
+
+// AddFor is [Queries.Add] for a session.
+func (qs *Queries) AddFor(a Asker, where, scope *query.Query, classes ...*Class) (*Standing, error) {
+	id, err := qs.admit(a, query.And(scope, where), classes)
 	if err != nil {
 		return nil, err
 	}

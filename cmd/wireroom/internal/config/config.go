@@ -29,6 +29,7 @@ import (
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/dynamic"
+	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/transport"
 )
@@ -50,6 +51,8 @@ type Config struct {
 	Dynamic  dynamic.Config
 	Keys     auth.KeysConfig // each of one of Realms
 	Origins  []string        // as [auth.NewOrigins] takes them
+
+	Queries events.QueryConfig // of all realms, without Roles
 
 	Ingest    Ingest
 	Bridge    *Bridge // nil: none

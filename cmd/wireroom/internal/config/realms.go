@@ -40,6 +40,10 @@ type Realm struct {
 	// ones than the gateway's sessions.
 	RoleLimits map[string]*router.Limits
 
+	// RoleQueries has what bounds the queries of each role that has other
+	// bounds than all.
+	RoleQueries map[string]*events.RoleQueries
+
 	at          string                        // path of the realm's keys; "" in the short form
 	usersReport func(field string, err error) // reports problems with users, wherever they stand
 }
@@ -67,7 +71,7 @@ func (c *Config) readRealms(o *object) {
 		o.d.object(n, path, func(o *object) {
 			o.again(func() {
 				o.sub("auth", r.readAuth)
-				r.read(o, c.Router.Limits)
+				r.read(o, c)
 			})
 		})
 		if !o.d.describe {
@@ -101,10 +105,10 @@ func checkRealmName(name wamp.URI, report func(err error)) {
 	}
 }
 
-// read reads the keys of a realm, apart from those in auth. limits are those
-// of the gateway's sessions.
-func (r *Realm) read(o *object, limits router.Limits) {
-	r.readRoles(o, limits)
+// read reads the keys of a realm, apart from those in auth. all is what holds
+// for roles that do not say.
+func (r *Realm) read(o *object, all *Config) {
+	r.readRoles(o, all)
 	o.each("classes", "class", func(name string, n *yaml.Node, path string) {
 		r.Classes = append(r.Classes, o.d.class(name, n, path))
 	})
@@ -120,7 +124,7 @@ func (r *Realm) readAuth(o *object) {
 	o.validate(r.Identity.Validate)
 }
 
-func (r *Realm) readRoles(o *object, limits router.Limits) {
+func (r *Realm) readRoles(o *object, all *Config) {
 	r.Roles = auth.Roles{}
 	o.each("roles", "role", func(name string, n *yaml.Node, path string) {
 		var role auth.Role
@@ -131,7 +135,10 @@ func (r *Realm) readRoles(o *object, limits router.Limits) {
 			o.patterns("register", &role.Register)
 			o.disclose("disclose", &role.Disclose)
 			o.uri("authorizer", &role.Authorizer)
-			o.inherit(func() { r.readRoleLimits(name, o, limits) })
+			o.inherit(func() {
+				r.readRoleLimits(name, o, all.Router.Limits)
+				r.readRoleQueries(name, o, all.Queries.RoleQueries)
+			})
 		})
 		r.Roles[name] = role
 	})

@@ -32,6 +32,7 @@ func Default() *Config {
 		LongPoll:  transport.DefaultLongPollConfig(),
 
 		EventSource: transport.DefaultEventSourceConfig(),
+		Queries:     events.DefaultQueryConfig(),
 		Ingest:      Ingest{MaxBody: 1 << 20, MaxDepth: 64, MaxEvents: 1000, Timeout: 30 * time.Second},
 		Shutdown:    10 * time.Second,
 	}
@@ -53,6 +54,7 @@ func (c *Config) read(o *object) {
 	readQueue(o, &c.Router.Limits)
 	c.readLimits(o)
 	readLinger(o, &c.Router.Limits)
+	o.sub("queries", c.readQueries)
 	o.sub("ingest", c.readIngest)
 	c.readBridge(o)
 	c.readWebhooks(o)
@@ -64,7 +66,7 @@ func (c *Config) read(o *object) {
 	o.sub("eventsource", c.readEventSource)
 	o.sub("timeouts", c.readTimeouts)
 	c.readOrigins(o)
-	o.unless("realms", func() { here.read(o, c.Router.Limits) }) // after what roles inherit
+	o.unless("realms", func() { here.read(o, c) }) // after what roles inherit
 	c.readRealms(o)
 	c.check(o.d)
 }
