@@ -54,7 +54,7 @@ type Queries struct {
 	config QueryConfig
 	log    *slog.Logger
 	index  *query.Index
-	ledger *query.Ledger // of all that is in index
+	ledger *query.Ledger            // of all that is in index
 	counts map[string]*atomic.Int64 // of each class, how many queries may be about its events
 	all    atomic.Int64             // likewise for classes that are not in counts
 
@@ -74,11 +74,8 @@ func NewQueries(cat *Catalogue, config QueryConfig, log *slog.Logger) *Queries {
 	return qs
 }
 
-// Options returns how the queries of subscribers are to be read.
-func (qs *Queries) Options() query.Options { return query.Options{Limits: qs.config.Limits} }
-
-// OptionsOf returns how the queries of a role's sessions are to be read.
-func (qs *Queries) OptionsOf(role string) query.Options {
+// Options returns how the queries of a role's sessions are to be read.
+func (qs *Queries) Options(role string) query.Options {
 	return query.Options{Limits: qs.config.of(role).Limits}
 }
 
@@ -115,17 +112,12 @@ func (s *Standing) Release() {
 	}
 }
 
-// Add adds a query. scope is what is known of the events that it is asked about,
+// Add adds a query for a session. scope is what is known of the events that it is asked about,
 // which are of the classes, and is what the query can be found by if it says too
 // little itself: see [Class.Scope] and [PatternScope]. What is routed when Add
 // has returned is compared with the query. The error is, or wraps, one of those
 // of [query.Index.Add], or a [*query.BudgetError].
-func (qs *Queries) Add(where, scope *query.Query, classes ...*Class) (*Standing, error) {
-	return qs.AddFor(Asker{}, where, scope, classes...)
-}
-
-// AddFor is [Queries.Add] for a session.
-func (qs *Queries) AddFor(a Asker, where, scope *query.Query, classes ...*Class) (*Standing, error) {
+func (qs *Queries) Add(a Asker, where, scope *query.Query, classes ...*Class) (*Standing, error) {
 	id, err := qs.admit(a, query.And(scope, where), classes)
 	if err != nil {
 		return nil, err

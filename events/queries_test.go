@@ -43,7 +43,7 @@ func TestQueries(t *testing.T) {
 	created, paid, chat := cat.Class("order.created"), cat.Class("order.paid"), cat.Class("chat")
 	add := func(text string, scope *query.Query, classes ...*events.Class) *events.Standing {
 		t.Helper()
-		s, err := qs.Add(parseQuery(t, text), scope, classes...)
+		s, err := qs.Add(events.Asker{}, parseQuery(t, text), scope, classes...)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
@@ -130,7 +130,7 @@ func TestQueriesAllocs(t *testing.T) {
 	c := classNamed(t, "order.created").Class("order.created")
 	qs := events.NewQueries(classNamed(t, "order.created"), events.DefaultQueryConfig(), slog.New(slog.DiscardHandler))
 	for i := range 100 {
-		if _, err := qs.Add(parseQuery(t, fmt.Sprintf("n > %d", i)), c.Scope(), c); err != nil {
+		if _, err := qs.Add(events.Asker{}, parseQuery(t, fmt.Sprintf("n > %d", i)), c.Scope(), c); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,11 +152,11 @@ func TestQueriesChurn(t *testing.T) {
 	cat := classNamed(t, "order.created")
 	c := cat.Class("order.created")
 	qs := events.NewQueries(cat, events.DefaultQueryConfig(), slog.New(slog.DiscardHandler))
-	stays, err := qs.Add(parseQuery(t, "n >= 0"), c.Scope(), c)
+	stays, err := qs.Add(events.Asker{}, parseQuery(t, "n >= 0"), c.Scope(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone, err := qs.Add(parseQuery(t, "n >= 1"), c.Scope(), c)
+	gone, err := qs.Add(events.Asker{}, parseQuery(t, "n >= 1"), c.Scope(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestQueriesChurn(t *testing.T) {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(g), 9))
 			for range 200 {
-				s, err := qs.Add(parseQuery(t, fmt.Sprintf("n > %d", r.IntN(20))), c.Scope(), c)
+				s, err := qs.Add(events.Asker{}, parseQuery(t, fmt.Sprintf("n > %d", r.IntN(20))), c.Scope(), c)
 				if err != nil {
 					t.Error(err)
 					return

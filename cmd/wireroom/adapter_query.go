@@ -23,7 +23,7 @@ func (g *governor) filter(s *router.Session, i router.Interest, options map[stri
 	if err != nil {
 		return nil, err
 	}
-	standing, err := g.queries.Add(where, of.scope, of.classes...)
+	standing, err := g.queries.Add(events.Asker{Role: s.AuthRole(), Have: s.FilterIDs()}, where, of.scope, of.classes...)
 	if err != nil {
 		return nil, whereError(err, "the query")
 	}
@@ -43,7 +43,7 @@ func (g *governor) where(s *router.Session, i router.Interest, options map[strin
 	}
 	var parts []*query.Query
 	if hasWhere {
-		q, err := readQuery(value, g.queries.Options())
+		q, err := readQuery(value, g.queries.Options(s.AuthRole()))
 		if err == nil {
 			err = of.check(q)
 		}
@@ -178,6 +178,9 @@ func whereError(err error, what string) error {
 	}
 	if e, ok := errors.AsType[*wamp.Error](err); ok {
 		return &wamp.Error{URI: e.URI, Text: what + ": " + e.Text}
+	}
+	if e, ok := errors.AsType[*query.BudgetError](err); ok {
+		return budgetError(e, what)
 	}
 	uri := wamp.URILimit
 	if errors.Is(err, query.ErrNoAnchor) {

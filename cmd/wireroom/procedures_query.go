@@ -32,7 +32,7 @@ func provideQuery(realm *router.Realm, g *governor, policy *auth.Policy) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if _, err := readQuery(q.Normal(), g.queries.Options()); err != nil {
+		if _, err := readQuery(q.Normal(), g.queries.Options(role)); err != nil {
 			return nil, nil, whereError(err, "the query's normal form")
 		}
 		return []any{uri}, map[string]any{"where": q.Normal()}, nil

@@ -123,7 +123,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 		return nil, err
 	}
 	anonymous := cfg.Identity.Anonymous
-	queries := events.NewQueries(catalogue, events.DefaultQueryConfig(), log("queries"))
+	queries := events.NewQueries(catalogue, boundsOfQueries(g.cfg, cfg), log("queries"))
 	deliver := &delivery{anonymous: anonymous, queries: queries}
 	hub, err := events.NewHub(ctx, catalogue, realmLogs(g.store, cfg.Name, g.plain), deliver, hubConfig(g.cfg), log("events"))
 	if err != nil {
@@ -138,6 +138,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	deliver.realm.KeepHistory(cfg.History)
 	provide(deliver.realm, hub, policy, anonymous)
 	provideQuery(deliver.realm, govern, policy)
+	provideQueryStats(deliver.realm, queries, anonymous)
 	provideAuth(deliver.realm, asks, anonymous)
 	who := auth.New(cfg.Identity, policy, g.sessions, users)
 	if len(cfg.Authenticators) > 0 {

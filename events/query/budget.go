@@ -41,15 +41,15 @@ type BudgetError struct {
 func (e *BudgetError) Error() string {
 	switch e.Limit {
 	case "waste":
-		return fmt.Sprintf("events of %s are compared in vain with %d queries each, and %d are allowed: expected a query with a condition that few events satisfy, such as that a field equals a value", e.Class, e.Have, e.Most)
+		return fmt.Sprintf("each event of %s is compared in vain with %d queries, and %d are allowed: expected a query with a condition that few events satisfy, such as that a field equals a value", e.Class, e.Have, e.Most)
 	case "cost":
 		return fmt.Sprintf("the queries of the %s may cost %s, and cost %s: this one costs %s", e.Of, units(e.Most), units(e.Have), units(e.More))
 	case "unanchored":
-		return fmt.Sprintf("the %s may have %d queries with which every event of a class is compared, and has %d: expected a condition to find the query by, such as that a field equals a value", e.Of, e.Most, e.Have)
+		return fmt.Sprintf("of queries with which every event of a class is compared, the %s may have %d, and has %d: expected a condition to find the query by, such as that a field equals a value", e.Of, e.Most, e.Have)
 	case "fields":
-		return fmt.Sprintf("the queries of the %s may be about %d fields, and are about %d: this one is about %d more", e.Of, e.Most, e.Have, e.More)
+		return fmt.Sprintf("of fields, the queries of the %s may be about %d, and are about %d: this one is about %d more", e.Of, e.Most, e.Have, e.More)
 	}
-	return fmt.Sprintf("the %s may have %d queries, and has %d", e.Of, e.Most, e.Have)
+	return fmt.Sprintf("of queries, the %s may have %d, and has %d", e.Of, e.Most, e.Have)
 }
 
 // units writes a cost.

@@ -43,6 +43,7 @@ const (
 	URIInvalidEvent    URI = "wireroom.error.invalid_event"
 	URIInvalidQuery    URI = "wireroom.error.invalid_query"
 	URINoSuchEvent     URI = "wireroom.error.no_such_publication"
+	URIQueryBudget     URI = "wireroom.error.query_budget"
 	URISlowConsumer    URI = "wireroom.error.slow_consumer"
 	URIUnavailableHere URI = "wireroom.error.unavailable"
 )
