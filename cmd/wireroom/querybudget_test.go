@@ -111,11 +111,3 @@ func TestQueryBudgets(t *testing.T) {
 		t.Errorf("an anonymous client: %v", err)
 	}
 }
-
-// say publishes a message to the demo class.
-func (c *wampClient) say(t *testing.T, room string, n int) {
-	t.Helper()
-	if err := c.publish("demo.message", nil, map[string]any{"room": room, "text": "hello", "n": n}); err != nil {
-		t.Fatal(err)
-	}
-}

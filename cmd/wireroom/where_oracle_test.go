@@ -50,7 +50,10 @@ func newQueryRealm(t *testing.T) *queryRealm {
 		t.Fatal(err)
 	}
 	q := &queryRealm{}
-	queries := events.NewQueries(cat, events.DefaultQueryConfig(), log)
+	bounds := events.DefaultQueryConfig()
+	bounds.Session, bounds.Waste = bounds.Role, 0
+	bounds.Session.Unanchored, bounds.Role.Unanchored = 1000, 1000
+	queries := events.NewQueries(cat, bounds, log)
 	deliver := &delivery{queries: queries}
 	if q.hub, err = events.NewHub(t.Context(), cat, nil, deliver, events.DefaultConfig(), log); err != nil {
 		t.Fatal(err)
@@ -243,7 +246,7 @@ func TestRouteAllocs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.queries.Add(where, cat.Class("chat").Scope(), cat.Class("chat")); err != nil {
+		if _, err := d.queries.Add(events.Asker{}, where, cat.Class("chat").Scope(), cat.Class("chat")); err != nil {
 			t.Fatal(err)
 		}
 	}
