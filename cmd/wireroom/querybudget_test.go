@@ -20,11 +20,13 @@ func TestBudgetError(t *testing.T) {
 		want string
 	}{
 		{
-			query.BudgetError{Of: "role", Limit: "cost", Most: 10_500, Have: 10_000, More: 1_020}, "option _where: the queries of the role may cost 10.5, and cost 10: this one costs 1.02",
+			query.BudgetError{Of: "role", Limit: "cost", Most: 10_500, Have: 10_000, More: 1_020},
+			"option _where: the queries of the role may cost 10.5, and cost 10: this one costs 1.02",
 			"map[have:10 limit:cost more:1.02 most:10.5 of:role]",
 		},
 		{
-			query.BudgetError{Of: "class", Limit: "waste", Most: 10, Have: 11, Class: "c"}, "option _where: each event of c is compared in vain with 11 queries, and 10 are allowed: expected a query",
+			query.BudgetError{Of: "class", Limit: "waste", Most: 10, Have: 11, Class: "c"},
+			"option _where: each event of c is compared in vain with 11 queries, and 10 are allowed: expected a query",
 			"map[class:c have:11 limit:waste more:0 most:10 of:class]",
 		},
 		{query.BudgetError{Of: "session", Limit: "fields", Most: 3, Have: 3, More: 1}, "option _where: of fields, the queries of the session may be about 3, and are about 3: this one is about 1 more", "map[have:3 limit:fields more:1 most:3 of:session]"},
