@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -44,6 +45,7 @@ func TestQueriesOfTheDocumentation(t *testing.T) {
 	for _, block := range blocks(doc, "eql") {
 		var class *events.Class
 		var sample *query.Sample
+		var session *query.Session
 		for line := range strings.Lines(block) {
 			line = strings.TrimSpace(line)
 			if name, ok := strings.CutPrefix(line, "// class "); ok {
@@ -54,11 +56,20 @@ func TestQueriesOfTheDocumentation(t *testing.T) {
 				sample = docSample(t, class, data)
 				continue
 			}
+			if data, ok := strings.CutPrefix(line, "// session "); ok {
+				session = docSession(t, data)
+				continue
+			}
 			text, want := line, ""
 			if m := comment.FindStringSubmatch(line); m != nil {
 				text, want = m[1], m[2]
 			}
-			q, err := query.Parse(text, query.DefaultOptions())
+			options := query.DefaultOptions()
+			options.Session = session != nil
+			q, err := query.Parse(text, options)
+			if err == nil && session != nil {
+				q, err = q.Bind(session)
+			}
 			if err == nil && class != nil {
 				err = q.Check(class.Schema())
 			}
@@ -93,6 +104,18 @@ func docSample(t *testing.T, class *events.Class, data string) *query.Sample {
 		t.Fatal(err)
 	}
 	return must(class.Schema().NewSample(meta, []byte(data)))(t)
+}
+
+func docSession(t *testing.T, data string) *query.Session {
+	t.Helper()
+	var s struct {
+		AuthID, Role string
+		Claims       json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(data), &s); err != nil {
+		t.Fatal(err)
+	}
+	return &query.Session{AuthID: s.AuthID, Role: s.Role, Claims: s.Claims}
 }
 
 // Every command that docs/eql.md shows prints what is shown below it.

@@ -62,6 +62,9 @@ func (c *checker) check(e *expr) *Error {
 		}
 		return nil
 	case opIn:
+		if e.other != nil {
+			return c.among(e, t)
+		}
 		for _, v := range e.list {
 			if err := c.value(e, t, v); err != nil {
 				return err
@@ -94,7 +97,10 @@ func (c *checker) resolve(p path) (*Type, *Error) {
 	case rootTime:
 		t = aTime
 	case rootSession:
-		t = anything
+		if p.names[0] != claims {
+			return aString, nil
+		}
+		return anything, nil
 	}
 	for i, name := range p.names {
 		of := path{root: p.root, names: p.names[:i]}
@@ -246,8 +252,27 @@ func (c *checker) other(e *expr, t *Type) *Error {
 	return nil
 }
 
+// among checks that a field can be an element of a list of the session.
+func (c *checker) among(e *expr, t *Type) *Error {
+	u, err := c.resolve(*e.other)
+	switch {
+	case err != nil:
+		return err
+	case u.Kind == StringType:
+		return errorAt(c.text, e.pos, "expected a list of the session, found %s, which is a string; write %s == %s", c.say(*e.other), c.say(e.field), c.say(*e.other))
+	case t.Kind == ArrayType:
+		return errorAt(c.text, e.pos, "expected one value in %s, found %s, which is an array; ask its elements, as in %s.exists(x, x in %s)", c.say(*e.other), c.say(e.field), c.say(e.field), c.say(*e.other))
+	case t.Kind == ObjectType:
+		return errorAt(c.text, e.pos, "expected one value in %s, found %s, which is an object", c.say(*e.other), c.say(e.field))
+	}
+	return nil
+}
+
 // holds checks that a value can be in a field.
 func (c *checker) holds(e *expr, t *Type) *Error {
+	if e.other != nil {
+		return c.holdsOther(e, t)
+	}
 	v, field := e.value, c.say(e.field)
 	switch {
 	case t.Kind == AnyType:
@@ -269,6 +294,23 @@ func (c *checker) holds(e *expr, t *Type) *Error {
 		return errorAt(c.text, e.pos, "expected a condition about the elements of %s, each of which is %s, found %s; write it with %s.exists(x, …)", field, t.Items.Kind, v, field)
 	}
 	return errorAt(c.text, e.pos, "expected %s, as the elements of %s are, found %s%s", t.Items.Kind, field, v, hint(t.Items.Kind, v))
+}
+
+// holdsOther checks that a property of the session can be in a field.
+func (c *checker) holdsOther(e *expr, t *Type) *Error {
+	u, err := c.resolve(*e.other)
+	field, other := c.say(e.field), c.say(*e.other)
+	switch {
+	case err != nil:
+		return err
+	case t.Kind == AnyType || t.Kind == ObjectType:
+		return nil
+	case t.Kind != ArrayType:
+		return errorAt(c.text, e.pos, "expected an array, found %s, which is %s; write %s == %s", field, t.Kind, field, other)
+	case t.Items == nil || t.Items.Kind == AnyType || u.Kind == AnyType || fits(t.Items.Kind, u.Kind):
+		return nil
+	}
+	return errorAt(c.text, e.pos, "expected %s, as the elements of %s are, found %s, which is %s", t.Items.Kind, field, other, u.Kind)
 }
 
 // exists checks a condition about the elements of an array, or the names in an

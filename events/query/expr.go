@@ -25,8 +25,8 @@ const (
 	opLessEqual
 	opGreater
 	opGreaterEqual // … than value, or than other
-	opIn           // field is one of list
-	opHolds        // value is an element of field
+	opIn           // field is one of list, or of what other has, which is the session's
+	opHolds        // value, or what other has, which is the session's, is an element of field
 	opPrefix
 	opSuffix
 	opContains
@@ -189,7 +189,11 @@ func (e *expr) appendBare(b []byte, element string) []byte {
 		b = e.field.append(append(b, "has("...), element)
 		return append(b, ')')
 	case opIn:
-		b = append(e.field.append(b, element), " in ["...)
+		b = append(e.field.append(b, element), " in "...)
+		if e.other != nil {
+			return e.other.append(b, element)
+		}
+		b = append(b, '[')
 		for i, v := range e.list {
 			if i > 0 {
 				b = append(b, ", "...)
@@ -198,7 +202,12 @@ func (e *expr) appendBare(b []byte, element string) []byte {
 		}
 		return append(b, ']')
 	case opHolds:
-		return e.field.append(append(e.value.append(b), " in "...), element)
+		if e.other != nil {
+			b = e.other.append(b, element)
+		} else {
+			b = e.value.append(b)
+		}
+		return e.field.append(append(b, " in "...), element)
 	case opExists:
 		b = append(e.field.append(b, element), ".exists("...)
 		b = append(append(b, e.name...), ", "...)

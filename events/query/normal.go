@@ -61,6 +61,7 @@ func leaf(e *expr, negate bool) *expr {
 		n.op, negate = o, false
 	}
 	switch {
+	case (e.op == opIn || e.op == opHolds) && e.other != nil: // its sides are of different kinds
 	case e.op == opIn:
 		n.list = make([]Value, len(e.list))
 		for i, v := range e.list {
@@ -179,7 +180,7 @@ func mergeValues(o op, kids []*expr) []*expr {
 			k = k.kids[0]
 		}
 		switch {
-		case k.op == opIn && negated == (o == opAnd):
+		case k.op == opIn && k.other == nil && negated == (o == opAnd):
 			return k.list, &k.field
 		case !negated && k.other == nil && (k.op == opEqual && o == opOr || k.op == opUnequal && o == opAnd):
 			return []Value{k.value}, &k.field

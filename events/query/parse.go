@@ -13,6 +13,7 @@ type parser struct {
 	lexer
 	tok     token
 	session bool   // session may be used
+	asks    bool   // inside of has
 	element string // the name of the element, inside of exists
 	depth   int
 	leaves  int
@@ -252,7 +253,12 @@ func compareValues(o op, a, b Value) Value {
 }
 
 func (p *parser) membership(left, right term, pos int) (*expr, *Error) {
+	ofSession := func(t term) bool { return t.kind == termField && t.field.root == rootSession }
 	switch {
+	case left.kind == termField && ofSession(right): // a constant list, when the query is used
+		return p.leaf(&expr{op: opIn, pos: pos, field: left.field, other: &right.field})
+	case ofSession(left) && right.kind == termField:
+		return p.leaf(&expr{op: opHolds, pos: pos, field: right.field, other: &left.field})
 	case left.kind == termField && right.kind == termList:
 		return p.leaf(&expr{op: opIn, pos: pos, field: left.field, list: right.list})
 	case left.kind == termValue && right.kind == termField:

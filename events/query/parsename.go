@@ -43,7 +43,9 @@ func (p *parser) function(name string, pos int) (term, *Error) {
 	if at.kind != tokenName {
 		return term{}, p.unexpected("a field for has")
 	}
+	p.asks = true
 	t, err := p.operand()
+	p.asks = false
 	if err != nil {
 		return term{}, err
 	}
@@ -114,13 +116,28 @@ func (p *parser) checkField(f path, at token) *Error {
 	switch f.root {
 	case rootData, rootElement:
 	case rootSession:
-		if len(f.names) == 0 {
-			return errorAt(p.text, at.start, "expected a property of the session, such as session.authid, found session alone")
-		}
+		return p.checkSession(f, at)
 	default:
 		if len(f.names) > 0 {
 			return errorAt(p.text, at.start, "expected %s alone, which is the event's own; a field of the data with that name is data.%s", p.text[at.start:at.end], p.text[at.start:at.end])
 		}
+	}
+	return nil
+}
+
+// checkSession checks that a session has such a property.
+func (p *parser) checkSession(f path, at token) *Error {
+	switch {
+	case len(f.names) == 0:
+		return errorAt(p.text, at.start, "expected session.authid, session.role or a claim such as session.claims.team, found session alone")
+	case f.names[0] == claims && (len(f.names) > 1 || p.asks):
+		return nil
+	case f.names[0] == claims:
+		return errorAt(p.text, at.start, "expected a claim such as session.claims.team, found session.claims alone")
+	case f.names[0] != authID && f.names[0] != role:
+		return errorAt(p.text, at.start, "expected session.authid, session.role or a claim such as session.claims.team, found %s", f)
+	case len(f.names) > 1:
+		return errorAt(p.text, at.start, "expected session.%s alone, which is a text, found %s", f.names[0], f)
 	}
 	return nil
 }
@@ -138,6 +155,9 @@ func (p *parser) method(t term, name string, at token) (term, *Error) {
 	}
 	if err := p.advance(); err != nil {
 		return term{}, err
+	}
+	if o == opExists && t.field.root == rootSession {
+		return term{}, errorAt(p.text, at.start, "expected a field of the event for exists, found %s; whether a list of the session has a value is asked by in", t.field)
 	}
 	if o == opExists {
 		return p.exists(t, at)

@@ -1,0 +1,27 @@
+package query
+
+// Or returns the query that is true of an event exactly if any of the queries, one
+// at least, is. Its text is the canonical one, as that of [And].
+func Or(queries ...*Query) *Query {
+	if len(queries) == 1 {
+		return queries[0]
+	}
+	root, all := &expr{op: opOr}, &expr{op: opOr}
+	for _, q := range queries {
+		root.kids, all.kids = append(root.kids, q.root.unplaced()), append(all.kids, q.normal)
+	}
+	q := &Query{root: root, normal: normal(all)}
+	q.text = q.String()
+	return q
+}
+
+// OfClasses returns the query that is true of the events of the classes.
+func OfClasses(names ...string) *Query {
+	e := &expr{op: opIn, field: path{root: rootClass}}
+	for _, name := range names {
+		e.list = append(e.list, StringValue(name))
+	}
+	q := &Query{root: e, normal: normal(e)}
+	q.text = q.String()
+	return q
+}
