@@ -117,6 +117,12 @@ type JWTConfig struct {
 	// their roles.
 	RealmClaim string `yaml:"realm_claim"`
 
+	// Claims names those that sessions keep, for the queries of roles: at most
+	// 64 names. Of one token they may have 4 KiB as JSON, 1,000 values and 8
+	// levels; tokens with more are refused. No file has this: it follows from
+	// the roles.
+	Claims []string `yaml:"-"`
+
 	// Leeway is how far the issuer's clock may be off for exp and nbf: 0 to 5m.
 	Leeway time.Duration `yaml:"leeway"`
 
@@ -168,6 +174,7 @@ func (c JWTConfig) Validate(report func(field string, err error)) {
 	if c.RealmClaim == c.RoleClaim && c.RoleClaim != "" {
 		report("realm_claim", fmt.Errorf("expected another claim than that of the roles, found %q", c.RealmClaim))
 	}
+	c.validateClaims(report)
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		report("leeway", fmt.Errorf("must be in 0 to 5m, not %v", c.Leeway))
 	}

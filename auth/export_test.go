@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
 )
 
 // What the external tests look at.
@@ -94,3 +96,6 @@ func HoldDerivations() (release func()) {
 		}
 	}
 }
+
+// In is in, for tests.
+func (id *Identity) In(realm wamp.URI) *Identity { return id.in(realm) }

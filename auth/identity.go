@@ -20,6 +20,7 @@ type Identity struct {
 	User    string    // who the web application says it is; "" if nobody
 	Roles   []string  // the user's roles, in order of preference
 	Realm   wamp.URI  // the only one in which the user and the roles mean anything; "": every one
+	Claims  string    // what the user's JWT says besides, as a JSON object, as far as [JWTConfig.Claims] asks for it; "" if nothing is known
 	Expires time.Time // the identity is worth nothing from then on; zero if it never ends
 
 	certificate *certificate // nil if there is none

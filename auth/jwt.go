@@ -36,8 +36,9 @@ type Verifier struct {
 	remote  *keySet                // nil: keys come from nowhere else
 	issuer  string
 	aud     string
-	claim   string // with the roles
-	realm   string // likewise, with the realm; "" if tokens name none
+	claim   string   // with the roles
+	realm   string   // likewise, with the realm; "" if tokens name none
+	kept    []string // claims; sorted
 	leeway  time.Duration
 	forever bool // exp may be missing
 }
@@ -52,7 +53,7 @@ func NewVerifier(cfg JWTConfig) (*Verifier, error) {
 	}
 	v := &Verifier{
 		issuer: cfg.Issuer, aud: cfg.Audience, claim: cfg.RoleClaim, realm: cfg.RealmClaim,
-		leeway: cfg.Leeway, forever: cfg.AllowNoExpiry,
+		leeway: cfg.Leeway, forever: cfg.AllowNoExpiry, kept: slices.Compact(slices.Sorted(slices.Values(cfg.Claims))),
 		parser: jwt.NewParser(
 			jwt.WithValidMethods(slices.Clone(cfg.Algorithms)),
 			jwt.WithJSONNumber(),
@@ -88,7 +89,8 @@ func (v *Verifier) Run(ctx context.Context, log *slog.Logger) {
 }
 
 // Verify returns whom the JWT speaks of: User is its sub, Roles are in its
-// role claim, Realm is in its realm claim, Expires is its exp with the leeway.
+// role claim, Realm is in its realm claim, Claims are those of
+// [JWTConfig.Claims], Expires is its exp with the leeway.
 // The error wraps [ErrExpired] or [ErrInvalid], or else says that the issuer's
 // keys are not known at the moment. Until ctx is done it may wait for them, at
 // most 10 seconds.
@@ -157,6 +159,10 @@ func (v *Verifier) check(claims jwt.MapClaims, now time.Time) (*Identity, error)
 	if err != nil {
 		return invalid("%s: %v", v.realm, err)
 	}
+	kept, err := v.keptClaims(claims)
+	if err != nil {
+		return invalid("%v", err)
+	}
 	begin, err := date(claims, "nbf")
 	if err != nil {
 		return invalid("%v", err)
@@ -171,13 +177,13 @@ func (v *Verifier) check(claims jwt.MapClaims, now time.Time) (*Identity, error)
 	case end.IsZero() && !v.forever:
 		return invalid("exp is missing")
 	case end.IsZero():
-		return &Identity{User: user, Roles: roles, Realm: realm, proven: now}, nil
+		return &Identity{User: user, Roles: roles, Realm: realm, Claims: kept, proven: now}, nil
 	}
 	end = end.Add(v.leeway)
 	if !now.Before(end) {
 		return nil, fmt.Errorf("%w: %v ago", ErrExpired, now.Sub(end))
 	}
-	return &Identity{User: user, Roles: roles, Realm: realm, Expires: end, proven: now}, nil
+	return &Identity{User: user, Roles: roles, Realm: realm, Claims: kept, Expires: end, proven: now}, nil
 }
 
 // audience reports whether aud, a string or a list of them, names want.

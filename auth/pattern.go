@@ -131,6 +131,82 @@ func (s *PatternSet) Covers(uri wamp.URI, match wamp.Match) bool {
 	}
 }
 
+// Touches reports whether some URI that uri stands for under match is in the set:
+// for [wamp.Exact] the URI itself, for the others any that a subscription with
+// that policy can match. It does not allocate.
+//
+//	patterns     uri      match     touched
+//	order.*      order.   prefix    yes
+//	order.*      or       prefix    yes: order.a
+//	order.*      order    prefix    yes: order.a
+//	order.*      orders   prefix    no
+//	a.x          a.       wildcard  yes
+//	a.*.x        .b.      wildcard  yes: a.b.x
+//	a.*          a        wildcard  no
+func (s *PatternSet) Touches(uri wamp.URI, match wamp.Match) bool {
+	if s == nil {
+		return false
+	}
+	if match == wamp.Prefix {
+		return s.root.touchesPrefix(string(uri))
+	}
+	return s.root.touches(string(uri), match == wamp.Wildcard)
+}
+
+// touches matches uri, part by part. An empty part of a wildcard stands for
+// each.
+func (n *node) touches(uri string, wildcard bool) bool {
+	part, rest, more := strings.Cut(uri, ".")
+	each := part == "" && wildcard
+	if part == "" && !each {
+		return false
+	}
+	if n.below {
+		return true
+	}
+	on := func(child *node) bool {
+		if more {
+			return child.touches(rest, wildcard)
+		}
+		return child.end
+	}
+	if n.any != nil && on(n.any) {
+		return true
+	}
+	if !each {
+		child := n.parts[part]
+		return child != nil && on(child)
+	}
+	for _, child := range n.parts {
+		if on(child) {
+			return true
+		}
+	}
+	return false
+}
+
+// touchesPrefix follows the whole parts of a prefix, and then looks for a part
+// with what is left of it. Below each node there is an end.
+func (n *node) touchesPrefix(prefix string) bool {
+	if n.below {
+		return true
+	}
+	part, rest, more := strings.Cut(prefix, ".")
+	if more {
+		child := n.parts[part]
+		return child != nil && child.touchesPrefix(rest) || n.any != nil && n.any.touchesPrefix(rest)
+	}
+	if n.any != nil {
+		return true
+	}
+	for name := range n.parts {
+		if strings.HasPrefix(name, part) {
+			return true
+		}
+	}
+	return false
+}
+
 // coversReserved is Covers for what begins with wamp., by those patterns only
 // that do so, too.
 func (s *PatternSet) coversReserved(uri wamp.URI, match wamp.Match) bool {

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -201,7 +202,7 @@ func TestCoversIsExact(t *testing.T) {
 		}
 		return strings.Join(list, ".")
 	}
-	covered := map[wamp.Match]int{}
+	covered, touched := map[wamp.Match]int{}, map[wamp.Match]int{}
 	for range 3000 {
 		var list []auth.Pattern
 		for range 1 + rng.IntN(4) {
@@ -237,10 +238,17 @@ func TestCoversIsExact(t *testing.T) {
 		if want {
 			covered[match]++
 		}
+		touches := slices.ContainsFunc(uris, func(u string) bool { return stands(uri, u, match) && matchesAny(list, u) })
+		if got := set.Touches(wamp.URI(uri), match); got != touches {
+			t.Fatalf("%q.Touches(%q, %v) = %v, enumeration says %v", list, uri, match, got, touches)
+		}
+		if touches && !want {
+			touched[match]++
+		}
 	}
 	for _, match := range []wamp.Match{wamp.Exact, wamp.Prefix, wamp.Wildcard} {
-		if covered[match] < 50 {
-			t.Errorf("only %d covered cases of %v: the test has lost its point", covered[match], match)
+		if covered[match] < 50 || match != wamp.Exact && touched[match] < 50 {
+			t.Errorf("only %d covered and %d touched cases of %v: the test has lost its point", covered[match], touched[match], match)
 		}
 	}
 }
@@ -277,6 +285,8 @@ func FuzzCovers(f *testing.F) {
 			set.Covers(wamp.URI(uri), wamp.Exact)
 			set.Covers(wamp.URI(uri), wamp.Prefix)
 			set.Covers(wamp.URI(uri), wamp.Wildcard)
+			set.Touches(wamp.URI(uri), wamp.Prefix)
+			set.Touches(wamp.URI(uri), wamp.Wildcard)
 			return
 		}
 		want := matchesAny(list, uri)
@@ -285,6 +295,11 @@ func FuzzCovers(f *testing.F) {
 		}
 		if got := set.Covers(wamp.URI(uri), wamp.Wildcard); got != want {
 			t.Fatalf("%q.Covers(%q, wildcard) = %v, want %v: it has no empty part", list, uri, got, want)
+		}
+		for _, match := range []wamp.Match{wamp.Exact, wamp.Prefix, wamp.Wildcard} {
+			if set.Covers(wamp.URI(uri), match) && !set.Touches(wamp.URI(uri), match) {
+				t.Fatalf("%q covers %q with %v, and does not touch it", list, uri, match)
+			}
 		}
 		if set.Covers(wamp.URI(uri), wamp.Prefix) && (!want || !matchesAny(list, uri+"z") || !matchesAny(list, uri+".z")) {
 			t.Fatalf("%q covers the prefix %q, but not all that it matches", list, uri)

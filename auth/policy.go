@@ -18,6 +18,11 @@ type Role struct {
 	Call      []Pattern `yaml:"call"`
 	Register  []Pattern `yaml:"register"`
 
+	// Where limits what members see of the events of the classes that a pattern
+	// reaches: to those of which the query is true. It is a text to this
+	// package, and allows nothing: that is for Subscribe.
+	Where map[Pattern]string `yaml:"where"`
+
 	Disclose Disclose `yaml:"disclose"`
 
 	// Authorizer is a procedure that is asked about what no pattern allows;
@@ -25,14 +30,21 @@ type Role struct {
 	Authorizer wamp.URI `yaml:"authorizer"`
 }
 
-// Validate reports each bad pattern, as "subscribe[0]", "disclose.caller.a.b"
-// and so on.
+// Validate reports each bad pattern, as "subscribe[0]", "where.a.b",
+// "disclose.caller.a.b" and so on.
 func (r Role) Validate(report func(field string, err error)) {
 	for action, patterns := range r.patterns() {
 		for i, p := range patterns {
 			if err := p.Validate(); err != nil {
 				report(fmt.Sprintf("%s[%d]", Action(action), i), err)
 			}
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(r.Where)) {
+		if err := p.Validate(); err != nil {
+			report(fmt.Sprintf("where.%s", p), err)
+		} else if wamp.URI(p).Reserved() {
+			report(fmt.Sprintf("where.%s", p), errors.New(`expected a pattern of classes, found one of what the router tells under "wamp."`))
 		}
 	}
 	r.Disclose.validate(func(field string, err error) { report("disclose."+field, err) })

@@ -175,14 +175,14 @@ func (s *Sessions) give(ctx context.Context, t *Token, secret Secret, now time.T
 // bind returns a token that belongs to the user who, and replaces t, which may
 // be nil.
 //
-// The secret changes with the user or the roles, so that whoever planted or
+// The secret changes with the user, the roles or the claims, so that whoever planted or
 // saw the cookie before the login has nothing after it. The client stays the
 // same when nobody stood behind it before, or the same user did; a different
 // user is a different client.
 func (s *Sessions) bind(ctx context.Context, t *Token, secret Secret, who *Identity, now time.Time) (*Token, Secret, error) {
 	client := newClient()
 	same := t != nil && t.User == who.User && t.Realm == string(who.Realm)
-	if same && slices.Equal(t.Roles, who.Roles) {
+	if same && t.Claims == who.Claims && slices.Equal(t.Roles, who.Roles) {
 		renewed, err := s.renew(ctx, secret, who.proven, now)
 		if err == nil {
 			return renewed, secret, nil
@@ -261,7 +261,7 @@ func (s *Sessions) lock(hash [32]byte) *sync.Mutex { return &s.locks[hash[0]%byt
 func (s *Sessions) mint(client string, who *Identity, created, expires time.Time) (Secret, *Token) {
 	secret := NewSecret()
 	return secret, &Token{
-		Hash: secret.Hash(), Client: client, User: who.User, Roles: slices.Clone(who.Roles), Realm: string(who.Realm),
+		Hash: secret.Hash(), Client: client, User: who.User, Roles: slices.Clone(who.Roles), Realm: string(who.Realm), Claims: who.Claims,
 		Created: created, Expires: expires, LastSeen: created,
 	}
 }
@@ -287,5 +287,5 @@ func (s *Sessions) end(t *Token) time.Time {
 func (s *Sessions) live(t *Token, now time.Time) bool { return now.Before(s.end(t)) }
 
 func (s *Sessions) identity(t *Token) *Identity {
-	return &Identity{Client: t.Client, User: t.User, Roles: t.Roles, Realm: wamp.URI(t.Realm), Expires: s.end(t), proven: t.Created}
+	return &Identity{Client: t.Client, User: t.User, Roles: t.Roles, Realm: wamp.URI(t.Realm), Claims: t.Claims, Expires: s.end(t), proven: t.Created}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -315,6 +316,36 @@ func TestSessionBind(t *testing.T) {
 		// Without a cookie.
 		if got := newBrowser(t, b.s).do("POST", ticket(t, "sue")); got.status != 200 || got.User != "sue" || got.cookie == nil {
 			t.Fatalf("POST with a JWT and no cookie = %+v", got)
+		}
+	})
+}
+
+// What a JWT says that the queries of roles ask for goes with the client token
+// that it was traded for.
+func TestSessionClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := jwtConfig("HS256", string(hsSecret))
+		cfg.Claims = []string{"team", "absent"}
+		s := auth.NewSessions(auth.DefaultSessionConfig(), newMemStore(), must(auth.NewVerifier(cfg))(t), nil, slog.New(slog.DiscardHandler))
+		b := newBrowser(t, s)
+		of := func(team string) auth.Secret {
+			return forge(`{"alg":"HS256"}`, fmt.Sprintf(`{"sub":"joe","exp":%d,"team":%q,"other":1}`, time.Now().Add(time.Hour).Unix(), team), string(hsSecret))
+		}
+		b.do("POST", of("blue"))
+		if got, want := b.identify().Claims, `{"absent":null,"team":"blue"}`; got != want {
+			t.Fatalf("claims %s, want %s", got, want)
+		}
+		value := b.cookie.Value
+		if b.do("POST", of("blue")); b.cookie.Value != value {
+			t.Error("the secret changed with the same claims")
+		}
+		b.do("POST", of("red"))
+		if got, want := b.identify().Claims, `{"absent":null,"team":"red"}`; got != want || b.cookie.Value == value {
+			t.Errorf("after another login claims %s, want %s, and another secret", got, want)
+		}
+		id, err := s.Ticket(t.Context(), auth.Secret(b.cookie.Value))
+		if err != nil || id.Claims != `{"absent":null,"team":"red"}` {
+			t.Errorf("the client token as a ticket has the claims %s, %v", id.Claims, err)
 		}
 	})
 }

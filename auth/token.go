@@ -23,6 +23,7 @@ type Token struct {
 	User   string   // who the web application says the client is; "" if nobody
 	Roles  []string // the user's roles; nil if there is no user
 	Realm  string   // where there is such a user with such roles; "": in every realm
+	Claims string   // of the user's JWT, as [Identity.Claims]
 
 	Created  time.Time // when the client was first seen; bounds every renewal
 	Expires  time.Time // the token is worth nothing from this moment on

@@ -219,6 +219,10 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) error {
 	}
 	s.meter = newMeter(s.limits)
 	s.peer.ChannelID = nil // and with it what TLS remembers of its handshake
+	s.peer.Identity = nil  // nor is that needed any more: its place serves those few that have claims
+	if g.Claims != "" {
+		s.peer.Identity = g.Claims
+	}
 	if !s.realm.admit(s) {
 		return s.realm.errClosed()
 	}

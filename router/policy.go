@@ -27,6 +27,11 @@ type Grant struct {
 	Extra      map[string]any // WELCOME.Details.authextra; may be nil
 	Limits     *Limits        // what the session may use; nil: as [Config] says. Not changed after
 
+	// Claims is what else an [Authorizer] or [Governor] may need to know of the
+	// peer; empty for most. The router does not look into it. A session is
+	// resumed only by who has the same.
+	Claims string
+
 	// Trusted says that the peer is a part of the program itself: no
 	// [Authorizer] is asked what it may do.
 	Trusted bool

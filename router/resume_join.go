@@ -91,7 +91,7 @@ func (l *lasting) hasTokenLocked(token string) bool {
 // particular has an authid that was drawn for the one session: there the token
 // alone decides.
 func (s *Session) isOf(g *Grant) bool {
-	if s.authrole != g.AuthRole || s.trusted != g.Trusted {
+	if s.authrole != g.AuthRole || s.trusted != g.Trusted || s.Claims() != g.Claims {
 		return false
 	}
 	if s.authmethod == methodAnonymous || g.AuthMethod == methodAnonymous {

@@ -159,6 +159,37 @@ func TestResumeStolen(t *testing.T) {
 	})
 }
 
+// Who comes back with other claims may have lost a right by which the session
+// subscribed to something: it is another session.
+func TestResumeOtherClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newRouter(t)
+		r := &resumer{t: t}
+		hello := func(c talker, claims, more string) {
+			c.send(fmt.Sprintf(`[1,"realm1",{%s,"authextra":{"claims":%q},%s}]`, resumerRoles, claims, more))
+			r.welcome(c)
+		}
+		a := tr.connect()
+		hello(a, `{"team":"blue"}`, `"resumable":true`)
+		id, _ := r.session.Int64()
+		if got := tr.rt.Realm("realm1").Session(wamp.ID(id)).Claims(); got != `{"team":"blue"}` {
+			t.Errorf("Claims = %s", got)
+		}
+		session, token := r.session, r.token
+		again := func(claims string) bool {
+			r.session, r.token = session, token
+			hello(tr.connect(), claims, fmt.Sprintf(`"resume-session":%s,"resume-token":%q`, session, token))
+			return r.details["resumed"] == true
+		}
+		if again(`{"team":"red"}`) || again("") {
+			t.Error("a session was resumed with other claims")
+		}
+		if !again(`{"team":"blue"}`) {
+			t.Error("the session was not resumed with the same claims")
+		}
+	})
+}
+
 // An asking authorizer takes its time over what begins with "slow.".
 type asking struct {
 	open

@@ -32,6 +32,7 @@ func (open) Authenticate(_ context.Context, j router.Joining) (*router.Grant, *r
 		return nil, nil, errors.New("database password is s3cret")
 	}
 	grant := &router.Grant{AuthID: id, AuthRole: "tester", AuthMethod: "anonymous", Provider: "test"}
+	grant.Claims, _ = j.Hello.AuthExtra["claims"].(string)
 	if id == "limited" {
 		l := router.DefaultLimits()
 		l.QueueBytes, l.MaxSubscriptions = 4096, 1

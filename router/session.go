@@ -101,6 +101,12 @@ func (s *Session) AuthRole() string { return s.authrole }
 // AuthMethod returns how the peer was authenticated.
 func (s *Session) AuthMethod() string { return s.authmethod }
 
+// Claims returns what [Grant.Claims] was when the peer joined.
+func (s *Session) Claims() string {
+	claims, _ := s.peer.Identity.(string)
+	return claims
+}
+
 // Trusted reports whether the peer is a part of the program itself, which may
 // do everything.
 func (s *Session) Trusted() bool { return s.trusted }

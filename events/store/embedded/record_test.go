@@ -34,6 +34,7 @@ func FuzzRecord(f *testing.F) {
 func FuzzToken(f *testing.F) {
 	at := time.Unix(1769851800, 123456789)
 	f.Add(appendToken(nil, &auth.Token{Client: "c", User: "ada", Roles: []string{"a", "b"}, Realm: "r", Created: at, Expires: at}))
+	f.Add(appendToken(nil, &auth.Token{Client: "c", User: "ada", Claims: "{}", Created: at, Expires: at}))
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 15})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		token, err := parseToken([32]byte{}, b)

@@ -158,7 +158,8 @@ const yearOne = 62135596800
 // Created, Expires and LastSeen, each in seconds since the year 1 (varint) and
 // nanoseconds (uvarint), then Client, User and the roles, each with its length
 // before it (uvarint), the roles with their number first. The realm follows only
-// if the token has one; in files of before there were several realms none has.
+// if the token has one or claims, and the claims only if it has some; files of
+// before there were either have neither.
 func appendToken(b []byte, t *auth.Token) []byte {
 	for _, at := range []time.Time{t.Created, t.Expires, t.LastSeen} {
 		b = binary.AppendVarint(b, at.Unix()+yearOne)
@@ -170,8 +171,11 @@ func appendToken(b []byte, t *auth.Token) []byte {
 	for _, role := range t.Roles {
 		b = appendText(b, role)
 	}
-	if t.Realm != "" {
+	if t.Realm != "" || t.Claims != "" {
 		b = appendText(b, t.Realm)
+	}
+	if t.Claims != "" {
+		b = appendText(b, t.Claims)
 	}
 	return b
 }
@@ -190,7 +194,11 @@ func parseToken(hash [32]byte, b []byte) (*auth.Token, error) {
 		t.Roles = append(t.Roles, d.text())
 	}
 	if len(d.rest) > 0 {
-		if t.Realm = d.text(); t.Realm == "" {
+		t.Realm = d.text()
+		if len(d.rest) > 0 {
+			t.Claims = d.text()
+		}
+		if t.Realm == "" && t.Claims == "" || len(d.rest) > 0 {
 			d.fail()
 		}
 	}

@@ -62,6 +62,7 @@ func token(n int, ttl time.Duration) *auth.Token {
 		User:     "Ada Lovelace é",
 		Roles:    []string{"member", "admin"},
 		Realm:    "com.example.realm",
+		Claims:   `{"team":"blue"}`,
 		Created:  start.Add(123456789),
 		Expires:  start.Add(ttl),
 		LastSeen: start.Add(time.Minute),
@@ -107,10 +108,16 @@ func (s *tokenSuite) wantExpired(now time.Time, want int) {
 func tokenRoundTrip(_ *testing.T, s *tokenSuite) {
 	full := token(1, time.Hour)
 	bare := &auth.Token{Hash: sha256.Sum256(nil), Client: "c", Expires: start}
-	s.put(full)
-	s.put(bare)
-	s.want(full)
-	s.want(bare)
+	everywhere := token(2, time.Hour)
+	everywhere.Realm = ""
+	here := token(3, time.Hour)
+	here.Claims = ""
+	for _, t := range []*auth.Token{full, bare, everywhere, here} {
+		s.put(t)
+	}
+	for _, t := range []*auth.Token{full, bare, everywhere, here} {
+		s.want(t)
+	}
 }
 
 func tokenAbsent(t *testing.T, s *tokenSuite) {
@@ -123,7 +130,7 @@ func tokenAbsent(t *testing.T, s *tokenSuite) {
 
 func tokenReplaced(_ *testing.T, s *tokenSuite) {
 	first, second := token(1, time.Hour), token(1, 2*time.Hour)
-	second.User, second.Roles, second.Realm = "", nil, ""
+	second.User, second.Roles, second.Realm, second.Claims = "", nil, "", ""
 	s.put(first)
 	s.put(second)
 	s.want(second)
