@@ -6,6 +6,7 @@ import (
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/dynamic"
+	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -53,7 +54,7 @@ func describeTransport(p *router.Peer) map[string]any {
 
 func (r *realm) grant(g *auth.Grant) *router.Grant {
 	return &router.Grant{
-		AuthID: g.AuthID, AuthRole: g.AuthRole, AuthMethod: g.AuthMethod, Provider: g.Provider, Extra: g.Extra,
+		AuthID: g.AuthID, AuthRole: g.AuthRole, AuthMethod: g.AuthMethod, Provider: g.Provider, Extra: g.Extra, Claims: g.Claims,
 		Limits: r.limits[g.AuthRole],
 	}
 }
@@ -63,21 +64,29 @@ func (r *realm) grant(g *auth.Grant) *router.Grant {
 type authorizer struct {
 	policy *auth.Policy
 	asks   *dynamic.Authorizer
+	rows   map[string]*rows // by role
+	hub    *events.Hub
 }
 
 // Authorize implements [router.Authorizer]. What a role allows by itself is not
 // asked about.
 func (a authorizer) Authorize(s *router.Session, action router.Action, uri wamp.URI, match wamp.Match, m wamp.Message) router.Decision {
 	realm, role := s.Realm().Name(), s.AuthRole()
+	var sees *rows
+	if action == router.ActionSubscribe {
+		if sees = a.rows[role]; sees != nil && match == wamp.Exact && sees.hides(a.hub.Catalogue(), uri) {
+			return router.Decision{}
+		}
+	}
 	d := a.decide(realm, role, action, uri, match)
 	if d.Allow {
-		return d
+		return sees.narrow(d)
 	}
 	procedure, who := a.policy.Authorizer(realm, role, auth.Action(action), uri)
 	if procedure == "" {
 		return d
 	}
-	return a.asks.Decide(procedure, s, action, uri, match, m, router.Disclosure(who))
+	return sees.narrow(a.asks.Decide(procedure, s, action, uri, match, m, router.Disclosure(who)))
 }
 
 // decide asks the roles. Actions and disclosures have the same values in

@@ -15,6 +15,10 @@ import (
 // session may see, and that a subscription to the pattern gets events of.
 func (g *governor) Histories(s *router.Session, i router.Interest, filter *router.Filter) ([]router.History, error) {
 	cat := g.hub.Catalogue()
+	where, err := g.narrow(s, i, queryOf(filter))
+	if err != nil {
+		return nil, err
+	}
 	if i.Match == wamp.Exact {
 		class, _, ok := cat.Lookup(string(i.Topic))
 		if !ok {
@@ -23,7 +27,7 @@ func (g *governor) Histories(s *router.Session, i router.Interest, filter *route
 		if !g.sees(s, class) {
 			return nil, g.unseen(s, class)
 		}
-		return g.histories(queryOf(filter), class)
+		return g.histories(where, class)
 	}
 	var classes []*events.Class
 	for _, c := range cat.Classes() {
@@ -31,7 +35,7 @@ func (g *governor) Histories(s *router.Session, i router.Interest, filter *route
 			classes = append(classes, c)
 		}
 	}
-	return g.histories(queryOf(filter), classes...)
+	return g.histories(where, classes...)
 }
 
 // reaches reports whether a subscription to the pattern may get events of the

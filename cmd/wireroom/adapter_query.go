@@ -12,10 +12,14 @@ import (
 // optionWhere is the option of a subscription that has a query.
 const optionWhere = "_where"
 
-// filter returns the filter that the options of a subscription ask for, or nil.
-// The bounds are those of [events.QueryConfig].
+// filter returns the filter of a subscription, or nil: the query that its options
+// ask for, and what the session's role sees. The bounds are those of
+// [events.QueryConfig], of what comes of both.
 func (g *governor) filter(s *router.Session, i router.Interest, options map[string]any) (*router.Filter, error) {
 	where, err := g.where(s, i, options)
+	if err == nil {
+		where, err = g.narrow(s, i, where)
+	}
 	if where == nil || err != nil {
 		return nil, err
 	}

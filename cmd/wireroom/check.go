@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +17,9 @@ func newCheck() *cobra.Command {
 		Use:   "check [FILE]",
 		Short: "Say what is wrong with a configuration file",
 		Long: `Say what is wrong with a configuration file: every problem, one a line, as
-file:line:column: path: what is wrong, what is allowed, what was found.
+file:line:column: path: what is wrong, what is allowed, what was found. Of a file
+that is right it says what is in it, and which events of which classes the members
+of a role see, where that is not all.
 
 FILE is wireroom.yaml if not given. The exit code is 3 if there is a problem.`,
 		Example: `  wireroom check
@@ -30,10 +35,11 @@ FILE is wireroom.yaml if not given. The exit code is 3 if there is a problem.`,
 				return configError(cmd, output, file, problems)
 			}
 			w := cmd.OutOrStdout()
+			rows := checkedRows(cfg)
 			if output == outputJSON {
-				return printJSON(w, checkResult{File: file, OK: true, Problems: config.Problems{}})
+				return printJSON(w, checkResult{File: file, OK: true, Problems: config.Problems{}, Rows: rows})
 			}
-			_, err := fmt.Fprintf(w, "%s: ok: %s\n", file, summary(cfg))
+			_, err := fmt.Fprintf(w, "%s: ok: %s\n%s", file, summary(cfg), rowsText(cfg, rows))
 			return err
 		},
 	}
@@ -60,6 +66,44 @@ type checkResult struct {
 	File     string          `json:"file"`
 	OK       bool            `json:"ok"`
 	Problems config.Problems `json:"problems"`
+	Rows     []checkedRow    `json:"rows,omitempty"`
+}
+
+// A checkedRow says which events the members of a role see.
+type checkedRow struct {
+	Realm   string   `json:"realm"`
+	Role    string   `json:"role"`
+	Pattern string   `json:"pattern"`
+	Classes []string `json:"classes"`
+	Where   string   `json:"where"`
+}
+
+// checkedRows returns which events members of roles see that do not see all.
+func checkedRows(cfg *config.Config) (list []checkedRow) {
+	for i := range cfg.Realms {
+		realm := &cfg.Realms[i]
+		for _, role := range slices.Sorted(maps.Keys(realm.Rows)) {
+			for _, row := range realm.Rows[role] {
+				list = append(list, checkedRow{
+					Realm: string(realm.Name), Role: role, Pattern: string(row.Pattern), Classes: row.Classes, Where: row.Query.String(),
+				})
+			}
+		}
+	}
+	return list
+}
+
+// rowsText is rows for people, a line each.
+func rowsText(cfg *config.Config, rows []checkedRow) string {
+	var b strings.Builder
+	for _, row := range rows {
+		of := ""
+		if len(cfg.Realms) > 1 {
+			of = " of " + row.Realm
+		}
+		fmt.Fprintf(&b, "role %s%s sees of %s: %s\n", row.Role, of, strings.Join(row.Classes, ", "), row.Where)
+	}
+	return b.String()
 }
 
 // configError prints what is wrong with a file and returns the error that

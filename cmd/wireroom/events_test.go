@@ -156,7 +156,7 @@ func TestClientRefusals(t *testing.T) {
 		{"replay of a pattern", member, "demo.", wamp.Dict{"_last": 1, "match": "prefix"}, "prefix topic"},
 		{"last and since", member, "demo.message", wamp.Dict{"_last": 1, "_since": 1}, "_last"},
 		{"bad since", member, "demo.message", wamp.Dict{"_since": "yesterday"}, `found the string "yesterday"`},
-		{"query", member, "demo.message", wamp.Dict{"_where": "n > 1"}, "_where is not supported"},
+		{"query", member, "demo.message", wamp.Dict{"_where": "n >"}, "option _where: 1:4: expected a field or a value"},
 		{"persistent", member, "demo.message", wamp.Dict{"_persistent": true}, "_persistent is not supported"},
 	}
 	for _, tt := range subscribing {

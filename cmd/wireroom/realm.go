@@ -105,6 +105,10 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	if err != nil {
 		return nil, err
 	}
+	sees, err := newRows(cfg)
+	if err != nil {
+		return nil, err
+	}
 	users, err := configuredUsers(ctx, cfg.Users, g.store)
 	if err != nil {
 		return nil, err
@@ -134,7 +138,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	govern := &governor{hub: hub, queries: queries, anonymous: anonymous, log: log("replay")}
 	caller := dynamic.NewCaller(g.router, cfg.Name, g.cfg.Dynamic.Timeout)
 	asks := dynamic.NewAuthorizer(caller, g.cfg.Dynamic, log("authorizer"))
-	deliver.realm = g.router.AddRealm(cfg.Name, authorizer{policy, asks}, govern)
+	deliver.realm = g.router.AddRealm(cfg.Name, authorizer{policy: policy, asks: asks, rows: sees, hub: hub}, govern)
 	deliver.realm.KeepHistory(cfg.History)
 	provide(deliver.realm, hub, policy, anonymous)
 	provideQuery(deliver.realm, govern, policy)

@@ -35,7 +35,9 @@ func (c *Config) check(d *decoder) {
 	})
 	for i := range c.Realms {
 		c.Realms[i].check(report)
+		c.Realms[i].checkRows(c.JWT, report)
 	}
+	c.checkClaims(report)
 	c.checkKeys(report)
 	c.checkCertificates()
 	if c.Bridge != nil {

@@ -44,6 +44,10 @@ type Realm struct {
 	// bounds than all.
 	RoleQueries map[string]*events.RoleQueries
 
+	// Rows has which events members of a role see, of each role that does not
+	// see all that it may subscribe to.
+	Rows map[string][]Row
+
 	at          string                        // path of the realm's keys; "" in the short form
 	usersReport func(field string, err error) // reports problems with users, wherever they stand
 }
@@ -133,6 +137,7 @@ func (r *Realm) readRoles(o *object, all *Config) {
 			o.patterns("publish", &role.Publish)
 			o.patterns("call", &role.Call)
 			o.patterns("register", &role.Register)
+			o.where("where", &role.Where)
 			o.disclose("disclose", &role.Disclose)
 			o.uri("authorizer", &role.Authorizer)
 			o.inherit(func() {
