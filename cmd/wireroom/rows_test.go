@@ -222,7 +222,6 @@ func TestRowsPast(t *testing.T) {
 	o.end()
 	p.stop()
 	p = startProgram(t, file)
-	o = newOrders(t, p)
 
 	ada := join(t, p, claimsTicket("ada", "member", ``))
 	bob := join(t, p, claimsTicket("bob", "member", ``))
