@@ -111,6 +111,14 @@ func (s *Session) Claims() string {
 // do everything.
 func (s *Session) Trusted() bool { return s.trusted }
 
+// QueueBytes returns how many bytes may wait for the peer: from WELCOME on by
+// its role. It is safe for concurrent use.
+func (s *Session) QueueBytes() int {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	return s.out.limit
+}
+
 // Why returns why the session is ending or has ended, or nil if it is not or
 // somebody said goodbye.
 func (s *Session) Why() *wamp.Error { return s.why.Load() }

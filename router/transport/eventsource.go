@@ -51,7 +51,7 @@ func DefaultEventSourceConfig() EventSourceConfig {
 type EventSource struct {
 	// Fixed at construction.
 	cfg    EventSourceConfig
-	attach func(link router.Link, peer router.Peer) session
+	attach func(link router.Link, peer router.Peer) *router.Session
 	door   door
 	log    *slog.Logger
 
@@ -64,8 +64,7 @@ type EventSource struct {
 // to rt, as fast as it lets them if it is a [Gatekeeper].
 func NewEventSource(rt Attacher, cfg EventSourceConfig, log *slog.Logger) *EventSource {
 	return &EventSource{
-		cfg: cfg, log: log, door: doorOf(rt, cfg.Identify, log),
-		attach: func(link router.Link, peer router.Peer) session { return rt.Attach(link, peer) },
+		cfg: cfg, log: log, door: doorOf(rt, cfg.Identify, log), attach: rt.Attach,
 	}
 }
 

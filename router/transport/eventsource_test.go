@@ -440,6 +440,30 @@ func TestEventSourceSlowDecisions(t *testing.T) {
 	})
 }
 
+// As much as may wait for a session may come while the last topics are decided
+// about.
+func TestEventSourceHolds(t *testing.T) {
+	const events, size = 100, 32 << 10
+	change := func(c *router.Config, _ *transport.EventSourceConfig) { c.QueueBytes = events * (size + 1024) }
+	sources(t, change, func(t *testing.T, h *sourceHouse) {
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			time.Sleep(time.Second) // the first topic is subscribed to, and the second is asked about
+			for n := range events {
+				h.publish("chat.lobby", fmt.Sprintf(`[%d,"%s"]`, n, strings.Repeat("x", size)), "")
+			}
+		})
+		f := h.listen("", "topic=chat.lobby&topic=slow.one")
+		wg.Wait()
+		for n := range events {
+			if e := <-f.events; !strings.Contains(e, fmt.Sprintf(`[%d,"xxx`, n)) {
+				t.Fatalf("event %d is %.100q", n, e)
+			}
+		}
+		f.wantNothing()
+	})
+}
+
 func TestEventSourceTooMany(t *testing.T) {
 	sources(t, func(_ *router.Config, c *transport.EventSourceConfig) { c.MaxOpen = 1 }, func(t *testing.T, h *sourceHouse) {
 		s := h.listen("", "topic=chat.lobby")

@@ -18,7 +18,7 @@ type subscriber struct {
 	es   *EventSource
 	q    *question
 	r    *http.Request
-	sess session
+	sess *router.Session
 	box  mailbox
 	over chan struct{} // closed by Close; never sent to
 

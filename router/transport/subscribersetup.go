@@ -9,10 +9,6 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// maxHeld is how many bytes of events may come before all topics are
-// subscribed to.
-const maxHeld = 1 << 20
-
 // say gives the session a message of the client. What comes of it is in the box.
 func (s *subscriber) say(m wamp.Message) {
 	_ = s.sess.Receive(m.Append(nil, wamp.JSON)) // the session says why
@@ -84,6 +80,7 @@ func (s *subscriber) subscribe(timeout <-chan time.Time) *webProblem {
 		s.say(&wamp.Subscribe{Request: wamp.ID(i + 1), Options: options, Topic: wamp.URI(topic)})
 	}
 	dec := new(wamp.Decoder)
+	mayHold := s.mayHold()
 	for len(s.subs) < len(s.q.topics) {
 		frame, no := s.next(timeout)
 		if no != nil {
@@ -91,10 +88,12 @@ func (s *subscriber) subscribe(timeout <-chan time.Time) *webProblem {
 		}
 		msg := WebSocket.Open(frame)
 		if bytes.HasPrefix(msg, eventHead) {
-			s.held = append(s.held, frame)
-			if s.heldBytes += len(frame); s.heldBytes > maxHeld {
-				return &webProblem{status: http.StatusServiceUnavailable, retry: time.Second, detail: "too many events came before all topics were subscribed to"}
+			if s.heldBytes > mayHold {
+				return &webProblem{status: http.StatusServiceUnavailable, retry: time.Second, detail: fmt.Sprintf(
+					"more than %d bytes of events came before all topics were subscribed to; ask for fewer past events, or for fewer topics", mayHold)}
 			}
+			s.held = append(s.held, frame)
+			s.heldBytes += len(frame)
 			continue
 		}
 		m, err := dec.Decode(wamp.JSON, msg)
@@ -113,6 +112,11 @@ func (s *subscriber) subscribe(timeout <-chan time.Time) *webProblem {
 	}
 	return nil
 }
+
+// mayHold returns how many bytes of events may come before all topics are
+// subscribed to, a larger event apart: what the session's queue and the mailbox
+// can have in them when the last topic is decided about.
+func (s *subscriber) mayHold() int { return s.sess.QueueBytes() + mailboxBytes }
 
 // place notes from where on a topic's events are to come, if it has a log: a
 // client that loses the stream at once comes back for what it missed.
