@@ -107,14 +107,19 @@ func (r *keyring) bySignature(query url.Values, body []byte, now time.Time) (*Pr
 			Found: s.timestamp, Text: "is the clock right?", Index: -1,
 		}
 	}
-	switch first, full := k.seen.admit(s, now); {
-	case full:
+	switch k.seen.admit(s, now) {
+	case admitted:
+		return &k.Principal, nil
+	case crowded:
 		return nil, &ingest.Error{
 			Kind: ingest.Unavailable, Index: -1, RetryAfter: r.skew,
 			Text: "too many requests were signed with the key lately, as all of them must be remembered",
 		}
-	case !first:
-		return nil, ingest.Errorf(ingest.Conflict, "the request has come before")
+	case untelling:
+		return nil, &ingest.Error{
+			Kind: ingest.Unavailable, Index: -1, RetryAfter: r.skew,
+			Text: "the gateway's clock was set back, and requests of this time are remembered no more: the request may have come before",
+		}
 	}
-	return &k.Principal, nil
+	return nil, ingest.Errorf(ingest.Conflict, "the request has come before")
 }
