@@ -87,24 +87,40 @@ func (b *bridged) Call(ctx context.Context, who bridge.Principal, call *bridge.C
 
 // client returns the client that speaks for a principal.
 func (b *bridged) client(who bridge.Principal) (*local.Client, error) {
-	one := b.realms.get(wamp.URI(who.Realm))
-	if one == nil {
+	seat, stale := b.seat(who)
+	if stale != nil {
+		stale.Close()
+	}
+	if seat == nil {
 		return nil, &ingest.Error{Kind: ingest.Unavailable, Text: "the realm " + who.Realm + " is closed", Index: -1}
 	}
-	b.mu.Lock()
-	seat := b.seats[who]
-	if seat.realm != one {
-		seat = bridgeSeat{realm: one, Seat: local.NewSeat(b.router, one.name, router.Grant{
-			AuthID: who.Key, AuthRole: who.Role, AuthMethod: "bridge", Provider: "static", Limits: one.limits[who.Role],
-		})}
-		b.seats[who] = seat
-	}
-	b.mu.Unlock()
 	c, err := seat.Client()
 	if err != nil {
 		return nil, &ingest.Error{Kind: ingest.Unavailable, Text: "the realm " + who.Realm + " cannot be joined", Index: -1, Err: err}
 	}
 	return c, nil
+}
+
+// seat returns a principal's seat, or nil if its realm is closed, and the one
+// that it had in an earlier realm of that name, which the caller has to close:
+// somebody may be about to join from there, with what was right then.
+func (b *bridged) seat(who bridge.Principal) (seat, stale *local.Seat) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	one := b.realms.get(wamp.URI(who.Realm)) // within the lock: a later one is never replaced by an earlier
+	had := b.seats[who]
+	switch {
+	case one == had.realm:
+		return had.Seat, nil
+	case one == nil:
+		delete(b.seats, who)
+		return nil, had.Seat
+	}
+	seat = local.NewSeat(b.router, one.name, router.Grant{
+		AuthID: who.Key, AuthRole: who.Role, AuthMethod: "bridge", Provider: "static", Limits: one.limits[who.Role],
+	})
+	b.seats[who] = bridgeSeat{realm: one, Seat: seat}
+	return seat, had.Seat
 }
 
 // close waits until the sessions of the bridge have ended. The router has been

@@ -14,6 +14,7 @@ import (
 	"github.com/gammazero/nexus/v3/wamp"
 
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+	"github.com/wireroom/wireroom/ingest/bridge"
 )
 
 // startGateway runs a gateway in this process, and returns it with what the
@@ -123,6 +124,39 @@ func TestRealmClosesAndOpens(t *testing.T) {
 		if e := next(t, heard); offset(e) != int64(2*round+2) || e.ArgumentsKw["text"] != "before" {
 			t.Errorf("the log of the realm ends with %v at %v", e.ArgumentsKw, e.Details)
 		}
+	}
+}
+
+// Who asks for a place in a realm while that closes and opens has one in the
+// realm that is open in the end, and those before it are gone.
+func TestSeatsWhileARealmClosesAndOpens(t *testing.T) {
+	g, _ := startGateway(t, bridgeConfig)
+	who := bridge.Principal{Realm: "realm1", Key: "shop", Role: "member"}
+	before, err := g.bridge.client(who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.bridge.mu.Lock() // has whoever asks wait in the middle
+	var owned sync.WaitGroup
+	for range 10 {
+		owned.Go(func() { _, _ = g.bridge.client(who) })
+	}
+	time.Sleep(10 * time.Millisecond) // an error is found only if they wait by then
+	if err := g.closeRealm(t.Context(), "realm1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.openRealm(t.Context(), g.cfg.Realm("realm1")); err != nil {
+		t.Fatal(err)
+	}
+	g.bridge.mu.Unlock()
+	owned.Wait()
+	g.bridge.mu.Lock()
+	if seat := g.bridge.seats[who]; seat.realm != g.realms.get("realm1") {
+		t.Errorf("the seat is in the realm %p, want the one that is open", seat.realm)
+	}
+	g.bridge.mu.Unlock()
+	if _, err := g.bridge.client(who); err != nil || before.Err() == nil {
+		t.Errorf("a new client: %v; the one before ended with %v", err, before.Err())
 	}
 }
 
