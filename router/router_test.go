@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,7 +125,9 @@ type client struct {
 	link *memLink
 	s    *router.Session
 	ser  wamp.Serializer
-	once sync.Once
+
+	hangsUp atomic.Bool   // somebody has begun to
+	hungUp  chan struct{} // closed when that is done; no lock, for the same reason as reader
 
 	// Used by until.
 	subscribed bool
@@ -147,7 +150,7 @@ func (tr *testRouter) connectWith(ser wamp.Serializer) *client {
 }
 
 func (tr *testRouter) connectAs(peer router.Peer) *client {
-	c := &client{ser: peer.Serializer, reader: make(chan struct{}, 1), link: &memLink{closed: make(chan struct{}), unstall: make(chan struct{})}}
+	c := &client{ser: peer.Serializer, reader: make(chan struct{}, 1), hungUp: make(chan struct{}), link: &memLink{closed: make(chan struct{}), unstall: make(chan struct{})}}
 	c.link.onClose = c.hangUp
 	c.reader <- struct{}{} // the router may hang up at once
 	c.s = tr.rt.Attach(c.link, peer)
@@ -158,12 +161,15 @@ func (tr *testRouter) connectAs(peer router.Peer) *client {
 
 // hangUp is what a reader does when its connection has ended.
 func (c *client) hangUp() {
-	c.once.Do(func() {
-		c.link.Close()
-		c.reader <- struct{}{}
-		defer func() { <-c.reader }()
-		c.s.Detach(io.EOF)
-	})
+	if c.hangsUp.Swap(true) {
+		<-c.hungUp
+		return
+	}
+	defer close(c.hungUp)
+	c.link.Close()
+	c.reader <- struct{}{}
+	defer func() { <-c.reader }()
+	c.s.Detach(io.EOF)
 }
 
 func (c *client) send(msg string) {
