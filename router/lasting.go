@@ -30,7 +30,7 @@ type lasting struct {
 	before string     // the token before, as long as the peer may not know token; or ""
 	over   bool       // the session has left
 	taken  bool       // a connection is about to sit down
-	away   bool       // nobody sits, and the router counts it
+	away   *place     // nobody sits, and the router counts it for this; nil: it does not
 	turn   uint64     // how often it went away
 	timer  *time.Timer
 	lastly *Peer  // who sits, or sat last
@@ -133,13 +133,14 @@ func (l *lasting) goAwayLocked() (then func()) {
 	if l.over || s.ending.Load() {
 		return nothing
 	}
-	if l.token == "" || !s.router.sendAway() {
+	place := placeOf(s, l.lastly)
+	if l.token == "" || !s.router.sendAway(place) {
 		if s.ending.CompareAndSwap(false, true) {
 			return func() { s.router.wg.Go(l.end) }
 		}
 		return nothing
 	}
-	l.away = true
+	l.away = &place
 	l.turn++
 	turn := l.turn
 	l.timer = time.AfterFunc(l.cfg.For, func() { l.expire(turn) })
@@ -148,9 +149,9 @@ func (l *lasting) goAwayLocked() (then func()) {
 
 // comeBackLocked ends that time.
 func (l *lasting) comeBackLocked() {
-	if l.away {
-		l.away = false
-		l.session.router.callBack()
+	if l.away != nil {
+		l.session.router.callBack(*l.away)
+		l.away = nil
 	}
 	stopTimer(l.timer)
 	l.timer = nil
@@ -161,7 +162,7 @@ func (l *lasting) comeBackLocked() {
 func (l *lasting) expire(turn uint64) {
 	s := l.session
 	l.mu.Lock()
-	ends := l.away && l.turn == turn && !l.over && s.ending.CompareAndSwap(false, true)
+	ends := l.away != nil && l.turn == turn && !l.over && s.ending.CompareAndSwap(false, true)
 	l.mu.Unlock()
 	if ends {
 		s.router.stats.resumeExpired.Add(1)
@@ -259,23 +260,29 @@ func (r *Router) release(s *Session) {
 }
 
 // sendAway counts one more session without a connection, if there may be one.
-func (r *Router) sendAway() bool {
+func (r *Router) sendAway(pl place) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case r.closing:
-		return false
-	case r.away >= r.cfg.Resume.Sessions:
-		r.stats.resumeCrowded.Add(1)
+	if r.closing {
 		return false
 	}
-	r.away++
+	switch r.away.enter(pl, &r.cfg.Resume) {
+	case fullOfAll:
+		r.stats.resumeCrowded.Add(1)
+		return false
+	case fullOfUser:
+		r.stats.resumeCrowdedUser.Add(1)
+		return false
+	case fullOfAddress:
+		r.stats.resumeCrowdedAddress.Add(1)
+		return false
+	}
 	r.stats.wentAway.Add(1)
 	return true
 }
 
-func (r *Router) callBack() {
+func (r *Router) callBack(pl place) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.away--
+	r.away.leave(pl)
 }

@@ -20,6 +20,12 @@ type Resume struct {
 	// 1,000,000. One more ends when its connection breaks.
 	Sessions int
 
+	// PerUser and PerAddress are how many of them may be of one authid in a
+	// realm, and of one IPv4 address or one IPv6 network of 64 bits: 0 to
+	// 1,000,000; 0: any. Peers without an authid, or without an address, are
+	// not bounded by that.
+	PerUser, PerAddress int
+
 	// Bytes is how much is kept of what was written to one session and is not
 	// known to have arrived: 4 KiB to 1 GiB. If there is more, the oldest is
 	// given up, and only who has got that can resume. What was not written
@@ -29,7 +35,7 @@ type Resume struct {
 
 // DefaultResume returns the defaults.
 func DefaultResume() Resume {
-	return Resume{For: 30 * time.Second, Sessions: 10_000, Bytes: 256 << 10}
+	return Resume{For: 30 * time.Second, Sessions: 10_000, PerUser: 100, PerAddress: 1000, Bytes: 256 << 10}
 }
 
 // A tie is what a session has to do with resumption: exactly one of its fields

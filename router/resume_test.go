@@ -42,6 +42,13 @@ func (r *resumer) resume(c talker, received int) {
 	r.welcome(c)
 }
 
+// resumeAs is resume with an authid.
+func (r *resumer) resumeAs(c talker, authid string) {
+	r.t.Helper()
+	c.send(fmt.Sprintf(`[1,"realm1",{%s,"authid":%q,"resume-session":%s,"resume-token":%q,"_received":0}]`, resumerRoles, authid, r.session, r.token))
+	r.welcome(c)
+}
+
 func (r *resumer) welcome(c talker) {
 	r.t.Helper()
 	synctest.Wait()
@@ -419,6 +426,7 @@ func TestResumeCrowded(t *testing.T) {
 		ra.join(a)
 		rb.join(b)
 		a.hangUp()
+		synctest.Wait() // or b may be the first to be missed
 		b.hangUp()
 		synctest.Wait()
 		want := router.Resumption{Resumable: 2, Away: 1, WentAway: 1, Crowded: 1}
@@ -432,6 +440,52 @@ func TestResumeCrowded(t *testing.T) {
 			t.Errorf("resumed: %v and %v, want the first only", ra.details["resumed"], rb.details["resumed"])
 		}
 	})
+}
+
+// One user and one address have places of their own, and not those of others.
+func TestResumeCrowdedByOne(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		perUser, perNet int
+		addresses       [4]string // of who goes away, one after the other
+		want            router.Resumption
+	}{
+		{"users", 1, 0, [4]string{"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "192.0.2.1:4"}, router.Resumption{Away: 2, CrowdedUser: 2}},
+		{"an address", 0, 3, [4]string{"192.0.2.1:1", "192.0.2.1:2", "[::ffff:192.0.2.1]:3", "192.0.2.1:4"}, router.Resumption{Away: 3, CrowdedAddress: 1}},
+		{"addresses", 0, 1, [4]string{"192.0.2.1:1", "192.0.2.2:1", "192.0.2.1:1", "[2001:db8::1]:1"}, router.Resumption{Away: 3, CrowdedAddress: 1}},
+		{"networks", 0, 2, [4]string{"[2001:db8::1]:1", "[2001:db8::2:0:0:1]:1", "[2001:db8::2]:1", "[2001:db8:0:1::1]:1"}, router.Resumption{Away: 3, CrowdedAddress: 1}},
+		{"no addresses", 0, 1, [4]string{"@", "", "/run/socket", "@"}, router.Resumption{Away: 4}},
+		{"no bound", 0, 0, [4]string{"192.0.2.1:1", "192.0.2.1:1", "192.0.2.1:1", "192.0.2.1:1"}, router.Resumption{Away: 4}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := newRouter(t, func(c *router.Config) { c.Resume.PerUser, c.Resume.PerAddress = tt.perUser, tt.perNet })
+				rs := make([]*resumer, len(tt.addresses))
+				for i, address := range tt.addresses {
+					c := tr.connectAs(router.Peer{Serializer: wamp.JSON, Framing: plain, Transport: "memory", RemoteAddr: address})
+					rs[i] = &resumer{t: t}
+					c.send(fmt.Sprintf(`[1,"realm1",{%s,"resumable":true,"authid":"user%d"}]`, resumerRoles, i%2))
+					rs[i].welcome(c)
+					c.hangUp()
+					synctest.Wait()
+				}
+				tt.want.Resumable, tt.want.WentAway = 4, uint64(tt.want.Away)
+				if got := tr.rt.Stats().Resumption; got != tt.want {
+					t.Errorf("counted %+v, want %+v", got, tt.want)
+				}
+				// Who comes back makes room, as does who does not.
+				rs[0].resumeAs(tr.connect(), "user0")
+				if got := tr.rt.Crowd(); rs[0].details["resumed"] != true || got != tt.want.Away-1 {
+					t.Errorf("resumed: %v, and %d are counted", rs[0].details["resumed"], got)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if got := tr.rt.Stats(); got.Resumption.Away != 0 || got.Joined != got.Left+1 || tr.rt.Crowd() != 0 {
+					t.Errorf("after the window %+v, %d joined, %d left, %d counted", got.Resumption, got.Joined, got.Left, tr.rt.Crowd())
+				}
+			})
+		})
+	}
 }
 
 // Without a window nobody is promised anything, and who asks for a session is

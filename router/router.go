@@ -31,7 +31,7 @@ type Router struct {
 	mu       sync.Mutex            // guards the following
 	sessions map[*Session]struct{} // of connections
 	lasting  map[*Session]struct{} // that can be resumed; nil: there was none yet
-	away     int                   // of these without a connection
+	away     crowd                 // of these without a connection
 	closing  bool
 	empty    chan struct{} // closed when closing and no session is left; nil before
 }
@@ -168,7 +168,7 @@ func NewID() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID))) + 1 }
 // Stats returns the router's counters as they are now.
 func (r *Router) Stats() Stats {
 	r.mu.Lock()
-	connections, away := len(r.sessions), r.away
+	connections, away := len(r.sessions), r.away.all
 	r.mu.Unlock()
 	stats := r.stats.snapshot(connections)
 	stats.Resumption.Away = away

@@ -32,6 +32,7 @@ type counters struct {
 
 	resumable, wentAway, resumed                atomic.Uint64
 	resumeRefused, resumeExpired, resumeCrowded atomic.Uint64
+	resumeCrowdedUser, resumeCrowdedAddress     atomic.Uint64
 	resumeGivenUp                               atomic.Uint64
 }
 
@@ -87,7 +88,11 @@ type Resumption struct {
 	Refused   uint64 // times that a peer could not have the session that it asked for
 	Expired   uint64 // sessions that ended because nobody resumed them in time
 	Crowded   uint64 // that ended at once, because as many as may be were without a connection
-	GivenUp   uint64 // messages that were written, and kept no more before they were known to have arrived
+
+	CrowdedUser    uint64 // likewise, of the user's
+	CrowdedAddress uint64 // likewise, of the address's
+
+	GivenUp uint64 // messages that were written, and kept no more before they were known to have arrived
 }
 
 func (c *counters) snapshot(connections int) Stats {
@@ -135,7 +140,11 @@ func (c *counters) snapshot(connections int) Stats {
 			Refused:   c.resumeRefused.Load(),
 			Expired:   c.resumeExpired.Load(),
 			Crowded:   c.resumeCrowded.Load(),
-			GivenUp:   c.resumeGivenUp.Load(),
+
+			CrowdedUser:    c.resumeCrowdedUser.Load(),
+			CrowdedAddress: c.resumeCrowdedAddress.Load(),
+
+			GivenUp: c.resumeGivenUp.Load(),
 		},
 	}
 }

@@ -278,6 +278,7 @@ func (sk *soak) checkTables() {
 // checkCounters checks that the router owns up to all that it did to clients.
 func (sk *soak) checkCounters() {
 	rs, ts, t := sk.rt.Stats(), sk.srv.Stats(), &sk.tally
+	crowded := rs.Resumption.Crowded + rs.Resumption.CrowdedUser + rs.Resumption.CrowdedAddress
 	for _, c := range []struct {
 		what          string
 		seen, ownedUp uint64
@@ -289,8 +290,8 @@ func (sk *soak) checkCounters() {
 		{"events missed", uint64(t.missed.Load()), rs.DroppedOldest + rs.Superseded},
 		{"events received", uint64(t.events.Load()), rs.Events},
 		{"sessions resumed", uint64(t.resumed.Load()), rs.Resumption.Resumed},
-		{"sessions ended as slow, or not to be resumed in time", uint64(t.slow.Load() + t.early.Load()), rs.SlowConsumers + rs.Resumption.Crowded},
-		{"… or ever", uint64(t.slow.Load() + t.early.Load() + t.expired.Load()), rs.SlowConsumers + rs.Resumption.Crowded + rs.Resumption.Expired},
+		{"sessions ended as slow, or not to be resumed in time", uint64(t.slow.Load() + t.early.Load()), rs.SlowConsumers + crowded},
+		{"… or ever", uint64(t.slow.Load() + t.early.Load() + t.expired.Load()), rs.SlowConsumers + crowded + rs.Resumption.Expired},
 		{"sessions for which too little is kept", uint64(t.outdated.Load()), rs.Resumption.GivenUp},
 	} {
 		if c.seen > c.ownedUp {

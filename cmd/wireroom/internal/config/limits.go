@@ -92,6 +92,8 @@ func (c *Config) readResume(o *object) {
 	r := &c.Router.Resume
 	o.duration("for", &r.For, 0, time.Hour)
 	o.integer("sessions", &r.Sessions, 1, 1_000_000)
+	o.integer("per_user", &r.PerUser, 0, 1_000_000)
+	o.integer("per_address", &r.PerAddress, 0, 1_000_000)
 	o.size("bytes", &r.Bytes, 4<<10, 1<<30)
 }
 

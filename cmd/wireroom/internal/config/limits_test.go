@@ -106,7 +106,7 @@ func TestFairness(t *testing.T) {
 	c, problems := config.Parse("wireroom.yaml", []byte(`
 roles: {anonymous: {subscribe: ["*"]}}
 admission: {rate: 500, burst: 100, wait: 3s}
-resume: {for: 1m, sessions: 5, bytes: 8KiB}
+resume: {for: 1m, sessions: 5, per_user: 2, per_address: 0, bytes: 8KiB}
 compression: {deflate: true, min_size: 1KiB}
 timeouts: {authenticate: 7s}
 `))
@@ -116,7 +116,7 @@ timeouts: {authenticate: 7s}
 	if got, want := c.Router.Admission, (router.Admission{Rate: 500, Burst: 100, Wait: 3 * time.Second}); got != want {
 		t.Errorf("admission = %+v, want %+v", got, want)
 	}
-	if got, want := c.Router.Resume, (router.Resume{For: time.Minute, Sessions: 5, Bytes: 8 << 10}); got != want {
+	if got, want := c.Router.Resume, (router.Resume{For: time.Minute, Sessions: 5, PerUser: 2, Bytes: 8 << 10}); got != want {
 		t.Errorf("resume = %+v, want %+v", got, want)
 	}
 	if !c.Transport.Deflate || c.Transport.DeflateMin != 1<<10 {
