@@ -38,6 +38,9 @@ func (g *governor) filter(s *router.Session, i router.Interest, options map[stri
 func (g *governor) where(s *router.Session, i router.Interest, options map[string]any) (*query.Query, error) {
 	value, hasWhere := options[optionWhere]
 	channel, hasChannel := options[events.OptionChannel]
+	if _, ok := options[optionDialect]; ok && !hasWhere {
+		return nil, wamp.Errorf(wamp.URIOptionNotAllowed, "option %s: expected beside %s only", optionDialect, optionWhere)
+	}
 	if !hasWhere && !hasChannel {
 		return nil, nil
 	}
@@ -47,12 +50,9 @@ func (g *governor) where(s *router.Session, i router.Interest, options map[strin
 	}
 	var parts []*query.Query
 	if hasWhere {
-		q, err := readQuery(value, g.queries.Options(s.AuthRole()))
-		if err == nil {
-			err = of.check(q)
-		}
+		q, err := of.read(value, options, g.queries.Options(s.AuthRole()))
 		if err != nil {
-			return nil, whereError(err, "option "+optionWhere)
+			return nil, err
 		}
 		parts = append(parts, q)
 	}
@@ -76,6 +76,7 @@ func (g *governor) where(s *router.Session, i router.Interest, options map[strin
 type audienceOf struct {
 	classes []*events.Class // that the session sees, one at least
 	scope   *query.Query
+	one     bool // it is about one class, whatever is configured meanwhile
 }
 
 // audienceOf returns what a query of the session for a topic or pattern is about.
@@ -90,7 +91,7 @@ func (g *governor) audienceOf(s *router.Session, i router.Interest) (audienceOf,
 		if !g.sees(s, class) {
 			return audienceOf{}, g.unseen(s, class)
 		}
-		return audienceOf{[]*events.Class{class}, class.Scope()}, nil
+		return audienceOf{classes: []*events.Class{class}, scope: class.Scope(), one: true}, nil
 	}
 	var of audienceOf
 	for _, c := range cat.Classes() {
@@ -119,6 +120,35 @@ func begin(pattern wamp.URI, match wamp.Match) string {
 	return text
 }
 
+// read reads the query value, which is an option of a subscription beside others.
+func (of audienceOf) read(value any, options map[string]any, limits query.Options) (*query.Query, error) {
+	d, err := dialectOf(value, options)
+	if err != nil {
+		return nil, err
+	}
+	q, err := d.read(value, of.schema(), limits)
+	if err == nil {
+		err = of.check(q)
+		_, isText := value.(string)
+		if e, ok := errors.AsType[*query.Error](err); ok && !isText {
+			err = &treeError{e}
+		}
+	}
+	if err != nil {
+		return nil, whereError(err, "option "+optionWhere)
+	}
+	return q, nil
+}
+
+// schema returns what is known of the fields of all events that there can be, or
+// nil.
+func (of audienceOf) schema() *query.Schema {
+	if !of.one {
+		return nil
+	}
+	return of.classes[0].Schema()
+}
+
 // check says what of a query can make no sense for events of any of the classes.
 func (of audienceOf) check(q *query.Query) (err error) {
 	for _, c := range of.classes {
@@ -133,38 +163,6 @@ func (of audienceOf) check(q *query.Query) (err error) {
 	return err
 }
 
-// readQuery reads a query as a client sends it: EQL, or a JSON tree.
-func readQuery(v any, options query.Options) (*query.Query, error) {
-	switch v := v.(type) {
-	case string:
-		return query.Parse(v, options)
-	case map[string]any:
-		text, err := wamp.AppendValue(nil, wamp.JSON, v)
-		if err != nil {
-			return nil, err
-		}
-		q, err := query.ParseJSON(text, options)
-		if e, ok := errors.AsType[*query.Error](err); ok {
-			return nil, &treeError{e}
-		}
-		return q, err
-	default:
-		return nil, wamp.Errorf(wamp.URIInvalidArgument, "expected a query: a string, or a dictionary that is a JSON tree")
-	}
-}
-
-// A treeError is about a query of which the client has not the text that its
-// places are in, only the tree.
-type treeError struct{ wrong *query.Error }
-
-// Error returns the place in the tree, and the text.
-func (e *treeError) Error() string {
-	if e.wrong.Pointer == "" {
-		return e.wrong.Text
-	}
-	return e.wrong.Pointer + ": " + e.wrong.Text
-}
-
 // whereError tells a client what is wrong with its query, so that a page can
 // underline it. what says which query.
 func whereError(err error, what string) error {
@@ -175,10 +173,11 @@ func whereError(err error, what string) error {
 		}
 	}
 	if e, ok := errors.AsType[*query.Error](err); ok {
-		return &wamp.Error{
-			URI: queryURI(e), Text: what + ": " + e.Error(),
-			Details: map[string]any{"offset": e.Offset, "line": e.Line, "column": e.Column, "reason": e.Text},
+		details := map[string]any{"offset": e.Offset, "line": e.Line, "column": e.Column, "reason": e.Text}
+		if e.Pointer != "" {
+			details["pointer"] = e.Pointer
 		}
+		return &wamp.Error{URI: queryURI(e), Text: what + ": " + e.Error(), Details: details}
 	}
 	if e, ok := errors.AsType[*wamp.Error](err); ok {
 		return &wamp.Error{URI: e.URI, Text: what + ": " + e.Text}

@@ -47,8 +47,10 @@ func (g *governor) Resolve(m *wamp.Subscribe) error {
 	if err != nil {
 		return errQueryTopic()
 	}
-	if _, has := m.Options.Extra[optionWhere]; has {
-		return wamp.Errorf(wamp.URIOptionNotAllowed, "option %s: expected without it, as the topic has a query already", optionWhere)
+	for _, name := range []string{optionWhere, optionDialect} {
+		if _, has := m.Options.Extra[name]; has {
+			return wamp.Errorf(wamp.URIOptionNotAllowed, "option %s: expected without it, as the topic has a query already", name)
+		}
 	}
 	if m.Options.Extra == nil {
 		m.Options.Extra = make(map[string]any, 1)

@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gammazero/nexus/v3/wamp"
+
+	routed "github.com/wireroom/wireroom/router/wamp"
 )
 
 // A gatePeer stands between nexus's client and its connection, because the
@@ -44,6 +47,11 @@ type refusal struct {
 	Goodbye bool // the session ended; nothing was refused
 
 	RetryAfter time.Duration // when to come back; 0: it was not said
+
+	// Where in the text of a query something is wrong, both from 1; 0: there is
+	// no such place.
+	Line, Column int
+	Shown        string // the place, for a person, on lines of its own
 }
 
 func (r *refusal) Error() string {
@@ -56,6 +64,9 @@ func (r *refusal) Error() string {
 	}
 	if r.RetryAfter > 0 {
 		s += "; " + tryAgain(r.RetryAfter)
+	}
+	if r.Shown != "" {
+		s += "\n" + r.Shown
 	}
 	return s
 }
@@ -164,6 +175,7 @@ func (g *gatePeer) note(msg wamp.Message) {
 		if len(m.Arguments) > 0 {
 			r.Text, _ = wamp.AsString(m.Arguments[0])
 		}
+		r.Line, r.Column = placeIn(m.ArgumentsKw)
 		g.refused.Store(r)
 	case *wamp.Abort:
 		g.refused.Store(newRefusal(m.Reason, m.Details))
@@ -171,6 +183,26 @@ func (g *gatePeer) note(msg wamp.Message) {
 		r := newRefusal(m.Reason, m.Details)
 		r.Goodbye = true
 		g.refused.Store(r)
+	}
+}
+
+// placeIn returns the place in a query that the details of an ERROR name.
+func placeIn(details wamp.Dict) (line, column int) {
+	l, _ := wamp.AsInt64(details["line"])
+	c, _ := wamp.AsInt64(details["column"])
+	if l < 1 || l > math.MaxInt32 || c < 1 || c > math.MaxInt32 {
+		return 0, 0
+	}
+	return int(l), int(c)
+}
+
+// showPlace has explain show where in the text of a query the router found
+// something wrong, if it said so.
+func (g *gatePeer) showPlace(text string) {
+	if r := g.refused.Load(); r != nil && r.URI == string(routed.URIInvalidQuery) {
+		shown := *r
+		shown.Shown = pointAt(text, r.Line, r.Column)
+		g.refused.Store(&shown)
 	}
 }
 

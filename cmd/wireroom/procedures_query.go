@@ -5,6 +5,7 @@ import (
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/query"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -32,7 +33,7 @@ func provideQuery(realm *router.Realm, g *governor, policy *auth.Policy) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if _, err := readQuery(q.Normal(), g.queries.Options(role)); err != nil {
+		if _, err := query.Parse(q.Normal(), g.queries.Options(role)); err != nil {
 			return nil, nil, whereError(err, "the query's normal form")
 		}
 		return []any{uri}, map[string]any{"where": q.Normal()}, nil
@@ -49,18 +50,21 @@ func queryArguments(r *router.Request) (topic wamp.URI, options map[string]any, 
 	if err != nil {
 		return "", nil, err
 	}
-	options = make(map[string]any, 2)
+	options = make(map[string]any, 3)
 	if len(args) > 1 {
 		options[optionWhere] = args[1]
 	}
 	if v, ok := named["channel"]; ok {
 		options[events.OptionChannel] = v
 	}
+	if v, ok := named["dialect"]; ok {
+		options[optionDialect] = v
+	}
 	if len(args) > 0 {
 		name, _ := args[0].(string)
 		topic = wamp.URI(name)
 	}
-	if topic == "" || len(args) > 2 || len(options) == 0 {
+	if topic == "" || len(args) > 2 || options[optionWhere] == nil && options[events.OptionChannel] == nil {
 		return "", nil, wamp.Errorf(wamp.URIInvalidArgument, "expected the topic of a class and a query, or the topic and the keyword argument channel")
 	}
 	return topic, options, nil

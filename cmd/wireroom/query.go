@@ -32,10 +32,12 @@ type queryFlags struct {
 	class  string
 	config string
 	realm  string
+	as     dialectFlag
 }
 
 func (f *queryFlags) addTo(cmd *cobra.Command) {
 	f.output.addTo(cmd)
+	f.as.addTo(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.class, "class", "", "check the query against this event `class` of the configuration")
 	flags.StringVar(&f.config, "config", config.DefaultFile, "configuration `file`, for --class")
@@ -59,9 +61,13 @@ func (f *queryFlags) read(cmd *cobra.Command, text string) (*query.Query, *event
 	case cmd.Flags().Changed("config") || cmd.Flags().Changed("realm"):
 		return nil, nil, usageErrorf("--config and --realm: only with --class")
 	}
-	q, err := query.Parse(text, query.DefaultOptions())
-	if err == nil && class != nil {
-		err = q.Check(class.Schema())
+	var schema *query.Schema
+	if class != nil {
+		schema = class.Schema()
+	}
+	q, err := f.as.dialect().parse([]byte(text), schema, query.DefaultOptions())
+	if err == nil && schema != nil {
+		err = q.Check(schema)
 	}
 	if err != nil {
 		return nil, nil, queryError(cmd, f.output, text, err)
@@ -105,28 +111,33 @@ func queryError(cmd *cobra.Command, output outputFlag, text string, err error) e
 	if output == outputJSON {
 		err := printJSON(cmd.OutOrStdout(), struct {
 			Error queryProblem `json:"error"`
-		}{queryProblem{e.Line, e.Column, e.Offset, e.Text}})
+		}{queryProblem{e.Line, e.Column, e.Offset, e.Pointer, e.Text}})
 		if err != nil {
 			return err
 		}
 	}
-	return usageErrorf("the query: %w\n%s", e, pointAt(text, e))
+	return usageErrorf("the query: %w\n%s", e, pointAt(text, e.Line, e.Column))
 }
 
 // A queryProblem is what is wrong with a query, in JSON.
 type queryProblem struct {
 	Line   int    `json:"line"`
 	Column int    `json:"column"`
-	Offset int    `json:"offset"`
+	Offset int    `json:"offset"` // in bytes
+	At     string `json:"pointer,omitempty"`
 	Text   string `json:"text"`
 }
 
-// pointAt returns the line of a query in which an error is, and below it a
-// caret at the place; of a long line, what is around it.
-func pointAt(text string, e *query.Error) string {
+// pointAt returns the line of a query in which an error is, counted from 1, and
+// below it a caret at the character, likewise; of a long line, what is around it.
+func pointAt(text string, number, column int) string {
 	const before, after = 60, 30
-	line := []rune(strings.Split(text, "\n")[e.Line-1])
-	at := min(e.Column-1, len(line))
+	lines := strings.Split(text, "\n")
+	if number < 1 || number > len(lines) || column < 1 {
+		return ""
+	}
+	line := []rune(lines[number-1])
+	at := min(column-1, len(line))
 	from, to := 0, min(len(line), at+after)
 	if at > before+1 {
 		from = at - before

@@ -19,16 +19,20 @@ func newSubscribe() *cobra.Command {
 		match       string
 		last, count int
 		since       string
+		where       string
+		as          dialectFlag
 	)
 	cmd := &cobra.Command{
 		Use:   "subscribe TOPIC",
 		Short: "Print the events of a topic as they come",
 		Long: `Print the events of a topic as they come, one a line, until interrupted.
 
-With --last or --since the past events of a retained class come first.`,
+With --where only the events come that satisfy a query (EQL). With --last or
+--since the past events of a retained class come first.`,
 		Example: `  wireroom subscribe demo.message
   wireroom subscribe demo. --match prefix
   wireroom subscribe order.created --last 10 --count 10 -o json
+  wireroom subscribe order.created --where 'total > 100 && status == "new"'
   wireroom subscribe order.created --since 2026-01-31T09:00:00Z`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, argv []string) error {
@@ -41,6 +45,15 @@ With --last or --since the past events of a retained class come first.`,
 				return usageErrorf("--match: expected exact, prefix or wildcard, found %q", match)
 			}
 			flags := cmd.Flags()
+			switch {
+			case flags.Changed("where"):
+				options[optionWhere] = where
+				if flags.Changed("dialect") {
+					options[optionDialect] = as.String()
+				}
+			case flags.Changed("dialect"):
+				return usageErrorf("--dialect: only with --where")
+			}
 			if flags.Changed("last") && flags.Changed("since") {
 				return usageErrorf("--last and --since: expected one of them, found both")
 			}
@@ -62,6 +75,8 @@ With --last or --since the past events of a retained class come first.`,
 	flags.StringVar(&match, "match", "exact", "exact, prefix or wildcard")
 	flags.IntVar(&last, "last", 0, "begin with the last `n` events of the class")
 	flags.StringVar(&since, "since", "", "begin after a `position`: an offset, epoch:offset, or a time (RFC 3339)")
+	flags.StringVar(&where, "where", "", "only events that satisfy this `query` (EQL)")
+	as.addTo(cmd)
 	flags.IntVarP(&count, "count", "n", 0, "end after so many events; 0: never")
 	_ = cmd.RegisterFlagCompletionFunc("match", cobra.FixedCompletions(
 		[]cobra.Completion{"exact", "prefix", "wildcard"}, cobra.ShellCompDirectiveNoFileComp))
@@ -107,6 +122,8 @@ func subscribe(cmd *cobra.Command, to *wampFlags, topic string, options wamp.Dic
 	}
 	err = c.Subscribe(topic, handle, options)
 	if err != nil {
+		where, _ := options[optionWhere].(string)
+		c.gate.showPlace(where)
 		return c.gate.explain(fmt.Errorf("subscribe to %s: %w", topic, err))
 	}
 	c.gate.open()

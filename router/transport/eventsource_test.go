@@ -265,6 +265,7 @@ func TestEventSourceRefused(t *testing.T) {
 		{"no policy", "topic=a&match=regex", nil, 400, "match: expected exact, prefix or wildcard"},
 		{"no number", "topic=a&last=-1", nil, 400, "last: expected"},
 		{"two policies", "topic=a&match=exact&match=prefix", nil, 400, "found 2 times"},
+		{"two queries", "topic=a&where=x&where=y", nil, 400, "found 2 times"},
 		{"bad query", "topic=%zz", nil, 400, "cannot be read"},
 		{"bad id", "topic=a", []string{"Last-Event-ID", "17"}, 400, "Last-Event-ID"},
 		{"id of other topics", "topic=a&last_event_id=E:1,E:2", nil, 400, "Last-Event-ID"},

@@ -22,9 +22,16 @@ type question struct {
 	match  wamp.Match
 	last   string        // how many past events; empty: not asked
 	since  string        // from where on; empty: not asked
+	extra  []extraOption // of all subscriptions
 	after  []LogPosition // of the topics, from Last-Event-ID; nil: there was none
 	token  string        // a JWT, or a client token; empty: none
 }
+
+// An extraOption is an option of a subscription that is handed on as it is.
+type extraOption struct{ name, value string }
+
+// extraOptions are the parameters that are such options, if they are there.
+var extraOptions = []extraOption{{"_where", "where"}, {"_dialect", "dialect"}}
 
 // readQuestion reads a request, or says what is wrong with it.
 func readQuestion(r *http.Request) (*question, *webProblem) {
@@ -35,12 +42,17 @@ func readQuestion(r *http.Request) (*question, *webProblem) {
 	if err != nil {
 		return bad("the query cannot be read: %v", err)
 	}
-	for _, name := range []string{"realm", "match", "last", "since", "access_token", "last_event_id"} {
+	for _, name := range []string{"realm", "match", "last", "since", "where", "dialect", "access_token", "last_event_id"} {
 		if n := len(query[name]); n > 1 {
 			return bad("%s: expected once, found %d times", name, n)
 		}
 	}
 	q := &question{realm: wamp.URI(query.Get("realm")), last: query.Get("last"), since: query.Get("since")}
+	for _, o := range extraOptions {
+		if v, ok := query[o.value]; ok {
+			q.extra = append(q.extra, extraOption{o.name, v[0]})
+		}
+	}
 	for _, topic := range query["topic"] {
 		if !slices.Contains(q.topics, topic) {
 			q.topics = append(q.topics, topic)
@@ -102,14 +114,18 @@ func tokenOf(r *http.Request, inQuery string) (string, *webProblem) {
 // options returns the options of the subscription to the i-th topic.
 func (q *question) options(i int) wamp.SubscribeOptions {
 	o := wamp.SubscribeOptions{Match: q.match}
-	switch {
-	case q.from(i).Epoch != "":
-		o.Extra = map[string]any{"_since": q.from(i).String()}
-		return o
-	case q.last == "" && q.since == "":
+	back := q.from(i)
+	if len(q.extra) == 0 && back.Epoch == "" && q.last == "" && q.since == "" {
 		return o
 	}
-	o.Extra = make(map[string]any, 2)
+	o.Extra = make(map[string]any, len(q.extra)+2)
+	for _, e := range q.extra {
+		o.Extra[e.name] = e.value
+	}
+	if back.Epoch != "" {
+		o.Extra["_since"] = back.String()
+		return o
+	}
 	if n, err := strconv.ParseUint(q.last, 10, 53); err == nil {
 		o.Extra["_last"] = n
 	}

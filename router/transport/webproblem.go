@@ -100,7 +100,8 @@ func notSubscribed(topic string, m *wamp.ErrorMessage) *webProblem {
 	switch m.Error {
 	case wamp.URINotAuthorized:
 		p.status = http.StatusForbidden
-	case wamp.URIInvalidURI, wamp.URIInvalidArgument, wamp.URIOptionNotAllowed, wamp.URILimit:
+	case wamp.URIInvalidURI, wamp.URIInvalidArgument, wamp.URIOptionNotAllowed, wamp.URILimit,
+		wamp.URIInvalidQuery, wamp.URIQueryBudget:
 		p.status = http.StatusBadRequest
 	case wamp.URIUnavailable, wamp.URIUnavailableHere, wamp.URIAuthorizationFailed:
 		p.status = http.StatusServiceUnavailable
