@@ -160,7 +160,7 @@ func (qs *Queries) Match(e *Event, c *Class) *Matches {
 	default:
 		m = &Matches{queries: qs, matcher: qs.index.NewMatcher()}
 	}
-	if err := m.matcher.LoadClass(c.schema, metaOf(e, c), e.Data); err != nil {
+	if err := m.matcher.LoadChecked(c.schema, metaOf(e, c), e.Data); err != nil {
 		// It was checked when it was taken in, so this is a fault of ours.
 		qs.log.Error("an event cannot be read for queries, so none gets it", "class", c.name, "id", e.ID, "err", err)
 		return m

@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -31,8 +32,10 @@ func TestMatchAllocs(t *testing.T) {
 	data := []byte(`{"a":7,"n":33.5,"s":"ab\u0063d","tags":["x","y"],"items":[{"sku":"A","qty":5},{"sku":"B"}],"b":true}`)
 	var out []query.ID
 	matches := 0
+	untyped := new(query.Schema)
 	got := testing.AllocsPerRun(100, func() {
-		if err := m.Load(query.Meta{Class: "order.created"}, data); err != nil {
+		meta := query.Meta{Class: "order.created"}
+		if err := errors.Join(m.Load(meta, data), m.LoadChecked(untyped, meta, data)); err != nil {
 			t.Fatal(err)
 		}
 		out = m.Match(out[:0])

@@ -36,7 +36,7 @@ func NewFilter(q *Query) (*Filter, error) {
 // true of it, and neither false nor an error. data must be a JSON object, which
 // the filter keeps until the next Match; an error says what is wrong with it.
 func (f *Filter) Match(s *Schema, meta Meta, data []byte) (bool, error) {
-	if err := f.flat.load(f.plan, &meta, data); err != nil {
+	if err := f.flat.load(f.plan, &meta, data, false); err != nil {
 		return false, err
 	}
 	if f.class != s {

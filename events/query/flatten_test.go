@@ -63,12 +63,14 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// Whatever NewSample takes, a matcher takes, and a query says the same of both.
-// Names that are in a map twice are the exception: those it need not find.
+// Whatever NewSample takes, a matcher takes, and a query says the same of both,
+// also if it is told that the data was checked. If that is not so, no harm is
+// done. Names that are in a map twice are the exception: those it need not find.
 func FuzzLoad(f *testing.F) {
 	for _, s := range []string{
 		`{"a":1,"b":{"c":"x\u0041"},"l":[{"y":1.5},"z",null]}`, `{"a":-0.0,"b":[],"l":{"k":{"y":1}}}`, `{"a":9007199254740993,"\u0061b":"\ud83d\ude00"}`,
 		`{"a":1e400}`, `{"a":123456789012345678901234567890.5e-3}`, `{"a":0.1234567890123456789}`, "{\"a\":\"\xff\"}", `{"l":[[["a"]],{"y":[1]}]}`,
+		`{"z":[{"a":"]}\"\\"},[[]],1e5],"l":[{"x":{"y":[1]},"y":2}]}`, `{"a":[}]}`, `{"z":[[1]`, `{"z":{"y":"\ud800"}}`, `{"é":"ü","a":1}`,
 	} {
 		f.Add([]byte(s), uint64(len(s)))
 	}
@@ -80,10 +82,13 @@ func FuzzLoad(f *testing.F) {
 		} {
 			md.add(t, text)
 		}
-		meta := g.Meta()
+		meta, untyped := g.Meta(), new(query.Schema)
 		loaded := md.m.Load(meta, data)
 		s, err := query.NewSample(meta, data)
 		if err != nil {
+			if md.m.LoadChecked(untyped, meta, data) == nil {
+				md.m.Match(nil)
+			}
 			if loaded == nil && !strings.Contains(err.Error(), "duplicate") {
 				t.Fatalf("%q is taken, and is %v", data, err)
 			}
@@ -91,6 +96,10 @@ func FuzzLoad(f *testing.F) {
 		}
 		if loaded != nil {
 			t.Fatalf("%q: %v", data, loaded)
+		}
+		md.compare(t, s, string(data))
+		if err := md.m.LoadChecked(untyped, meta, data); err != nil {
+			t.Fatalf("%q: %v", data, err)
 		}
 		md.compare(t, s, string(data))
 	})
@@ -126,9 +135,11 @@ func TestLoadClass(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := md.m.LoadClass(schema, query.Meta{}, []byte(data)); err != nil {
-			t.Fatal(err)
+		for _, load := range []func(*query.Schema, query.Meta, []byte) error{md.m.LoadClass, md.m.LoadChecked} {
+			if err := load(schema, query.Meta{}, []byte(data)); err != nil {
+				t.Fatal(err)
+			}
+			md.compare(t, s, data)
 		}
-		md.compare(t, s, data)
 	}
 }

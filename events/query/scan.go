@@ -15,58 +15,49 @@ const (
 	highs = 0x8080808080808080
 )
 
-// skipString reads a string, and reports whether it stands in the data as it is.
-func (s *scanner) skipString() (plain bool, err error) {
-	data, i := s.data, s.pos+1
-	for {
+// quoted reads a string, and reports whether it stands in the data as it is.
+func (s *scanner) quoted(i int) (end int, plain bool, err error) {
+	data, beyond := s.data, uint64(highs) // the bits that only bytes beyond ASCII have
+	if s.trusted {
+		beyond = 0
+	}
+	plain = true
+	for i++; ; {
 		for len(data)-i >= 8 {
 			w := binary.LittleEndian.Uint64(data[i:])
-			quote, slash := w^0x22*ones, w^0x5c*ones
-			stop := ((quote - ones) &^ quote) | ((slash - ones) &^ slash) | ((w - 0x20*ones) &^ w) | w
-			if stop &= highs; stop != 0 {
+			low, slash := w^0x02*ones, w^0x5c*ones // low is less than 0x21 for '"' and what is less than ' '
+			stop := ((low-0x21*ones)&^low|(slash-ones)&^slash)&highs | w&beyond
+			if stop != 0 {
 				i += bits.TrailingZeros64(stop) / 8
 				break
 			}
 			i += 8
 		}
-		for i < len(data) && data[i] >= ' ' && data[i] != '"' && data[i] != '\\' && data[i] < utf8.RuneSelf {
-			i++
-		}
 		if i >= len(data) {
-			s.pos = i
-			return false, s.unexpected("the end of the string")
+			return 0, false, s.unexpected(i, "the end of the string")
 		}
 		switch b := data[i]; {
 		case b == '"':
-			s.pos = i + 1
-			return !s.escaped(), nil
-		case b >= utf8.RuneSelf:
-			r, n := utf8.DecodeRune(data[i:])
-			if r == utf8.RuneError && n == 1 {
-				s.pos = i
-				return false, s.unexpected("UTF-8")
-			}
-			i += n
+			return i + 1, plain, nil
 		case b == '\\':
 			n := escapeLen(data[i:])
 			if n == 0 {
-				s.pos = i
-				return false, s.unexpected("an escape sequence of JSON")
+				return 0, false, s.unexpected(i, "an escape sequence of JSON")
 			}
-			s.slash = true
+			plain = false
 			i += n
+		case b < ' ':
+			return 0, false, s.unexpected(i, "a character, not a control character")
+		case b < utf8.RuneSelf || s.trusted:
+			i++
 		default:
-			s.pos = i
-			return false, s.unexpected("a character, not a control character")
+			r, n := utf8.DecodeRune(data[i:])
+			if r == utf8.RuneError && n == 1 {
+				return 0, false, s.unexpected(i, "UTF-8")
+			}
+			i += n
 		}
 	}
-}
-
-// escaped reports whether the string just read had escapes, and forgets it.
-func (s *scanner) escaped() bool {
-	slash := s.slash
-	s.slash = false
-	return slash
 }
 
 // escapeLen returns how long the escape sequence is that b begins with, the two
@@ -113,19 +104,20 @@ func hex4(b []byte) (rune, bool) {
 	return r, true
 }
 
-// text reads a string into a cell.
-func (s *scanner) text() (cell, error) {
-	start := s.pos + 1
-	plain, err := s.skipString()
-	if err != nil {
-		return cell{}, err
+// text reads a string, and keeps it if n asks for that.
+func (s *scanner) text(i int, n *trieNode, frame uint32) (int, error) {
+	end, plain, err := s.quoted(i)
+	if err != nil || n == nil || n.cell < 0 {
+		return end, err
 	}
-	if plain {
-		return cell{kind: cellString, off: uint32(start), len: uint32(s.pos - 1 - start)}, nil
+	c := &s.flat.frames[frame+uint32(n.cell)]
+	c.kind, c.off, c.len = cellString, uint32(i+1), uint32(end-i-2)
+	if !plain {
+		off := len(s.flat.text)
+		s.flat.text = appendUnescaped(s.flat.text, s.data[i+1:end-1])
+		c.off, c.len = uint32(off)|inText, uint32(len(s.flat.text)-off)
 	}
-	off := len(s.flat.text)
-	s.flat.text = appendUnescaped(s.flat.text, s.data[start:s.pos-1])
-	return cell{kind: cellString, off: uint32(off) | inText, len: uint32(len(s.flat.text) - off)}, nil
+	return end, nil
 }
 
 // appendUnescaped appends what a string that was checked means.
@@ -172,11 +164,11 @@ var powers = [...]float64{
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }
 
-// number reads a number, to which it gives the same value as parseNumber.
-func (s *scanner) number() (cell, error) {
-	data, start := s.data, s.pos
-	i := start
-	negative := data[i] == '-'
+// number reads a number, to which it gives the same value as parseNumber, and
+// keeps it if n asks for that.
+func (s *scanner) number(i int, n *trieNode, frame uint32) (int, error) {
+	data, start := s.data, i
+	negative := s.at(i) == '-'
 	if negative {
 		i++
 	}
@@ -187,30 +179,25 @@ func (s *scanner) number() (cell, error) {
 		i++
 	}
 	digits := i - first
-	if digits == 0 || digits > 1 && data[first] == '0' {
-		s.pos = min(i, first+1)
-		if digits == 0 {
-			s.pos = start
-		}
-		return cell{}, s.unexpected("a value")
+	switch {
+	case digits == 0:
+		return 0, s.unexpected(start, "a value")
+	case digits > 1 && data[first] == '0':
+		return 0, s.unexpected(first+1, "a value")
 	}
 	fraction := 0
-	if i < len(data) && data[i] == '.' {
-		i++
-		for i < len(data) && data[i]-'0' <= 9 {
+	if s.at(i) == '.' {
+		point := i
+		for i++; i < len(data) && data[i]-'0' <= 9; i++ {
 			whole = whole*10 + uint64(data[i]-'0')
-			fraction++
-			i++
 		}
-		if fraction == 0 {
-			s.pos = i
-			return cell{}, s.unexpected("a digit behind the point")
+		if fraction = i - point - 1; fraction == 0 {
+			return 0, s.unexpected(i, "a digit behind the point")
 		}
 	}
-	exponent := i < len(data) && data[i]|0x20 == 'e'
+	exponent := s.at(i)|0x20 == 'e'
 	if exponent {
-		i++
-		if i < len(data) && (data[i] == '+' || data[i] == '-') {
+		if i++; s.at(i) == '+' || s.at(i) == '-' {
 			i++
 		}
 		begin := i
@@ -218,31 +205,36 @@ func (s *scanner) number() (cell, error) {
 			i++
 		}
 		if i == begin {
-			s.pos = i
-			return cell{}, s.unexpected("a digit of the exponent")
+			return 0, s.unexpected(i, "a digit of the exponent")
 		}
 	}
-	s.pos = i
 	switch {
 	case exponent || digits+fraction > 18 || negative && whole == 0:
 		v, err := parseNumber(string(data[start:i]))
 		if err != nil {
-			return cell{}, fmt.Errorf("the data of the event: at byte %d: %w", start, err)
+			return 0, fmt.Errorf("the data of the event: at byte %d: %w", start, err)
 		}
-		return cell{kind: cellKind(v.kind) + 1, num: v.num}, nil
-	case fraction == 0 && negative:
-		return cell{kind: cellInt, num: -whole}, nil
-	case fraction == 0:
-		return cell{kind: cellInt, num: whole}, nil
+		s.keep(n, frame, cellKind(v.kind)+1, v.num)
+	case fraction > 0:
+		s.keep(n, frame, cellDouble, math.Float64bits(decimal(data[start:i], whole, fraction, negative)))
+	case negative:
+		s.keep(n, frame, cellInt, -whole)
+	default:
+		s.keep(n, frame, cellInt, whole)
 	}
-	var f float64
-	if whole <= 1<<53 {
-		f = float64(whole) / powers[fraction] // both exact, so the quotient is the nearest
-		if negative {
-			f = -f
-		}
-	} else {
-		f, _ = strconv.ParseFloat(string(data[start:i]), 64)
+	return i, nil
+}
+
+// decimal returns the double that is nearest to a number with a fraction, given
+// its digits without the point, and how many of them are behind it.
+func decimal(text []byte, whole uint64, fraction int, negative bool) float64 {
+	if whole > 1<<53 {
+		f, _ := strconv.ParseFloat(string(text), 64) // its form was checked, and it is short
+		return f
 	}
-	return cell{kind: cellDouble, num: math.Float64bits(f)}, nil
+	f := float64(whole) / powers[fraction] // both exact, so the quotient is the nearest
+	if negative {
+		return -f
+	}
+	return f
 }
