@@ -112,11 +112,13 @@ func (s *Standing) Release() {
 	}
 }
 
-// Add adds a query for a session. scope is what is known of the events that it is asked about,
-// which are of the classes, and is what the query can be found by if it says too
-// little itself: see [Class.Scope] and [PatternScope]. What is routed when Add
-// has returned is compared with the query. The error is, or wraps, one of those
-// of [query.Index.Add], or a [*query.BudgetError].
+// Add adds a query for a session. scope is what is known of the events that it is
+// asked about, and is what the query can be found by if it says too little itself:
+// see [Class.Scope] and [PatternScope]. These events are of the classes: of all
+// that some session gets by the query, since who asks for the same gets the same
+// [Standing.ID]. What is routed when Add has returned is compared with the query.
+// The error is, or wraps, one of those of [query.Index.Add], or a
+// [*query.BudgetError].
 func (qs *Queries) Add(a Asker, where, scope *query.Query, classes ...*Class) (*Standing, error) {
 	id, err := qs.admit(a, query.And(scope, where), classes)
 	if err != nil {

@@ -6,6 +6,10 @@ import "github.com/wireroom/wireroom/events/query"
 type Asker struct {
 	Role string
 	Have []uint64 // the IDs of the queries that it has; some perhaps twice
+
+	// Sees has those of the classes that the session gets events of; nil: all. It
+	// is told of no others.
+	Sees []*Class
 }
 
 // admit adds a query to the index, if the role and the session may have it.
@@ -14,6 +18,9 @@ func (qs *Queries) admit(a Asker, q *query.Query, classes []*Class) (query.ID, e
 	b := query.Bearer{Role: a.Role, Session: &of.Session, All: &of.Role, Have: make([]query.ID, len(a.Have))}
 	for i, id := range a.Have {
 		b.Have[i] = query.ID(id)
+	}
+	if a.Sees != nil {
+		classes = a.Sees
 	}
 	names := make([]string, len(classes))
 	for i, c := range classes {

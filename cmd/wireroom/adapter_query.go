@@ -27,7 +27,8 @@ func (g *governor) filter(s *router.Session, i router.Interest, options map[stri
 	if err != nil {
 		return nil, err
 	}
-	standing, err := g.queries.Add(events.Asker{Role: s.AuthRole(), Have: s.FilterIDs()}, where, of.scope, of.classes...)
+	asker := events.Asker{Role: s.AuthRole(), Have: s.FilterIDs(), Sees: of.classes}
+	standing, err := g.queries.Add(asker, where, of.scope, of.reached...)
 	if err != nil {
 		return nil, whereError(err, "the query")
 	}
@@ -75,6 +76,7 @@ func (g *governor) where(s *router.Session, i router.Interest, options map[strin
 // An audienceOf says of which classes a query may get events.
 type audienceOf struct {
 	classes []*events.Class // that the session sees, one at least
+	reached []*events.Class // also those that others see, with whom it may share the subscription
 	scope   *query.Query
 	one     bool // it is about one class, whatever is configured meanwhile
 }
@@ -91,11 +93,16 @@ func (g *governor) audienceOf(s *router.Session, i router.Interest) (audienceOf,
 		if !g.sees(s, class) {
 			return audienceOf{}, g.unseen(s, class)
 		}
-		return audienceOf{classes: []*events.Class{class}, scope: class.Scope(), one: true}, nil
+		only := []*events.Class{class}
+		return audienceOf{classes: only, reached: only, scope: class.Scope(), one: true}, nil
 	}
 	var of audienceOf
 	for _, c := range cat.Classes() {
-		if g.sees(s, c) && reaches(i.Topic, i.Match, c) {
+		if !reaches(i.Topic, i.Match, c) {
+			continue
+		}
+		of.reached = append(of.reached, c)
+		if g.sees(s, c) {
 			of.classes = append(of.classes, c)
 		}
 	}
