@@ -70,6 +70,13 @@ func TestBadCommandLines(t *testing.T) {
 		{"pattern --spawn nexus --per-session 1", "or raise --per-session"},
 		{"pattern --spawn nexus --in-flight 0", "--in-flight 0: expected 1 to 65536"},
 		{"pattern --spawn nexus --setup-limit 1ms", "--setup-limit 1ms: expected 100ms to 1h"},
+		{"query --spawn nexus --sessions 0", "--sessions 0: expected 1 to"},
+		{"query --spawn wireroom --sessions 25", "--sessions 25: expected a multiple of --matching 10"},
+		{"query --spawn wireroom --sessions 20 --matching 21", "--matching 21: expected 1 to 20"},
+		{"query --spawn wireroom --sessions 20 --matching 0", "--matching 0: expected 1 to 20"},
+		{"query --spawn wireroom --sessions 20 --rate 0", "--rate 0: expected 0.1 to 100000"},
+		{"query --spawn wireroom --sessions 20 --by name", `--by "name": expected some of topic, channel, shared-query, query`},
+		{"query --spawn wireroom --sessions 20 --by query,query", "--by query: given twice"},
 		{"stall --spawn nexus --stalled waiter", `--stalled "waiter": expected some of caller-progress, caller-results`},
 		{"stall --spawn nexus --stalled callee,callee", "--stalled callee: given twice"},
 		{"stall --spawn nexus --others 0", "--others 0: expected 1 to 1000"},
@@ -109,6 +116,7 @@ func TestWireroomConfig(t *testing.T) {
 		{},
 		{key: "another-key-of-its-own", class: "shop.order", login: login{realm: "other"}},
 		{linger: 10 * time.Millisecond, admission: 500},
+		{orders: true},
 		{tls: true, deflateMin: 0, login: login{deflate: true}},
 	} {
 		cert := &certificate{}

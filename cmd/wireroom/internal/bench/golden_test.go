@@ -24,6 +24,7 @@ func TestGoldenReports(t *testing.T) {
 		sessions: 19000, settle: time.Minute, tls: true, deflateMin: 256, login: login{deflate: true},
 	}
 	pattern := &patternLoad{patterns: []int{0, 100_000}, matching: 4, perSession: 1000, inFlight: 1, setupLimit: time.Minute}
+	query := &queryLoad{by: queryWays, matching: 10, rate: 1000}
 	stall := &stallLoad{stalled: stallKinds, others: 4, rate: 50, feedRate: 200, feedSize: 32768}
 	storm := &stormLoad{stay: 100, pairRate: 100, limit: time.Minute}
 	tests := []struct {
@@ -34,6 +35,7 @@ func TestGoldenReports(t *testing.T) {
 		{"fanout", fanoutMetrics, o.describeFanout},
 		{"idle", idleMetrics, o.describeIdle},
 		{"pattern", patternMetrics, func() (string, map[string]any) { return pattern.describe(o) }},
+		{"query", queryMetrics, func() (string, map[string]any) { return query.describe(o) }},
 		{"stall", stallMetrics, func() (string, map[string]any) { return stall.describe(o) }},
 		{"storm", stormMetrics, func() (string, map[string]any) { return storm.describe(o) }},
 	}

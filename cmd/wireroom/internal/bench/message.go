@@ -34,7 +34,7 @@ func newMessage(s serializer, code uint64, rest ...any) []byte {
 }
 
 // A template is a message of which only the request id and the payload vary:
-// [code, id, …, [payload]].
+// [code, id, …, [payload]], or with the payload elsewhere.
 type template struct {
 	ser            serializer
 	prefix, suffix []byte // before and after the id
@@ -45,7 +45,11 @@ type template struct {
 // newTemplate returns the template of a message [code, id, rest…, [payload]]
 // for payloads as long as the given one.
 func newTemplate(s serializer, payload []byte, code uint64, rest ...any) *template {
-	rest = append(rest, list{string(payload)})
+	return templateOf(s, payload, code, append(rest, list{string(payload)})...)
+}
+
+// templateOf is newTemplate for a message that has the payload somewhere in rest.
+func templateOf(s serializer, payload []byte, code uint64, rest ...any) *template {
 	t := &template{ser: s, payloadLen: len(payload)}
 	t.prefix = s.appendValue(s.appendListHead(nil, 2+len(rest)), code)
 	t.prefix = s.appendComma(t.prefix, 1)

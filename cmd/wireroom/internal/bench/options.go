@@ -56,7 +56,8 @@ type options struct {
 	admission  int           // sessions per second that wireroom admits; 0: any
 	linger     time.Duration // of wireroom
 	tls        bool
-	deflateMin int // bytes of a message that wireroom compresses
+	deflateMin int  // bytes of a message that wireroom compresses
+	orders     bool // wireroom has the classes of the benchmark of queries
 
 	via     []string
 	posters []int

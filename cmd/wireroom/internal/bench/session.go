@@ -84,8 +84,11 @@ func (s *session) join(lg *login) error {
 }
 
 // subscribe subscribes to a topic.
-func (s *session) subscribe(topic string) error {
-	return s.request(codeSubscribe, codeSubscribed, topic, dict{}, topic)
+func (s *session) subscribe(topic string) error { return s.subscribeBy(topic, dict{}) }
+
+// subscribeBy subscribes to a topic with options.
+func (s *session) subscribeBy(topic string, options dict) error {
+	return s.request(codeSubscribe, codeSubscribed, topic, options, topic)
 }
 
 // register registers a procedure.

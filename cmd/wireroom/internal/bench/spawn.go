@@ -134,12 +134,13 @@ var wireroomTemplate = texttemplate.Must(texttemplate.New("wireroom.yaml").Parse
 // wireroomConfig returns the configuration of a spawned wireroom. A
 // certificate without files means no TLS.
 func (o *options) wireroomConfig(addr, store string, cert *certificate) ([]byte, error) {
+	classes := map[bool][2]string{true: {ordersClass, channelsClass}}[o.orders]
 	var text bytes.Buffer
 	err := wireroomTemplate.Execute(&text, map[string]any{
 		"Address": addr, "Store": store, "Realm": cmp.Or(o.login.realm, defaultRealm),
 		"Key": cmp.Or(o.key, defaultKey), "Class": cmp.Or(o.class, defaultClass),
 		"Admission": o.admission, "Linger": o.linger, "Deflate": o.login.deflate, "DeflateMin": o.deflateMin,
-		"Cert": cert.certFile, "CertKey": cert.keyFile,
+		"Cert": cert.certFile, "CertKey": cert.keyFile, "Orders": classes[0], "Channels": classes[1],
 	})
 	return text.Bytes(), err
 }
