@@ -74,7 +74,7 @@ func TestPython(t *testing.T) {
 		t.Run(serializer, func(t *testing.T) {
 			python := pythonWith(t, "autobahn", "msgpack", "cbor2")
 			g := startGateway(t)
-			goRound(t, g, library{}, os.Environ(), python, "testdata/round.py",
+			goRound(t, g, library{queries: true}, os.Environ(), python, "testdata/round.py",
 				g.url("ws", "/ws"), "realm1", serializer, roundName("python", serializer))
 		})
 	}

@@ -59,6 +59,20 @@ export async function round(connect, name, emit) {
   await replayed.reach(2);
   emit("replayed", { again });
 
+  // And so does a query. What it is not true of is published first.
+  const chosen = new Counter(), totals = [];
+  await other.subscribe("order.created", { _where: "total > 100 && customer == 'ada'" }, ({ kwargs }) => {
+    totals.push(kwargs.total);
+    chosen.add();
+  });
+  for (const [id, total] of [80, 120].entries()) {
+    await client.publish("order.created", [], { id: id + 1, customer: "ada", total });
+  }
+  await chosen.reach(1);
+  emit("chosen", { totals });
+  const mistaken = await failure(other.subscribe("order.created", { _where: "total > '100'" }, () => {}));
+  emit("mistaken", { uri: mistaken.uri, column: mistaken.kwargs?.column });
+
   await client.leave();
   await other.leave();
   emit("done");

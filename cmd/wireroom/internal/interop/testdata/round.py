@@ -106,6 +106,24 @@ async def round_(url, realm, serializer, name):
     unknown = await failure(other.call("com.example.nobody"))
     emit("unknown", uri=unknown.error)
 
+    # SubscribeOptions takes no options of the gateway's own, so a procedure
+    # makes a topic of the query. What it is not true of is published first.
+    totals, chosen = [], asyncio.Queue()
+
+    def on_order(total, **_):
+        totals.append(total)
+        chosen.put_nowait(None)
+
+    query = ["wireroom.query", "order.created"]
+    topic = await other.call(*query, "total > 100 && customer == 'ada'")
+    await other.subscribe(on_order, topic)
+    for id, total in enumerate([80, 120], 1):
+        await client.publish("order.created", id=id, customer="ada", total=total, options=acknowledged)
+    await asyncio.wait_for(chosen.get(), PATIENCE)
+    emit("chosen", totals=totals)
+    mistaken = await failure(other.call(*query, "total > '100'"))
+    emit("mistaken", uri=mistaken.error, column=mistaken.kwargs.get("column"))
+
     for session in (client, other):
         session.leave()
         await asyncio.wait_for(session.config.extra["gone"], PATIENCE)
