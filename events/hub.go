@@ -35,6 +35,8 @@ type Hub struct {
 	room   *room
 	shared Line // of PublishAsync
 
+	searches chan struct{} // full when as many as may search logs: see mostSearches
+
 	state atomic.Pointer[state] // never changed once stored
 	stats counters
 
@@ -98,6 +100,8 @@ func NewHub(ctx context.Context, cat *Catalogue, store Store, router Router, con
 		log:    log,
 		room:   newRoom(config.PendingEvents, config.PendingBytes),
 		known:  make(map[string]*member),
+
+		searches: make(chan struct{}, mostSearches()),
 	}
 	h.shared.hub = h
 	h.ready.signal = make(chan struct{}, 1)

@@ -210,6 +210,28 @@ func (r *replay) page(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil { // there may be many pages of which nothing is sent
 		return err
 	}
+	events, after, err := r.search(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range events {
+		if err := r.to.Send(ctx, &events[i]); err != nil {
+			return err
+		}
+		r.hub.stats.replayed.Add(1)
+	}
+	r.after = max(r.after, after)
+	return nil
+}
+
+// search reads a page, and returns those of its events that are to be sent and
+// where the page ends.
+func (r *replay) search(ctx context.Context) (events []Event, after uint64, err error) {
+	end, err := r.sieve.turn(ctx, r.hub)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer end()
 	page, err := r.hub.store.Read(ctx, Range{
 		Class:   r.member.class.name,
 		Channel: r.sieve.Channel,
@@ -219,29 +241,23 @@ func (r *replay) page(ctx context.Context) error {
 		Bytes:   pageBytes,
 	})
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
 	if err := r.sameLog(page.Bounds); err != nil {
-		return err
+		return nil, 0, err
 	}
 	r.gap(page.Bounds.First, true)
-	events := make([]Event, len(page.Records))
-	for i := range events {
-		e := &events[i]
-		*e = page.Records[i].event(r.epoch)
+	events = make([]Event, 0, len(page.Records))
+	for i := range page.Records {
+		e := page.Records[i].event(r.epoch)
 		e.Replayed = true
-		if ok, err := r.sieve.has(e); err != nil {
-			return err
-		} else if !ok {
-			continue
+		if ok, err := r.sieve.has(&e); err != nil {
+			return nil, 0, err
+		} else if ok {
+			events = append(events, e)
 		}
-		if err := r.to.Send(ctx, e); err != nil {
-			return err
-		}
-		r.hub.stats.replayed.Add(1)
 	}
-	r.after = max(r.after, page.After)
-	return nil
+	return events, page.After, nil
 }
 
 // sameLog returns an error if the log is not the one that the replay began

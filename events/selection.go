@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/wireroom/wireroom/events/query"
 )
@@ -19,6 +20,29 @@ type sieve struct {
 	class  *Class
 	filter *query.Filter // nil: nothing is asked of the event
 }
+
+// mostSearches returns how many replays may search a log by a query at a time,
+// each for one page. A replay without a query waits for its subscriber; one whose
+// query is true of nothing would keep a core busy, and there may be as many as
+// there are subscriptions.
+func mostSearches() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// turn waits until a page may be searched by the sieve's query, if there is one.
+// Who waits longest is next. end is to be called once if there is no error.
+func (s *sieve) turn(ctx context.Context, h *Hub) (end func(), err error) {
+	if s.filter == nil {
+		return func() {}, nil
+	}
+	select {
+	case h.searches <- struct{}{}:
+		return h.searched, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// searched gives a turn to the next.
+func (h *Hub) searched() { <-h.searches }
 
 func newSieve(c *Class, sel Selection) (*sieve, error) {
 	s := &sieve{Selection: sel, class: c}
@@ -50,26 +74,37 @@ func (s *sieve) seekLast(ctx context.Context, h *Hub, epoch string, through uint
 	}
 	p := &Past{hub: h, sieve: &sieve{Selection: Selection{Channel: s.Channel}, class: s.class}, epoch: epoch, through: through}
 	least := through - min(through, maxSearched)
-	for after = through; after > least; {
-		page, err := p.Read(ctx, s.Channel, least, after, true, pageEvents, pageBytes)
+	for after = through; after > least && n > 0; {
+		if after, err = s.countBack(ctx, p, least, after, &n); err != nil {
+			return 0, err
+		}
+	}
+	return after, nil
+}
+
+// countBack takes those of one page before through, or all, that are in the
+// selection from n, and returns how far it came: to where n is 0, or the page ends.
+func (s *sieve) countBack(ctx context.Context, p *Past, least, through uint64, n *int) (after uint64, err error) {
+	end, err := s.turn(ctx, p.hub)
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	page, err := p.Read(ctx, s.Channel, least, through, true, pageEvents, pageBytes)
+	if err != nil {
+		return 0, err
+	}
+	after = least // if there are none
+	for i := len(page) - 1; i >= 0 && *n > 0; i-- {
+		e := &page[i].Event
+		after = e.Offset - 1
+		ok, err := s.has(e)
 		if err != nil {
 			return 0, err
 		}
-		if len(page) == 0 {
-			return least, nil
-		}
-		for i := len(page) - 1; i >= 0; i-- {
-			e := &page[i].Event
-			after = e.Offset - 1
-			if ok, err := s.has(e); err != nil {
-				return 0, err
-			} else if !ok {
-				continue
-			}
-			if n--; n == 0 {
-				return after, nil
-			}
+		if ok {
+			*n--
 		}
 	}
-	return least, nil
+	return after, nil
 }
