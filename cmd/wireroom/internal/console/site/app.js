@@ -3,7 +3,8 @@
 import { showClasses } from "./classes.js";
 import { byId, colour } from "./dom.js";
 import { form } from "./form.js";
-import { readClasses } from "./schema.js";
+import { queryBox } from "./query.js";
+import { queryOf, readClasses } from "./schema.js";
 import { snippets } from "./snippets.js";
 import { stream } from "./stream.js";
 import { Client } from "./wamp.js";
@@ -17,6 +18,7 @@ const realm = new URLSearchParams(location.search).get("realm") || document.quer
 byId("realm").textContent = realm;
 const socketURL = new URL("ws", document.baseURI).href.replace(/^http/, "ws");
 
+const known = new Map(); // class name -> class
 const subscriptions = new Map(); // class name -> subscription
 let mark = () => {}; // marks a class as refused or open
 let wasLive = false;
@@ -28,6 +30,10 @@ const offerClasses = form(
   (name, data) => client.publish(name, [], data, { exclude_me: false }),
   showSnippets,
 );
+const box = queryBox({
+  check: async (name, where) => queryOf((await client.call("wireroom.query", [name, where])).args[0]),
+  apply: (name, where) => listen(name, where),
+});
 const client = new Client({ url: socketURL, realm, prepare: renewToken, onstate: showState });
 
 byId("connection-retry").onclick = () => client.start();
@@ -67,17 +73,56 @@ async function refreshClasses() {
   mark = showClasses(classes);
   offerClasses(classes);
   events.classes(classes.map(({ name }) => name));
+  known.clear();
+  for (const c of classes) known.set(c.name, c);
   for (const [name, sub] of subscriptions) {
-    if (!classes.some((c) => c.name === name)) {
+    if (!known.has(name)) {
       client.unsubscribe(sub);
       subscriptions.delete(name);
     } else if (sub.error) mark(name, sub.error.message);
   }
-  for (const { name, retained } of classes) {
+  box.classes(classes);
+  for (const { name } of classes) {
     if (subscriptions.has(name)) continue;
-    const options = retained ? { _last: REPLAYED_AT_FIRST } : {};
-    subscriptions.set(name, client.subscribe(name, options, (event) => receive(name, event), (sub) => mark(name, sub.error?.message)));
+    const where = box.where(name);
+    listen(name, where).catch((error) => {
+      if (!where) return; // it is marked
+      box.refuse(name, error);
+      subscriptions.delete(name);
+      return listen(name, "").catch(() => {});
+    });
   }
+}
+
+// listen subscribes to a class: to what satisfies a query, or to all of it. What
+// was subscribed before goes on until that is confirmed. It resolves then, and
+// fails with a WampError.
+function listen(name, where) {
+  const options = known.get(name)?.retained ? { _last: REPLAYED_AT_FIRST } : {};
+  if (where) options._where = where;
+  const before = subscriptions.get(name);
+  return new Promise((resolve, reject) => {
+    const sub = client.subscribe(name, options, (event) => {
+      if (subscriptions.get(name) === sub) receive(name, event);
+    }, () => {
+      if (before && sub.error && subscriptions.get(name) === before) {
+        client.unsubscribe(sub);
+        reject(sub.error);
+        return;
+      }
+      if (subscriptions.get(name) === before && before && sub.active) {
+        subscriptions.set(name, sub);
+        client.unsubscribe(before);
+        events.forget(name);
+      }
+      mark(name, sub.error?.message);
+      if (sub.error) {
+        if (where) client.unsubscribe(sub);
+        reject(sub.error);
+      } else resolve();
+    });
+    if (!before) subscriptions.set(name, sub);
+  });
 }
 
 function receive(name, event) {

@@ -8,7 +8,7 @@ const KEPT = 200; // events on the page, and as many again while paused
 const ONE_LINE = 64; // characters of JSON that are not broken into lines
 const NEWS_EVERY = 5000; // milliseconds between two announcements to a screen reader
 
-/** Takes over the list. Returns {add, note, classes}. */
+/** Takes over the list. Returns {add, note, forget, classes}. */
 export function stream() {
   const list = byId("stream");
   const hidden = new Set(); // names of classes that the filter hides
@@ -111,6 +111,22 @@ export function stream() {
     /** Adds a line of the page's own, such as that a connection came back. */
     note(text) {
       enqueue({ note: text, at: new Date() });
+    },
+
+    /** Takes away the events of a class. */
+    forget(className) {
+      const known = counts.get(className);
+      if (known) {
+        received -= known.count;
+        announced = Math.min(announced, received);
+        known.count = 0;
+        known.output.textContent = "0";
+        byId("stream-count").textContent = received.toLocaleString();
+      }
+      waiting = waiting.filter((item) => item.className !== className);
+      for (const element of [...list.children]) if (element.dataset.class === className) element.remove();
+      showPause();
+      showEmpty();
     },
 
     /** Says which classes there are, for the filter. */

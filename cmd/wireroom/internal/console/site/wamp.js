@@ -48,7 +48,7 @@ export class Client {
   #leaving = {}; // why the router is about to close: {reason, refused, delay}
   #requests = new Map(); // request id -> {resolve, reject}
   #lastRequest = 0;
-  #subscriptions = new Map(); // topic -> subscription
+  #subscriptions = new Set();
   #byId = new Map(); // the router's subscription id -> subscription
 
   state = { name: "stopped" };
@@ -88,7 +88,8 @@ export class Client {
   }
 
   /**
-   * Subscribes to a topic, once per topic, now and after every reconnect.
+   * Subscribes to a topic, now and after every reconnect. The same topic with
+   * another query is another subscription.
    * options are those of SUBSCRIBE; _last counts for the first time only, if
    * the events are numbered. onevent gets {topic, args, kwargs, details};
    * onchange gets the subscription when it is confirmed, refused or revoked:
@@ -96,16 +97,17 @@ export class Client {
    */
   subscribe(topic, options, onevent, onchange = () => {}) {
     const sub = { topic, options, onevent, onchange, active: false, error: null, id: 0, epoch: undefined, offset: undefined };
-    this.#subscriptions.set(topic, sub);
+    this.#subscriptions.add(sub);
     if (this.state.name === "live") this.#subscribe(sub);
     return sub;
   }
 
   /** Ends a subscription. */
   unsubscribe(sub) {
-    if (this.#subscriptions.get(sub.topic) === sub) this.#subscriptions.delete(sub.topic);
+    this.#subscriptions.delete(sub);
     if (!sub.active) return;
     sub.active = false;
+    if (this.#byId.get(sub.id) !== sub) return; // another that the router takes for the same has it now
     this.#byId.delete(sub.id);
     this.#request(UNSUBSCRIBE, sub.id).catch(() => {}); // a lost connection ends it as well
   }
@@ -188,7 +190,7 @@ export class Client {
     this.#lastRequest = 0; // ids count from one in each session
     this.#liveSince = Date.now();
     this.#set({ name: "live", session, details });
-    for (const sub of this.#subscriptions.values()) this.#subscribe(sub);
+    for (const sub of this.#subscriptions) this.#subscribe(sub);
   }
 
   async #subscribe(sub) {
@@ -206,7 +208,7 @@ export class Client {
         sub.active = true;
         this.#byId.set(id, sub);
       });
-      if (this.#subscriptions.get(sub.topic) !== sub) return this.unsubscribe(sub);
+      if (!this.#subscriptions.has(sub)) return this.unsubscribe(sub);
     } catch (error) {
       if (error.uri === LOST) return; // to be renewed in the next session
       sub.error = error;
@@ -285,7 +287,7 @@ export class Client {
     this.#socket = null;
     socket?.close(1000);
     this.#byId.clear();
-    for (const sub of this.#subscriptions.values()) sub.active = false;
+    for (const sub of this.#subscriptions) sub.active = false;
     const requests = [...this.#requests.values()];
     this.#requests.clear();
     for (const { reject } of requests) reject(new WampError(LOST, [`The connection was lost: ${reason}`]));

@@ -233,6 +233,29 @@ test("unsubscribing before the answer ends it after the answer", async () => {
   assert.deepEqual(got, []);
 });
 
+test("a topic is subscribed by two queries at a time, which may be the same to the router", async () => {
+  await begin();
+  let socket = await join();
+  const got = [];
+  const plain = client.subscribe("a", {}, () => got.push("plain"));
+  const other = client.subscribe("a", { _where: "n > 1" }, () => got.push("other"));
+  const same = client.subscribe("a", { _where: "n>1" }, () => got.push("same"));
+  socket.say([33, 1, 7], [33, 2, 8], [33, 3, 8]);
+  await settle();
+  socket.take();
+  client.unsubscribe(other); // or the third would end with it
+  assert.deepEqual(socket.take(), []);
+  client.unsubscribe(plain);
+  assert.deepEqual(socket.take(), [[34, 4, 7]]);
+  socket.say([36, 7, 1, {}], [36, 8, 2, {}]);
+  assert.deepEqual(got, ["same"]);
+  socket.lose();
+  await pass(500);
+  socket = await join(2);
+  assert.deepEqual(socket.take().slice(1), [[32, 1, { _where: "n>1" }, "a"]]);
+  client.unsubscribe(same);
+});
+
 test("a router that never answers is given up", async () => {
   await begin();
   const socket = FakeSocket.last;

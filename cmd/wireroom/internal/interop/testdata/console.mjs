@@ -98,6 +98,62 @@ const steps = {
     await event(page, "grace").waitFor();
   },
 
+  async "a query that is wrong is marked while it is typed"() {
+    await page.getByLabel("Class of the query").selectOption("order.created");
+    const query = page.getByRole("textbox", { name: "where" });
+    await query.pressSequentially("customer = 'hopper' &&");
+    await page.locator("#ask-says", { hasText: 'found a single "="; equality is ==' }).waitFor();
+    assert.equal(await query.getAttribute("aria-invalid"), "true");
+    assert.equal(await query.getAttribute("aria-describedby"), "ask-says");
+    assert.equal(await page.locator("#ask-mirror mark").textContent(), "=");
+    await page.locator("#ask-news", { hasText: "At =: expected a comparison" }).waitFor({ state: "attached" });
+    await page.screenshot({ path: `${folder}/console-query-wrong.png` });
+    await query.press("Enter"); // which changes nothing
+    await event(page, "grace").waitFor();
+    await query.fill("customer == '\u{1F600}' &&");
+    await page.locator("#ask-says", { hasText: "At the end: expected" }).waitFor();
+    await query.fill("customer == '\u{1F600}' && total == 'x'"); // one character, two for JavaScript
+    await page.locator("#ask-mirror mark", { hasText: "==" }).waitFor();
+  },
+
+  async "a query that is right shows what matches it, and no more"() {
+    const query = page.getByRole("textbox", { name: "where" });
+    await query.fill("");
+    await page.getByRole("group", { name: "Insert a field" }).getByRole("button", { name: "total" }).click();
+    await query.pressSequentially(" >  100 && customer == 'hopper'");
+    await page.locator("#ask-says code", { hasText: 'customer == "hopper" && total > 100' }).waitFor();
+    assert.equal(await query.getAttribute("aria-invalid"), null);
+    await query.press("Enter");
+    await page.locator("#ask-says", { hasText: "Only events of order.created that satisfy this are shown." }).waitFor();
+    await event(page, "grace").waitFor({ state: "detached" });
+    assert.ok(await event(page, "while paused").isVisible(), "other classes stay");
+    for (const total of [99, 101]) await ask("post", { class: "order.created", data: { id: total, customer: "hopper", total } });
+    await arrived(page, "hopper");
+    assert.equal(await event(page, "hopper").count(), 1);
+    assert.match(await event(page, "hopper").innerText(), /101/);
+    await page.screenshot({ path: `${folder}/console-query.png` });
+
+    const other = await open(); // the address has the query
+    await other.goto(page.url());
+    await arrived(other, "hopper");
+    assert.equal(await other.getByRole("textbox", { name: "where" }).inputValue(), "total >  100 && customer == 'hopper'");
+    assert.equal(await event(other, "order.created").count(), 1);
+    await other.context().close();
+
+    await page.getByRole("button", { name: "Show all" }).click();
+    await event(page, "grace").waitFor();
+    await event(page, "hopper").nth(1).waitFor();
+    assert.doesNotMatch(page.url(), /#/);
+  },
+
+  async "a link with a query that is wrong says so, and shows everything"() {
+    const other = await open();
+    await other.goto(`${address}#class=order.created&where=total+%3E+'x'`);
+    await other.locator('#ask-says[data-kind="bad"]').waitFor();
+    await arrived(other, "grace");
+    await other.context().close();
+  },
+
   async "a crash of the gateway is survived, and what was missed is shown"() {
     const before = await tape.locator(".event").count();
     await ask("crash");
