@@ -16,9 +16,7 @@ func And(queries ...*Query) *Query {
 			normals = append(normals, q.normal)
 		}
 	}
-	q := &Query{root: group(opAnd, 0, roots...), normal: join(opAnd, normals)}
-	q.text = q.String()
-	return q
+	return &Query{root: group(opAnd, 0, roots...), normal: join(opAnd, normals)}
 }
 
 // unplaced returns the expression without places in a text.

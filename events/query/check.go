@@ -13,7 +13,7 @@ import (
 // A query that passes, and that is about declared fields only, none of them of
 // [AnyType], is never an error for an event that fits and has all of them.
 func (q *Query) Check(s *Schema) error {
-	c := checker{schema: s, text: q.text}
+	c := checker{schema: s, text: q.Text()}
 	if err := c.check(q.root); err != nil {
 		return err
 	}

@@ -10,9 +10,7 @@ func Or(queries ...*Query) *Query {
 	for _, q := range queries {
 		root.kids, all.kids = append(root.kids, q.root.unplaced()), append(all.kids, q.normal)
 	}
-	q := &Query{root: root, normal: normal(all)}
-	q.text = q.String()
-	return q
+	return &Query{root: root, normal: normal(all)}
 }
 
 // OfClasses returns the query that is true of the events of the classes.
@@ -21,7 +19,5 @@ func OfClasses(names ...string) *Query {
 	for _, name := range names {
 		e.list = append(e.list, StringValue(name))
 	}
-	q := &Query{root: e, normal: normal(e)}
-	q.text = q.String()
-	return q
+	return &Query{root: e, normal: normal(e)}
 }

@@ -36,7 +36,8 @@ const (
 	costPresent = 1e12 // whatever else there is, is better
 )
 
-// A coverer finds the cheapest cover of an expression whose paths are held.
+// A coverer finds the cheapest cover of an expression whose paths are held. What
+// it returns is valid until reset.
 type coverer struct {
 	*hasher
 	paths *paths
@@ -44,7 +45,13 @@ type coverer struct {
 	least int // programs under a key from which a pair of keys is better
 	size  func(key uint64) int
 	pairs func(f feature) bool // may there be keys of these two fields
-	list  []bound              // workspace
+	list  []bound              // workspace, as is the next
+	filed []filing             // of covers of one condition
+}
+
+// reset begins with another query.
+func (c *coverer) reset(least int) {
+	c.least, c.filed = least, c.filed[:0]
 }
 
 // none is of what cannot be covered.
@@ -173,7 +180,9 @@ func (c *coverer) equalities(e *expr) (cover, bool) {
 // file returns the cover of one key.
 func (c *coverer) file(f feature, hash uint64, factor float64) cover {
 	key := c.key(f, hash)
-	return cover{cost: factor * float64(1+c.size(key)), filings: []filing{{key: key, hash: hash, feature: f}}}
+	n := len(c.filed)
+	c.filed = append(c.filed, filing{key: key, hash: hash, feature: f})
+	return cover{cost: factor * float64(1+c.size(key)), filings: c.filed[n : n+1 : n+1]}
 }
 
 func (c *coverer) present(n *pathNode) cover {

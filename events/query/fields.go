@@ -1,25 +1,26 @@
 package query
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Fields returns the fields of events' data that an index reads for the query,
 // each once, in no order. Fields of elements are those of the list with [] behind
 // it: items[].sku.
 func (q *Query) Fields() []string {
-	f := fieldLister{seen: map[string]bool{}}
+	var f fieldLister
 	f.list(q.normal, "")
 	return f.names
 }
 
 // A fieldLister goes through an expression as a compiler does.
 type fieldLister struct {
-	seen  map[string]bool
 	names []string
 }
 
 func (f *fieldLister) add(name string) {
-	if name != "" && !f.seen[name] {
-		f.seen[name] = true
+	if name != "" && !slices.Contains(f.names, name) { // there are at most as many as comparisons, and mostly few
 		f.names = append(f.names, name)
 	}
 }

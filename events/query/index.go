@@ -187,7 +187,7 @@ const maxStale = 64
 // coverer returns the one coverer of the index.
 func (ix *Index) coverer() *coverer {
 	if ix.covers != nil {
-		ix.covers.least = ix.pair
+		ix.covers.reset(ix.pair)
 		return ix.covers
 	}
 	ix.covers = &coverer{

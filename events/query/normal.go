@@ -154,12 +154,13 @@ func inOrder(kids []*expr) []*expr {
 		e    *expr
 		text []byte
 	}
-	list := make([]written, len(kids))
-	buf := make([]byte, 0, 48*len(kids))
-	for i, k := range kids {
+	var few [8]written // as most have no more
+	list := few[:0]
+	buf := make([]byte, 0, 32*len(kids))
+	for _, k := range kids {
 		begin := len(buf)
 		buf = k.append(buf, bindUnary, "x")
-		list[i] = written{k, buf[begin:len(buf):len(buf)]} // stays whole where buf moves
+		list = append(list, written{k, buf[begin:len(buf):len(buf)]}) // stays whole where buf moves
 	}
 	slices.SortFunc(list, func(a, b written) int { return bytes.Compare(a.text, b.text) })
 	kids = kids[:0]

@@ -128,7 +128,7 @@ func (p *parser) chain(o op, sign tokenKind) (term, *Error) {
 	if err != nil || p.tok.kind != sign {
 		return first, err
 	}
-	e := &expr{op: o, pos: first.pos}
+	e := &expr{op: o, pos: first.pos, kids: make([]*expr, 0, 4)}
 	for t := first; ; {
 		c, err := p.asCondition(t)
 		if err != nil {
@@ -215,12 +215,11 @@ func (p *parser) relation() (term, *Error) {
 }
 
 func (p *parser) comparison(o op, left, right term, pos int) (*expr, *Error) {
-	for _, t := range []term{left, right} {
-		if t.kind != termField && t.kind != termValue {
-			return nil, errorAt(p.text, t.pos, "expected a field or a value to compare, found %s", t.what())
-		}
-	}
 	switch {
+	case left.kind != termField && left.kind != termValue:
+		return nil, p.incomparable(left)
+	case right.kind != termField && right.kind != termValue:
+		return nil, p.incomparable(right)
 	case left.kind == termValue && right.kind == termValue:
 		return &expr{op: opConst, pos: pos, value: compareValues(o, left.value, right.value)}, nil
 	case left.kind == termValue:
@@ -228,9 +227,13 @@ func (p *parser) comparison(o op, left, right term, pos int) (*expr, *Error) {
 	}
 	e := &expr{op: o, pos: pos, field: left.field, value: right.value}
 	if right.kind == termField {
-		e.other = &right.field
+		e.other = new(right.field)
 	}
 	return p.leaf(e)
+}
+
+func (p *parser) incomparable(t term) *Error {
+	return errorAt(p.text, t.pos, "expected a field or a value to compare, found %s", t.what())
 }
 
 // compareValues returns what a comparison of two values says, and null for an
@@ -256,9 +259,9 @@ func (p *parser) membership(left, right term, pos int) (*expr, *Error) {
 	ofSession := func(t term) bool { return t.kind == termField && t.field.root == rootSession }
 	switch {
 	case left.kind == termField && ofSession(right): // a constant list, when the query is used
-		return p.leaf(&expr{op: opIn, pos: pos, field: left.field, other: &right.field})
+		return p.leaf(&expr{op: opIn, pos: pos, field: left.field, other: new(right.field)})
 	case ofSession(left) && right.kind == termField:
-		return p.leaf(&expr{op: opHolds, pos: pos, field: right.field, other: &left.field})
+		return p.leaf(&expr{op: opHolds, pos: pos, field: right.field, other: new(left.field)})
 	case left.kind == termField && right.kind == termList:
 		return p.leaf(&expr{op: opIn, pos: pos, field: left.field, list: right.list})
 	case left.kind == termValue && right.kind == termField:

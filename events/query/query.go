@@ -14,8 +14,8 @@ func DefaultOptions() Options { return Options{Limits: DefaultLimits()} }
 // A Query is a condition about events. It is immutable and safe for concurrent
 // use.
 type Query struct {
-	text   string
-	root   *expr // as it was written
+	text   string // "" if nobody wrote it
+	root   *expr  // as it was written
 	normal *expr
 }
 
@@ -28,8 +28,13 @@ func Parse(text string, options Options) (*Query, error) {
 	return &Query{text: text, root: root, normal: normal(root)}, nil
 }
 
-// Text returns the query as it was written.
-func (q *Query) Text() string { return q.text }
+// Text returns the query as it was written, or [Query.String] if nobody did.
+func (q *Query) Text() string {
+	if q.text == "" {
+		return q.String()
+	}
+	return q.text
+}
 
 // String returns the query without superfluous parentheses and spaces. Parsing
 // that gives the same query.

@@ -50,7 +50,7 @@ func (q *Query) Bind(s *Session) (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Query{text: q.text, root: root, normal: errorsAsFalse(normal(root))}, nil
+	return &Query{text: q.Text(), root: root, normal: errorsAsFalse(normal(root))}, nil
 }
 
 func decodeClaims(data []byte) (item, error) {
