@@ -21,7 +21,7 @@ const providerDynamic = "dynamic"
 type Principal struct {
 	AuthID string         // empty: as the client said
 	Role   string         // empty: the default role
-	Realm  wamp.URI       // empty: the one that the client wants to join; no other is accepted
+	Realm  wamp.URI       // to join; empty: the one that the client asks for
 	Extra  map[string]any // for the client, WELCOME.Details.authextra; may be nil
 
 	// For wampcra: the secret, and if it is salted how. Salt and Iterations are
@@ -54,7 +54,8 @@ var LookupMethods = []string{MethodAnonymous, MethodTicket, MethodCRA, MethodSCR
 
 // An asker asks the application who somebody is, by method.
 type asker struct {
-	lookups map[string]Lookup
+	lookups   map[string]Lookup
+	elsewhere func(realm wamp.URI) *Auth
 
 	cra, scram looks // of strangers, by method
 }
@@ -67,11 +68,13 @@ type looks struct {
 }
 
 // Asking returns an Auth for one realm that asks lookups, by method: instead of
-// looking for users, and about tickets that it does not know. decoyKey is as for
+// looking for users, and about tickets that it does not know. elsewhere returns
+// the Auth of another realm, if that is open and the application may send clients
+// there, and otherwise nil; it is called concurrently. decoyKey is as for
 // [NewUsers].
-func (a *Auth) Asking(realm wamp.URI, lookups map[string]Lookup, decoyKey []byte) *Auth {
+func (a *Auth) Asking(realm wamp.URI, lookups map[string]Lookup, elsewhere func(realm wamp.URI) *Auth, decoyKey []byte) *Auth {
 	other := *a
-	other.ask = &asker{lookups: lookups}
+	other.ask = &asker{lookups: lookups, elsewhere: elsewhere}
 	decoy := (&roster{decoy: decoyKey}).secret("asked in\x00"+string(realm), 32)
 	other.ask.cra.roster.Store(&roster{decoy: decoy})
 	other.ask.scram.roster.Store(&roster{decoy: decoy})
@@ -115,16 +118,21 @@ func (a *Auth) asked(ctx context.Context, realm wamp.URI, method string, hello *
 	if m.name == "" {
 		m.name = authID
 	}
+	there := a // whose roles count
+	if p.Realm != "" && p.Realm != realm {
+		if there = a.ask.elsewhere(p.Realm); there == nil {
+			return nil, nil, fmt.Errorf("the application answers with the realm %q, which the client has not asked for: expected one of auth.authenticator_realms, which must be open", p.Realm)
+		}
+		m.realm, realm = p.Realm, p.Realm
+	}
 	if m.role == "" {
-		m.role = a.cfg.Default
+		m.role = there.cfg.Default
 	}
 	switch {
-	case p.Realm != "" && p.Realm != realm:
-		return nil, nil, fmt.Errorf("the application answers with the realm %s, which the client has not asked for", p.Realm)
 	case !nameable(m.name):
 		return nil, nil, fmt.Errorf("the application answers with the authid %q: %w", m.name, checkUser(m.name))
-	case !a.policy.HasRole(realm, m.role):
-		return nil, nil, fmt.Errorf("the application answers with the role %q, which the realm does not have", m.role)
+	case !there.policy.HasRole(realm, m.role):
+		return nil, nil, fmt.Errorf("the application answers with the role %q, which the realm %s does not have", m.role, realm)
 	}
 	return m, p, nil
 }

@@ -31,6 +31,17 @@ func (app *application) lookUp(_ context.Context, authid string, details map[str
 	return &p, nil
 }
 
+// elsewhere lets the application send clients to the realm closed of the Auth,
+// if there is one.
+func elsewhere(there ...*auth.Auth) func(wamp.URI) *auth.Auth {
+	return func(realm wamp.URI) *auth.Auth {
+		if realm != "closed" || len(there) == 0 {
+			return nil
+		}
+		return there[0]
+	}
+}
+
 // asking returns an Auth that asks the application by every method.
 func asking(t testing.TB, app *application) *auth.Auth {
 	t.Helper()
@@ -39,7 +50,7 @@ func asking(t testing.TB, app *application) *auth.Auth {
 	for _, method := range auth.LookupMethods {
 		lookups[method] = app.lookUp
 	}
-	return a.Asking("open", lookups, bytes.Repeat([]byte{1}, 32))
+	return a.Asking("open", lookups, elsewhere(a), bytes.Repeat([]byte{1}, 32))
 }
 
 func TestAskForATicket(t *testing.T) {
@@ -48,7 +59,9 @@ func TestAskForATicket(t *testing.T) {
 		"eve":     {AuthID: "eve2", Role: "editor"},
 		"admin":   {Role: "admin"},
 		"nobody":  {},
-		"foreign": {Role: "member", Realm: "closed"},
+		"sent":    {Role: "member", Realm: "closed"},
+		"foreign": {Role: "member", Realm: "unknown"},
+		"misled":  {Role: "editor", Realm: "closed"}, // a role of the realm that is asked for only
 		"here":    {Role: "member", Realm: "open"},
 		"bad":     {AuthID: "a\nb", Role: "member"},
 	}}
@@ -59,7 +72,9 @@ func TestAskForATicket(t *testing.T) {
 		{"here", "here"},
 		{"admin", ""},
 		{"nobody", ""},
+		{"sent", "sent"},
 		{"foreign", ""},
+		{"misled", ""},
 		{"bad", ""},
 		{"stranger", ""},
 	} {
@@ -74,7 +89,11 @@ func TestAskForATicket(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || g.AuthID != tt.want || g.Provider != "dynamic" || g.AuthMethod != "ticket" {
+		realm := wamp.URI("")
+		if tt.authid == "sent" {
+			realm = "closed"
+		}
+		if err != nil || g.AuthID != tt.want || g.Provider != "dynamic" || g.AuthMethod != "ticket" || g.Realm != realm {
 			t.Errorf("%s: %+v, %v", tt.authid, g, err)
 		}
 	}
@@ -104,7 +123,7 @@ func TestApplicationAway(t *testing.T) {
 			return nil, fmt.Errorf("%w: nobody has registered the procedure", auth.ErrAway)
 		}
 	}
-	a := plain.Asking("open", lookups, make([]byte, 32))
+	a := plain.Asking("open", lookups, elsewhere(), make([]byte, 32))
 	extra := map[string]any{"pubkey": strings.Repeat("00", 32), "nonce": clientNonce}
 	for _, method := range auth.LookupMethods {
 		for _, name := range []string{"joe", "stranger"} {
@@ -148,7 +167,7 @@ func TestAskAnonymously(t *testing.T) {
 		return &auth.Principal{Role: "member"}, nil
 	}}
 	plain, _ := newAuth(t, newMemStore(), nil)
-	g, _, err := plain.Asking("open", lookups, make([]byte, 32)).Begin(t.Context(), "open", auth.Hello{AuthMethods: []string{"anonymous"}}, nil)
+	g, _, err := plain.Asking("open", lookups, elsewhere(), make([]byte, 32)).Begin(t.Context(), "open", auth.Hello{AuthMethods: []string{"anonymous"}}, nil)
 	if err != nil || g.AuthRole != "member" || g.AuthMethod != "anonymous" || g.Provider != "dynamic" || g.Extra["user"] != nil {
 		t.Errorf("anonymous: %+v, %v", g, err)
 	}

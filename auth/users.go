@@ -73,6 +73,7 @@ type member struct {
 	cra    *craSecret        // may be nil
 	scram  *scramSecret      // may be nil
 
+	realm    wamp.URI       // to join in place of the one that is asked for; empty: that one
 	provider string         // empty: the configuration
 	extra    map[string]any // of [Grant.Extra], besides the name; may be nil
 }
@@ -273,7 +274,7 @@ func nameable(name string) bool { return checkUser(name) == nil }
 // grant is what the member gets who proved to be it.
 func (m *member) grant(method string) *Grant {
 	g := &Grant{
-		AuthID: m.name, AuthRole: m.role, AuthMethod: method, Provider: cmp.Or(m.provider, providerStatic),
+		AuthID: m.name, AuthRole: m.role, Realm: m.realm, AuthMethod: method, Provider: cmp.Or(m.provider, providerStatic),
 		Extra: make(map[string]any, 2),
 	}
 	if method != MethodAnonymous {

@@ -46,6 +46,7 @@ type Hello struct {
 type Grant struct {
 	AuthID     string
 	AuthRole   string
+	Realm      wamp.URI // which the peer joins; empty: the one that it asks for
 	AuthMethod string
 	Provider   string         // "anonymous", "session" (a client token), "jwt", "static" (a configured user) or "dynamic" (the application)
 	Claims     string         // as [Identity.Claims]

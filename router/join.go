@@ -136,7 +136,7 @@ func (s *Session) greet(m wamp.Hello) error {
 	}
 	realm := s.router.Realm(m.Realm)
 	if realm == nil {
-		return wamp.Errorf(wamp.URINoSuchRealm, "there is no realm %q here", clip(string(m.Realm)))
+		return errNoRealm(m.Realm)
 	}
 	ask, err := readAsk(m.Details)
 	if err != nil {
@@ -184,11 +184,34 @@ func (s *Session) refuse(err error) error {
 }
 
 func (s *Session) welcome(g *Grant) error {
+	if g.Realm != "" && g.Realm != s.realm.name {
+		if err := s.redirect(g.Realm); err != nil {
+			return err
+		}
+	}
 	if a := s.asked(); a != nil {
 		return s.welcomeLasting(g, a)
 	}
 	s.ws.details = s.realm.welcomes.append(s.ws.details[:0], s.peer.Serializer, s.realm.name, g)
 	return s.welcomed(g, s.ws.details)
+}
+
+// redirect has the peer join another realm than it asked for. It keeps the ID
+// that was drawn for it, which it may have been told, unless somebody has that
+// ID there.
+func (s *Session) redirect(name wamp.URI) error {
+	realm := s.router.Realm(name)
+	if realm == nil {
+		return errNoRealm(name)
+	}
+	s.mu.Lock() // as in greet
+	s.realm = realm
+	s.mu.Unlock()
+	return nil
+}
+
+func errNoRealm(name wamp.URI) error {
+	return wamp.Errorf(wamp.URINoSuchRealm, "there is no realm %q here", clip(string(name)))
 }
 
 // welcomed makes the session a member of its realm, with these Details of

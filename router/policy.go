@@ -22,6 +22,7 @@ type Joining struct {
 type Grant struct {
 	AuthID     string
 	AuthRole   string
+	Realm      wamp.URI       // which is joined; empty: the one that HELLO asks for
 	AuthMethod string         // as in WELCOME.Details.authmethod
 	Provider   string         // as in WELCOME.Details.authprovider
 	Extra      map[string]any // WELCOME.Details.authextra; may be nil

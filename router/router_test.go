@@ -33,6 +33,9 @@ func (open) Authenticate(_ context.Context, j router.Joining) (*router.Grant, *r
 		return nil, nil, errors.New("database password is s3cret")
 	}
 	grant := &router.Grant{AuthID: id, AuthRole: "tester", AuthMethod: "anonymous", Provider: "test"}
+	if realm, ok := j.Hello.AuthExtra["realm"].(string); ok {
+		grant.Realm = wamp.URI(realm)
+	}
 	grant.Claims, _ = j.Hello.AuthExtra["claims"].(string)
 	if id == "limited" {
 		l := router.DefaultLimits()

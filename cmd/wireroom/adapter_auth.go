@@ -33,14 +33,15 @@ func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*rou
 	case err != nil:
 		return nil, nil, err
 	case g != nil:
-		return r.grant(g), nil, nil
+		granted, err := a.grant(r, g)
+		return granted, nil, err
 	}
 	answer := func(ctx context.Context, signature string, extra map[string]any) (*router.Grant, error) {
 		g, err := ch.Answer(ctx, signature, extra)
 		if err != nil {
 			return nil, err
 		}
-		return r.grant(g), nil
+		return a.grant(r, g)
 	}
 	return nil, &router.Challenge{Method: ch.Method, Extra: ch.Extra, Answer: answer}, nil
 }
@@ -52,11 +53,19 @@ func describeTransport(p *router.Peer) map[string]any {
 	}
 }
 
-func (r *realm) grant(g *auth.Grant) *router.Grant {
+// grant returns what a peer gets in the realm r, or in the one to which the
+// application sends it.
+func (a authenticator) grant(r *realm, g *auth.Grant) (*router.Grant, error) {
+	if g.Realm != "" {
+		if r = a.realms.get(g.Realm); r == nil { // it has been closed since
+			return nil, wamp.Errorf(wamp.URINoSuchRealm, "there is no realm %q here", g.Realm)
+		}
+	}
 	return &router.Grant{
+		Realm:  g.Realm,
 		AuthID: g.AuthID, AuthRole: g.AuthRole, AuthMethod: g.AuthMethod, Provider: g.Provider, Extra: g.Extra, Claims: g.Claims,
 		Limits: r.limits[g.AuthRole],
-	}
+	}, nil
 }
 
 // An authorizer lets the roles decide, and the procedures that they name:

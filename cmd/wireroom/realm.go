@@ -45,6 +45,20 @@ func (r *realms) get(name wamp.URI) *realm {
 	return r.open[name]
 }
 
+// those returns who knows the clients of one of these realms: nil if it is
+// another, or not open.
+func (r *realms) those(names []wamp.URI) func(name wamp.URI) *auth.Auth {
+	return func(name wamp.URI) *auth.Auth {
+		if !slices.Contains(names, name) {
+			return nil
+		}
+		if one := r.get(name); one != nil {
+			return one.auth
+		}
+		return nil
+	}
+}
+
 // put makes a realm known.
 func (r *realms) put(one *realm) {
 	r.mu.Lock()
@@ -146,7 +160,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	provideAuth(deliver.realm, asks, anonymous)
 	who := auth.New(cfg.Identity, policy, g.sessions, users)
 	if len(cfg.Authenticators) > 0 {
-		who = who.Asking(cfg.Name, dynamic.Lookups(caller, cfg.Authenticators, log("authenticator")), decoyKey)
+		who = who.Asking(cfg.Name, dynamic.Lookups(caller, cfg.Authenticators, log("authenticator")), g.realms.those(cfg.AuthenticatorRealms), decoyKey)
 	}
 	return &realm{
 		name: cfg.Name, auth: who, limits: cfg.RoleLimits,

@@ -40,6 +40,32 @@ func (r *Realm) readAuthenticators(o *object) {
 			}
 		}
 	})
+	var realms []string
+	o.strings("authenticator_realms", "realms", &realms, "")
+	for _, name := range realms {
+		r.AuthenticatorRealms = append(r.AuthenticatorRealms, wamp.URI(name))
+	}
+}
+
+// checkAuthenticatorRealms reports realms into which no client can be sent.
+func (c *Config) checkAuthenticatorRealms(r *Realm, report func(path string, err error)) {
+	var names []wamp.URI
+	for i := range c.Realms {
+		if c.Realms[i].Name != r.Name {
+			names = append(names, c.Realms[i].Name)
+		}
+	}
+	for i, name := range r.AuthenticatorRealms {
+		at := join(r.at, fmt.Sprintf("auth.authenticator_realms[%d]", i))
+		switch {
+		case len(names) == 0:
+			report(at, fmt.Errorf("expected none, as there is no other realm than %s, found %q", r.Name, name))
+		case !slices.Contains(names, name):
+			report(at, fmt.Errorf("expected one of the other realms %q, found %q", names, name))
+		case len(r.Authenticators) == 0:
+			report(at, fmt.Errorf("expected auth.authenticators beside it, which send clients there, found none"))
+		}
+	}
 }
 
 // checkAuthenticators reports procedures that anybody could offer, or nobody,

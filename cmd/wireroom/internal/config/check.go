@@ -36,6 +36,7 @@ func (c *Config) check(d *decoder) {
 	for i := range c.Realms {
 		c.Realms[i].check(report)
 		c.Realms[i].checkRows(c.JWT, report)
+		c.checkAuthenticatorRealms(&c.Realms[i], report)
 	}
 	c.checkClaims(report)
 	c.checkKeys(report)

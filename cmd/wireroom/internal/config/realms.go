@@ -32,6 +32,9 @@ type Realm struct {
 	// Authenticators are procedures that say who somebody is, by method.
 	Authenticators map[string]wamp.URI
 
+	// AuthenticatorRealms are other realms into which these may send clients.
+	AuthenticatorRealms []wamp.URI
+
 	Roles   auth.Roles
 	Classes []events.ClassConfig // in the order of the file
 	History []router.HistoryConfig

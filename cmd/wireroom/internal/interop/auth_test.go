@@ -27,6 +27,7 @@ type login struct {
 
 // welcomed is what a client says of its WELCOME, or why there was none.
 type welcomed struct {
+	Realm        string `json:"realm,omitempty"` // if it is not the one that was asked for
 	AuthID       string `json:"authid,omitempty"`
 	AuthRole     string `json:"authrole,omitempty"`
 	AuthMethod   string `json:"authmethod,omitempty"`

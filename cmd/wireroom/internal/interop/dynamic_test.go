@@ -86,13 +86,18 @@ func TestCrossbarAuthenticator(t *testing.T) {
 	python := pythonWith(t, "autobahn", "nacl", "argon2")
 	const ticket = "a ticket of the application itself"
 	g := startConfigured(t, fmt.Sprintf(`
-auth:
-  authenticators: {ticket: com.example.authenticate, wampcra: com.example.authenticate, wamp-scram: com.example.authenticate, cryptosign: com.example.authenticate}
-  users:
-    app: {roles: [service], ticket_sha256: %x}
-roles:
-  service: {register: ["com.example.*"]}
-  member: {call: ["*"]}
+realms:
+  realm1:
+    auth:
+      authenticators: {ticket: com.example.authenticate, wampcra: com.example.authenticate, wamp-scram: com.example.authenticate, cryptosign: com.example.authenticate}
+      authenticator_realms: [annex]
+      users:
+        app: {roles: [service], ticket_sha256: %x}
+    roles:
+      service: {register: ["com.example.*"]}
+      member: {call: ["*"]}
+  annex: {roles: {guest: {call: ["*"]}}}
+  vault: {roles: {member: {call: ["*"]}}}
 `, sha256.Sum256([]byte(ticket))))
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -125,6 +130,11 @@ roles:
 		}
 		return login{method, authid, secret, welcomed{AuthID: name, AuthRole: "member", AuthMethod: method, AuthProvider: "dynamic"}}
 	}
+	sent := func(method, authid, secret string) login {
+		l := known(method, authid, secret)
+		l.want.Realm, l.want.AuthRole = "annex", "guest"
+		return l
+	}
 	logIn(t, g, []login{
 		known("ticket", "joe", "joe's ticket"),
 		login{method: "ticket", authid: "joe", secret: "another ticket"}.refused(),
@@ -143,5 +153,11 @@ roles:
 		known("cryptosign", "keyed", hex.EncodeToString(seed)),
 		login{method: "cryptosign", authid: "keyed", secret: hex.EncodeToString(stranger)}.refused(),
 		login{method: "cryptosign", authid: "stranger", secret: hex.EncodeToString(seed)}.refused(),
+		sent("ticket", "joe-annex", "joe's ticket"),
+		sent("wampcra", "plain-annex", "123456"),
+		sent("wamp-scram", "scram-annex", "password"),
+		sent("cryptosign", "keyed-annex", hex.EncodeToString(seed)),
+		login{method: "wampcra", authid: "plain-annex", secret: "1234567"}.refused(),
+		login{method: "ticket", authid: "astray", secret: "joe's ticket"}.refused(),
 	}, os.Environ(), python, "testdata/auth.py", "json")
 }

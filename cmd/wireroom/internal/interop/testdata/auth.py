@@ -101,7 +101,8 @@ class Session(ApplicationSession):
 
     def onJoin(self, details):
         self.method.on_welcome(details.authextra or {})
-        self.say(authid=details.authid, authrole=details.authrole, authmethod=details.authmethod, authprovider=details.authprovider)
+        moved = {} if details.realm == self.config.realm else {"realm": details.realm}
+        self.say(**moved, authid=details.authid, authrole=details.authrole, authmethod=details.authmethod, authprovider=details.authprovider)
         self.leave()
 
     def onLeave(self, details):

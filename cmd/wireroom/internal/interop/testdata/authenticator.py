@@ -34,6 +34,10 @@ USERS = {
     "password": {"secret": "password", "salt": "pepper", "iterations": 100, "keylen": 32, "role": "member"},
     "keyed": {"pubkey": "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c", "authid": "kay", "role": "member"},
 }
+# The same users once more, of another realm; and one of a realm that the gateway
+# lets nobody be sent to.
+USERS.update({f"{name}-annex": {**user, "role": "guest", "realm": "annex"} for name, user in USERS.items()})
+USERS["astray"] = {**USERS["joe"], "realm": "vault"}
 
 
 class Application(ApplicationSession):
@@ -52,7 +56,7 @@ class Application(ApplicationSession):
             if details["authmethod"] == "ticket":
                 if details["ticket"] != user.get("ticket"):
                     raise ApplicationError("com.example.invalid_ticket", "this is not the ticket")
-                return {"role": user["role"], "extra": user["extra"]}
+                return {key: user[key] for key in ("role", "extra", "realm") if key in user}
             if details["authmethod"] == "cryptosign":
                 assert len(details["authextra"]["pubkey"]) == 64
             return user
