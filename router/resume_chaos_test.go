@@ -133,9 +133,7 @@ func (r *roamer) step() {
 		case time.Now().Before(r.away):
 			return
 		}
-		if r.rnd.IntN(2) == 0 {
-			r.hear() // what it has got before it looks
-		}
+		r.hear() // a client that answers pings must have what came before them
 		if r.rnd.IntN(3) > 0 {
 			r.b.hangUp() // or the router does not know
 		}

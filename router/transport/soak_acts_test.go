@@ -200,7 +200,7 @@ func (p *soaker) unsubscribe() {
 // settle waits until everything that the session asked for is answered, and
 // reports whether it lives.
 func (p *soaker) settle() bool {
-	deadline := time.Now().Add(patientlyWaited)
+	w := waiting{p: p, began: time.Now()}
 	p.mu.Lock()
 	p.callMore(true)
 	all := p.barrier()
@@ -213,22 +213,30 @@ func (p *soaker) settle() bool {
 			if !p.back() {
 				return false
 			}
-		case <-time.After(time.Until(deadline)):
-			p.complain("the last of %d requests is not answered within %v", len(p.requests), patientlyWaited)
-			return false
+		case <-time.After(time.Second):
+			p.mu.Lock()
+			lost := w.overdue(func() string { return p.stateLocked(0) })
+			if lost {
+				p.fail("the last of %d requests is not answered within %v; after %v: %s", len(p.requests), patientlyWaited+longLost, patientlyWaited, w.late)
+			}
+			p.mu.Unlock()
+			if lost {
+				return false
+			}
 		}
 	}
 	for {
 		p.mu.Lock()
 		p.answer(p.rnd.IntN(20) == 0) // or two that wait for each other would never settle
 		left := len(p.calls)
-		if left > 0 && time.Now().After(deadline) {
-			p.fail("%d calls are not answered: %s", left, p.openCalls())
+		if left > 0 && w.overdue(p.openCalls) {
+			p.fail("%d calls are not answered within %v: %s\nafter %v: %s", left, patientlyWaited+longLost, p.openCalls(), patientlyWaited, w.late)
 			p.mu.Unlock()
 			return false
 		}
 		p.mu.Unlock()
 		if left == 0 {
+			w.done()
 			return true
 		}
 		select {

@@ -104,7 +104,7 @@ func (sk *soak) leftovers(workers int) string {
 		perResident = 3 // goroutines: its reader and its writer here, its reader there
 		ends        = 2 // sockets of a connection
 	)
-	for deadline := time.Now().Add(patientlyWaited); ; <-time.After(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patientlyWaited + longLost); ; <-time.After(5 * time.Millisecond) { // some are read slowly up to their end
 		sessions := 0
 		for seat := range sk.residents {
 			if p := sk.residents[seat].Load(); p != nil && !p.over() {
@@ -315,12 +315,13 @@ func (sk *soak) report(when string) {
 	rs, ts := sk.rt.Stats(), sk.srv.Stats()
 	line := fmt.Sprintf("%8v %s; %d lives, %d joined, %d events got, %d missed, %d calls, %d violations of %d, %d half-open; "+
 		"%d connections broken, %d sessions resumed, %d not any more (%d early), %d not whole; "+
-		"router: %d slow, %d write timeouts, %d ping timeouts, %d dropped, %d superseded, %d pauses; clients saw: %d slow, %d silent, %d abrupt",
+		"router: %d slow, %d write timeouts, %d ping timeouts, %d dropped, %d superseded, %d pauses; clients saw: %d slow, %d silent, %d abrupt; a call took %v, %d clients waited longer than %v",
 		time.Since(sk.began).Round(time.Millisecond), when, t.lives.Load(), rs.Joined, t.events.Load(), t.missed.Load(), t.calls.Load(),
 		t.told.Load(), t.garbage.Load(), t.halfOpen.Load(),
 		t.broken.Load(), t.resumed.Load(), t.expired.Load()+t.early.Load(), t.early.Load(), t.outdated.Load(),
 		rs.SlowConsumers, rs.WriteTimeouts, ts.PingTimeouts, rs.DroppedOldest, rs.Superseded, rs.Pauses,
-		t.slow.Load(), t.silent.Load(), t.abrupt.Load())
+		t.slow.Load(), t.silent.Load(), t.abrupt.Load(),
+		time.Duration(t.longest.Load()).Round(time.Millisecond), t.slowly.Load(), patientlyWaited)
 	sk.t.Log(line)
 	if os.Getenv("SOAK") != "" {
 		fmt.Fprintln(os.Stderr, line) // for who waits

@@ -18,7 +18,7 @@ const (
 	endGarbage = "garbage"
 )
 
-// patientlyWaited is how long a client waits for what must come.
+// patientlyWaited is how long a client waits for what must come, without a word.
 const patientlyWaited = time.Minute
 
 // life is one session, from the connection to its end.
@@ -220,12 +220,22 @@ func (p *soaker) abort() {
 
 // awaitEnd waits for the connection's end, which must come.
 func (p *soaker) awaitEnd(why string) bool {
-	select {
-	case <-p.gone:
-		return true
-	case <-time.After(patientlyWaited):
-		p.complain("the connection is still open %v after %s", patientlyWaited, why)
-		return false
+	for w := (waiting{p: p, began: time.Now()}); ; {
+		select {
+		case <-p.gone:
+			w.done()
+			return true
+		case <-time.After(time.Second):
+		}
+		p.mu.Lock()
+		lost := w.overdue(func() string { return why + ": " + p.stateLocked(0) })
+		if lost {
+			p.fail("the connection is still open %v after %s; after %v: %s", patientlyWaited+longLost, why, patientlyWaited, w.late)
+		}
+		p.mu.Unlock()
+		if lost {
+			return false
+		}
 	}
 }
 
@@ -269,7 +279,7 @@ func (p *soaker) outlast(due time.Duration, goodbye, abort wamp.URI) {
 		p.cut(cutFIN)
 		return
 	case <-p.gone:
-	case <-time.After(due + patientlyWaited):
+	case <-time.After(due + patientlyWaited + longLost):
 		p.complain("the session should have been ended within %v", due)
 		return
 	}

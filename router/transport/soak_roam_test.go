@@ -21,6 +21,10 @@ const (
 	endRefused = "refused" // of a session that came instead of the one to be resumed
 )
 
+// secondsAhead is for how long the router may have to read what a client has
+// sent that it reads at a rate.
+const secondsAhead = 5
+
 // A roaming is what a client has that can resume its session: it counts what
 // it gets, and keeps what it has sent until that is known to be handled.
 type roaming struct {
@@ -71,9 +75,12 @@ func (r *roaming) keep(m wamp.Message, msg []byte) {
 }
 
 // ahead reports whether so much may have to be sent again that the session
-// should rather wait. It asks for an answer, if none is due. mu is held.
+// should rather wait, or so much is on its way that it will take long to be read.
+// It asks for an answer, if none is due. mu is held.
 func (p *soaker) ahead() bool {
-	if p.roam == nil || p.roam.bytes < 128<<10 {
+	rate := p.profile.limits.MessageRate
+	paced := rate > 0 && p.said-p.answeredTo > int64(secondsAhead*rate)
+	if !paced && (p.roam == nil || p.roam.bytes < 128<<10) {
 		return false
 	}
 	if len(p.requests) == 0 {

@@ -88,6 +88,7 @@ func (p *soaker) call() {
 	}
 	id := p.nextRequest()
 	p.calls[id] = c
+	p.sk.trails.begin(p, id)
 	if c.kind == callStream {
 		p.callPart(id, c, p.rnd.IntN(4) == 0)
 		return
@@ -127,12 +128,16 @@ func (p *soaker) callMore(lastOfAll bool) {
 	}
 }
 
+func (c *made) String() string {
+	return fmt.Sprintf("to %s at %s: kind %d, timeout %v, canceled %q, %d of %d progressive results, %d parts",
+		c.procedure, c.at.Format("04:05.000000"), c.kind, c.timeout, c.canceled, c.seen, c.steps, c.parts)
+}
+
 // openCalls tells of the calls that are not answered.
 func (p *soaker) openCalls() string {
 	var b strings.Builder
 	for id, c := range p.calls {
-		fmt.Fprintf(&b, "request %d to %s at %s: kind %d, timeout %v, canceled %q, %d of %d progressive results; ",
-			id, c.procedure, c.at.Format("05.000000"), c.kind, c.timeout, c.canceled, c.seen, c.steps)
+		fmt.Fprintf(&b, "\n  request %d %s%s", id, c, p.sk.trails.of(p, id))
 	}
 	return b.String()
 }
@@ -220,6 +225,8 @@ func (p *soaker) callError(m *wamp.ErrorMessage) {
 }
 
 func (p *soaker) answered(request wamp.ID) {
+	p.tellLong(request)
+	p.sk.trails.end(p, request)
 	delete(p.calls, request)
 	p.sk.tally.calls.Add(1)
 }
@@ -251,6 +258,7 @@ func (p *soaker) invocation(m *wamp.Invocation) {
 	if (callKind(kind) != callStream || p.plain) && m.Progress {
 		p.fail("INVOCATION is only a part of a call, which was not asked for")
 	}
+	p.sk.trails.step(p, m.Request, args, "is asked")
 	if callKind(kind) == callStream {
 		p.invocationPart(m, 1)
 		return
@@ -271,6 +279,7 @@ func (p *soaker) invocationPart(m *wamp.Invocation, due int64) {
 		return
 	}
 	delete(p.parts, m.Request)
+	p.sk.trails.step(p, m.Request, args, "has all parts")
 	p.owed[m.Request] = &owed{args: args, kind: callStream}
 	p.wakeUp()
 }
@@ -292,6 +301,7 @@ func (p *soaker) interrupt(m *wamp.Interrupt) {
 			p.fail("a second INTERRUPT for invocation %d", m.Request)
 		}
 		o.interrupted = true
+		p.sk.trails.step(p, m.Request, o.args, "is interrupted")
 		p.wakeUp()
 	}
 }
@@ -312,6 +322,7 @@ func (p *soaker) answer(all bool) {
 		default:
 			p.yield(id, o)
 		}
+		p.sk.trails.step(p, id, o.args, "answers")
 		delete(p.owed, id)
 		delete(p.progressive, id)
 	}

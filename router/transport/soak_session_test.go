@@ -44,6 +44,8 @@ type soaker struct {
 	joined      bool    // WELCOME has come over the present connection
 	lastRequest wamp.ID
 	requests    map[wamp.ID]*request
+	said        int64 // messages that were sent
+	answeredTo  int64 // of these, up to the last one that is answered
 	unacked     []published
 	barriers    map[wamp.ID]chan struct{}
 	subs        map[wamp.ID]*heard
@@ -66,6 +68,7 @@ type soaker struct {
 // A request is one that the router has to answer, once.
 type request struct {
 	kind         wamp.Type
+	said         int64 // messages up to this one
 	pattern      pattern
 	group        *group
 	least        int64 // how far the group was
@@ -170,6 +173,9 @@ func (p *soaker) release() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for request := range p.calls {
+		p.sk.trails.end(p, request)
+	}
 	if p.pub != nil {
 		p.pub.ended.Store(time.Now().UnixNano())
 	}
@@ -201,6 +207,10 @@ func (p *soaker) payload(args []any) wamp.Payload {
 // send queues a message. mu is held.
 func (p *soaker) send(m wamp.Message) {
 	msg := m.Append(nil, p.ser)
+	p.said++
+	if req := p.requests[requestOf(m)]; req != nil {
+		req.said = p.said
+	}
 	if p.roam != nil && p.joined {
 		p.roam.keep(m, msg)
 	}
@@ -398,6 +408,7 @@ func (p *soaker) take(id wamp.ID, kind wamp.Type) *request {
 		}
 	}
 	delete(p.requests, id)
+	p.answeredTo = req.said
 	if p.roam != nil {
 		p.roam.handledUpTo(id)
 	}
@@ -442,6 +453,7 @@ func (p *soaker) errorMessage(m *wamp.ErrorMessage) {
 		return
 	}
 	delete(p.requests, m.Request)
+	p.answeredTo = req.said
 	switch {
 	case req.again && (m.Error == wamp.URINoSuchSubscription || m.Error == wamp.URINoSuchRegistration):
 	case req.kind == wamp.TypeUnregister && m.Error == wamp.URINoSuchRegistration && p.revoked(req.registration):

@@ -88,6 +88,7 @@ type soak struct {
 	places []*place
 	groups []*group
 	ledger *ledger
+	trails trails
 	tally  tally
 	began  time.Time
 	quiet  resources // before the first client
@@ -113,6 +114,8 @@ type tally struct {
 	broken, resumed                                       atomic.Int64 // connections of sessions that may be resumed; times that one was
 	early, expired, outdated                              atomic.Int64 // sessions that could not be: in the window; after it; for what is kept no more
 	slow, silent, abrupt, late                            atomic.Int64 // sessions that the router ended, by what the client was told
+	slowly                                                atomic.Int64 // clients that waited for answers longer than patiently
+	longest                                               atomic.Int64 // that a call took, in nanoseconds
 }
 
 // A profile is what kind of client somebody is: its role, and the limits of
@@ -168,7 +171,8 @@ func openSoak(t *testing.T, length time.Duration, seed uint64) *soak {
 	sk := &soak{
 		t: t, length: length, seed: seed,
 		groups: newGroups(), ledger: newLedger(soakWorkers + soakResidents),
-		over: make(chan struct{}), seen: map[pattern]wamp.ID{},
+		trails: trails{calls: map[callKey][]trailStep{}},
+		over:   make(chan struct{}), seen: map[pattern]wamp.ID{},
 	}
 	hurry := make(chan struct{})
 	sk.hurry.Store(&hurry)
