@@ -25,16 +25,16 @@ type lasting struct {
 
 	handled uint64 // messages of the peer; owned by who has the right to read
 
-	mu     sync.Mutex // guards the following; taken after Session.mu, before out.mu
-	token  string     // for the next resumption; "": there will be none
-	before string     // the token before, as long as the peer may not know token; or ""
-	over   bool       // the session has left
-	taken  bool       // a connection is about to sit down
-	away   *place     // nobody sits, and the router counts it for this; nil: it does not
-	turn   uint64     // how often it went away
-	timer  *time.Timer
-	lastly *Peer  // who sits, or sat last
-	seats  uint64 // that there were
+	mu       sync.Mutex // guards the following; taken after Session.mu, before out.mu
+	token    string     // for the next resumption; "": there will be none
+	before   string     // the token before, as long as the peer may not know token; or ""
+	over     bool       // the session has left
+	claimant *Session   // of the connection that is about to sit down, or nil
+	away     *place     // nobody sits, and the router counts it for this; nil: it does not
+	turn     uint64     // how often it went away
+	timer    *time.Timer
+	lastly   *Peer  // who sits, or sat last
+	seats    uint64 // that there were
 
 	// Changed with both mu and out.mu held.
 	seat *seat // nil: nobody sits

@@ -20,7 +20,7 @@ func (s *Session) welcomeLasting(g *Grant, a *resumeAsk) error {
 			if err == nil {
 				s.router.stats.resumed.Add(1)
 			} else {
-				l.giveBack()
+				l.giveBack(s)
 			}
 			return err
 		}
@@ -53,19 +53,26 @@ func (s *Session) claim(g *Grant, a *resumeAsk) (l *lasting, refused string) {
 	}
 	l.mu.Lock()
 	its := l.hasTokenLocked(a.token) && old.isOf(g)
-	if !its || l.over || l.taken || old.ending.Load() {
+	if !its || l.over || old.ending.Load() {
 		l.mu.Unlock()
 		return nil, ""
 	}
 	var link Link
-	if l.seat != nil {
+	switch {
+	case l.seat != nil:
 		link = l.seat.link
 		l.vacateLocked()
+	case l.claimant != nil:
+		link = l.claimant.link // the peer has given that connection up, too
 	}
 	l.comeBackLocked()
-	refused = s.misfit(l, a) // now that nothing more is taken
-	l.taken = refused == ""
-	ends := !l.taken && old.ending.CompareAndSwap(false, true)
+	ends := false
+	if refused = s.misfit(l, a); refused == "" { // now that nothing more is taken
+		l.claimant = s
+	} else {
+		l.claimant = nil
+		ends = old.ending.CompareAndSwap(false, true)
+	}
 	l.mu.Unlock()
 	if link != nil {
 		_ = link.Close() // its reader and writer find that they have lost the seat
@@ -120,12 +127,13 @@ func (s *Session) misfit(l *lasting, a *resumeAsk) string {
 	return ""
 }
 
-// giveBack leaves the session without a connection again, because who claimed
-// it has gone.
-func (l *lasting) giveBack() {
+// giveBack leaves the session without a connection again, because s, which
+// claimed it, has gone. If another has claimed it since, it stays with that.
+func (l *lasting) giveBack(s *Session) {
 	then := nothing
 	l.mu.Lock()
-	if l.taken = false; l.seat == nil {
+	if l.claimant == s {
+		l.claimant = nil
 		then = l.goAwayLocked()
 	}
 	l.mu.Unlock()
@@ -155,12 +163,12 @@ func (s *Session) takeOver(l *lasting, g *Grant, a *resumeAsk) error {
 		old.mayRepeatReceipts()
 	}
 	l.mu.Lock()
-	if l.over || old.ending.Load() {
+	if l.over || old.ending.Load() || l.claimant != s {
 		l.mu.Unlock()
 		_ = s.link.Close() // there is no outbox any more to say it through
 		return errEnded
 	}
-	l.taken = false
+	l.claimant = nil
 	l.before, l.token = a.token, ""
 	if a.again {
 		l.token = newResumeToken()

@@ -197,6 +197,60 @@ func TestResumeOtherClaims(t *testing.T) {
 	})
 }
 
+// A client that has given up a second connection, too, while that waits for what
+// the first is doing, comes back over a third: it gets its session, and the
+// answer to what it had called.
+func TestResumeOnceMoreWhileResuming(t *testing.T) {
+	for _, first := range []string{"stays", "hangs up"} {
+		t.Run("the second "+first, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := newRouter(t)
+				begun, over := make(chan struct{}), make(chan struct{})
+				tr.rt.Realm("realm1").Provide("wireroom.test.slow", func(context.Context, *router.Request) ([]any, map[string]any, error) {
+					close(begun)
+					<-over
+					return []any{"at last"}, nil, nil
+				})
+				r := &resumer{t: t}
+				a := tr.connect()
+				r.join(a)
+				go a.send(`[48,1,{},"wireroom.test.slow"]`)
+				<-begun
+				again := fmt.Sprintf(`[1,"realm1",{%s,"resume-session":%s,"resume-token":%q,"_received":0}]`, resumerRoles, r.session, r.token)
+				b := tr.connect()
+				go b.send(again)
+				synctest.Wait()
+				if first == "hangs up" {
+					go b.hangUp()
+					synctest.Wait()
+				}
+				c := tr.connect()
+				go c.send(again)
+				synctest.Wait()
+				close(over)
+				session := r.session
+				r.welcome(c)
+				if r.details["resumed"] != true || r.session != session || intOf(r.details["_received"]) != 1 {
+					t.Fatalf("welcomed with %v, want session %v with one message handled", r.details, session)
+				}
+				if m := r.next(c); intOf(m[0]) != 50 {
+					t.Errorf("then came %v, want RESULT", m)
+				}
+				if msg, ok := b.next(); ok || !b.closed() || !a.closed() {
+					t.Errorf("the second connection got %s (closed: %v, the first: %v)", msg, b.closed(), a.closed())
+				}
+				c.send(`[48,2,{},"wireroom.test.echo",["hi"]]`)
+				if m := r.next(c); intOf(m[0]) != 50 {
+					t.Errorf("then came %v, want RESULT", m)
+				}
+				if got := tr.rt.Stats().Resumption; got.Resumed != 1 || got.Refused != 0 || got.Away != 0 {
+					t.Errorf("counted %+v", got)
+				}
+			})
+		})
+	}
+}
+
 // An asking authorizer takes its time over what begins with "slow.".
 type asking struct {
 	open
