@@ -102,24 +102,24 @@ function listen(name, where) {
   if (where) options._where = where;
   const before = subscriptions.get(name);
   return new Promise((resolve, reject) => {
+    let settled = false;
     const sub = client.subscribe(name, options, (event) => {
       if (subscriptions.get(name) === sub) receive(name, event);
     }, () => {
-      if (before && sub.error && subscriptions.get(name) === before) {
-        client.unsubscribe(sub);
-        reject(sub.error);
-        return;
+      const current = subscriptions.get(name);
+      if (current !== sub && (!before || current !== before) || sub.error && !settled && (before || where)) {
+        client.unsubscribe(sub); // the class has gone meanwhile, or it is refused
+      } else {
+        if (current !== sub) {
+          subscriptions.set(name, sub);
+          client.unsubscribe(before);
+          events.forget(name);
+        }
+        mark(name, sub.error?.message);
       }
-      if (subscriptions.get(name) === before && before && sub.active) {
-        subscriptions.set(name, sub);
-        client.unsubscribe(before);
-        events.forget(name);
-      }
-      mark(name, sub.error?.message);
-      if (sub.error) {
-        if (where) client.unsubscribe(sub);
-        reject(sub.error);
-      } else resolve();
+      settled = true;
+      if (sub.error) reject(sub.error);
+      else resolve();
     });
     if (!before) subscriptions.set(name, sub);
   });
