@@ -217,8 +217,11 @@ func (r *ring) seek(_ context.Context, t time.Time, through uint64) (after uint6
 }
 
 // find implements [source].
-func (r *ring) find(_ context.Context, id wamp.ID) (found keptEvent, ok bool, err error) {
+func (r *ring) find(ctx context.Context, id wamp.ID) (found keptEvent, ok bool, err error) {
 	for place := uint64(1); ; {
+		if err := context.Cause(ctx); err != nil { // a ring may have millions
+			return keptEvent{}, false, err
+		}
 		done := false
 		func() {
 			r.mu.Lock()

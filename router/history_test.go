@@ -1,7 +1,9 @@
 package router_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -507,4 +509,13 @@ func TestHistoryIsForgotten(t *testing.T) {
 			t.Errorf("a realm that is removed has memory for %d events", n)
 		}
 	})
+}
+
+// Who looks for an event in a long history stops when the time is over.
+func TestHistoryFindEnds(t *testing.T) {
+	for steps, want := range map[int]error{0: context.DeadlineExceeded, 2: context.DeadlineExceeded, 3: nil} {
+		if err := router.FindInRing(3000, steps); !errors.Is(err, want) {
+			t.Errorf("after %d steps of 3: %v, want %v", steps, err, want)
+		}
+	}
 }
