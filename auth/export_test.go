@@ -99,3 +99,9 @@ func HoldDerivations() (release func()) {
 
 // In is in, for tests.
 func (id *Identity) In(realm wamp.URI) *Identity { return id.in(realm) }
+
+// What tells users by their certificates.
+var (
+	CertificateName = certificateName
+	SubjectNames    = subjectNames
+)
