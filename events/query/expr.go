@@ -103,10 +103,17 @@ func (o op) flip() op {
 	return o
 }
 
+// isKeyword reports whether a word is part of CEL's grammar, so that it cannot
+// stand behind a dot.
+func isKeyword(s string) bool { return s == "true" || s == "false" || s == "null" || s == "in" }
+
 // isReserved reports whether CEL keeps a word for itself.
 func isReserved(s string) bool {
+	if isKeyword(s) {
+		return true
+	}
 	switch s {
-	case "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
+	case "as", "break", "const", "continue", "else", "for", "function", "if", "import",
 		"let", "loop", "package", "namespace", "return", "var", "void", "while":
 		return true
 	}

@@ -201,7 +201,7 @@ func (l *lexer) number() (token, *Error) {
 			l.pos++
 		}
 	}
-	if strings.HasPrefix(l.text[start:], "0x") || strings.HasPrefix(l.text[start:], "0X") {
+	if strings.HasPrefix(l.text[start:], "0x") {
 		return l.hexadecimal()
 	}
 	whole := true
@@ -271,9 +271,14 @@ func (l *lexer) integer(start int, word string, base int) (token, *Error) {
 	return t, nil
 }
 
-// bounded checks that a number ends where it seems to, as 12ab does not.
+// bounded checks that a number ends where it seems to, as 12ab does not. Only
+// the operator in may follow at once.
 func (l *lexer) bounded(start int) *Error {
-	if l.pos < len(l.text) && (isLetter(l.text[l.pos]) || l.isDigit(l.pos)) {
+	end := l.pos
+	for end < len(l.text) && (isLetter(l.text[end]) || l.isDigit(end)) {
+		end++
+	}
+	if end > l.pos && l.text[l.pos:end] != "in" {
 		return errorAt(l.text, start, "expected a number, found %q", l.text[start:l.pos+1])
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 
 // isPlain reports whether a character of a string is only itself.
 func isPlain(c byte) bool {
-	return c < utf8.RuneSelf && c != '"' && c != '\'' && c != '\\' && c != '\n'
+	return c < utf8.RuneSelf && c != '"' && c != '\'' && c != '\\' && c != '\n' && c != '\r'
 }
 
 // string returns a string literal, whose quote is at l.pos; start is where its
@@ -45,7 +45,7 @@ func (l *lexer) string(start int, raw bool) (token, *Error) {
 			}
 			b = utf8.AppendRune(b, r)
 			plain = l.pos
-		case l.text[l.pos] == '\n' && len(quote) == 1:
+		case (l.text[l.pos] == '\n' || l.text[l.pos] == '\r') && len(quote) == 1:
 			return token{}, errorAt(l.text, start, "expected the end of the string (%s), found the end of the line", quote)
 		default:
 			r, size := utf8.DecodeRuneInString(l.text[l.pos:])

@@ -336,7 +336,11 @@ func (p *parser) operand() (term, *Error) {
 		}
 		return term{kind: termValue, pos: t.start, value: t.value}, p.advance()
 	case tokenOpen:
-		return p.parenthesis()
+		t, err := p.parenthesis()
+		if err != nil || t.kind != termField {
+			return t, err
+		}
+		return p.rest(t)
 	case tokenOpenList:
 		return p.list()
 	case tokenName:
@@ -374,6 +378,15 @@ func (p *parser) list() (term, *Error) {
 		return term{}, err
 	}
 	for p.tok.kind != tokenCloseList {
+		if p.tok.kind == tokenComma && len(t.list) == 0 { // [,] is empty, too
+			if err := p.advance(); err != nil {
+				return term{}, err
+			}
+			if p.tok.kind != tokenCloseList {
+				return term{}, p.unexpected("]")
+			}
+			break
+		}
 		v, err := p.unary()
 		if err != nil {
 			return term{}, err
@@ -397,8 +410,22 @@ func (p *parser) list() (term, *Error) {
 	return t, p.advance()
 }
 
-// literal parses a string that a function takes.
+// literal parses a string that a function takes. It may be in parentheses.
 func (p *parser) literal(function string) (string, *Error) {
+	if p.tok.kind == tokenOpen {
+		if err := p.deeper(); err != nil {
+			return "", err
+		}
+		defer func() { p.depth-- }()
+		if err := p.advance(); err != nil {
+			return "", err
+		}
+		s, err := p.literal(function)
+		if err != nil {
+			return "", err
+		}
+		return s, p.expect(tokenClose, ")")
+	}
 	if p.tok.kind != tokenValue || p.tok.value.kind != String {
 		return "", p.unexpected("a string for " + function)
 	}

@@ -40,7 +40,7 @@ func (p *parser) function(name string, pos int) (term, *Error) {
 		return p.timestamp(pos)
 	}
 	at := p.tok
-	if at.kind != tokenName {
+	if at.kind != tokenName && at.kind != tokenOpen {
 		return term{}, p.unexpected("a field for has")
 	}
 	p.asks = true
@@ -73,6 +73,11 @@ func (p *parser) field(first string, at token) (term, *Error) {
 	default:
 		t.field.root = begin
 	}
+	return p.rest(t)
+}
+
+// rest parses what follows a field, or what begins one, also in parentheses.
+func (p *parser) rest(t term) (term, *Error) {
 	for {
 		switch p.tok.kind {
 		case tokenDot:
@@ -80,7 +85,7 @@ func (p *parser) field(first string, at token) (term, *Error) {
 				return term{}, err
 			}
 			name, name0 := p.text[p.tok.start:p.tok.end], p.tok
-			if p.tok.kind != tokenName || isReserved(name) {
+			if p.tok.kind != tokenName || isKeyword(name) {
 				return term{}, p.unexpected(`the name of a field behind the dot (or, if it is not a word, ["…"])`)
 			}
 			if err := p.advance(); err != nil {
@@ -103,41 +108,42 @@ func (p *parser) field(first string, at token) (term, *Error) {
 			}
 			t.field.names = append(t.field.names, name)
 		default:
-			return t, p.checkField(t.field, at)
+			return t, p.checkField(t.field)
 		}
 		if len(t.field.names) > p.limits.Path {
-			return term{}, limitAt(p.text, at.start, "expected a field of at most %d names, found more", p.limits.Path)
+			return term{}, limitAt(p.text, t.field.pos, "expected a field of at most %d names, found more", p.limits.Path)
 		}
 	}
 }
 
 // checkField checks that what is no data has no parts.
-func (p *parser) checkField(f path, at token) *Error {
+func (p *parser) checkField(f path) *Error {
 	switch f.root {
 	case rootData, rootElement:
 	case rootSession:
-		return p.checkSession(f, at)
+		return p.checkSession(f)
 	default:
 		if len(f.names) > 0 {
-			return errorAt(p.text, at.start, "expected %s alone, which is the event's own; a field of the data with that name is data.%s", p.text[at.start:at.end], p.text[at.start:at.end])
+			own := path{root: f.root}.String()
+			return errorAt(p.text, f.pos, "expected %s alone, which is the event's own; a field of the data with that name is data.%s", own, own)
 		}
 	}
 	return nil
 }
 
 // checkSession checks that a session has such a property.
-func (p *parser) checkSession(f path, at token) *Error {
+func (p *parser) checkSession(f path) *Error {
 	switch {
 	case len(f.names) == 0:
-		return errorAt(p.text, at.start, "expected session.authid, session.role or a claim such as session.claims.team, found session alone")
+		return errorAt(p.text, f.pos, "expected session.authid, session.role or a claim such as session.claims.team, found session alone")
 	case f.names[0] == claims && (len(f.names) > 1 || p.asks):
 		return nil
 	case f.names[0] == claims:
-		return errorAt(p.text, at.start, "expected a claim such as session.claims.team, found session.claims alone")
+		return errorAt(p.text, f.pos, "expected a claim such as session.claims.team, found session.claims alone")
 	case f.names[0] != authID && f.names[0] != role:
-		return errorAt(p.text, at.start, "expected session.authid, session.role or a claim such as session.claims.team, found %s", f)
+		return errorAt(p.text, f.pos, "expected session.authid, session.role or a claim such as session.claims.team, found %s", f)
 	case len(f.names) > 1:
-		return errorAt(p.text, at.start, "expected session.%s alone, which is a text, found %s", f.names[0], f)
+		return errorAt(p.text, f.pos, "expected session.%s alone, which is a text, found %s", f.names[0], f)
 	}
 	return nil
 }
@@ -150,7 +156,7 @@ func (p *parser) method(t term, name string, at token) (term, *Error) {
 	if !ok {
 		return term{}, errorAt(p.text, at.start, "expected one of %s behind the field, found %q", listed(slices.Collect(maps.Keys(methodOps))), name)
 	}
-	if err := p.checkField(t.field, at); err != nil {
+	if err := p.checkField(t.field); err != nil {
 		return term{}, err
 	}
 	if err := p.advance(); err != nil {
@@ -185,6 +191,12 @@ func (p *parser) exists(t term, at token) (term, *Error) {
 	if p.element != "" {
 		return term{}, limitAt(p.text, at.start, "expected no exists inside of exists, found one")
 	}
+	opened := 0
+	for ; p.tok.kind == tokenOpen; opened++ {
+		if err := p.advance(); err != nil {
+			return term{}, err
+		}
+	}
 	name := p.text[p.tok.start:p.tok.end]
 	if p.tok.kind != tokenName || isReserved(name) {
 		return term{}, p.unexpected("a name for the element, as in items.exists(i, i.qty > 1)")
@@ -194,6 +206,11 @@ func (p *parser) exists(t term, at token) (term, *Error) {
 	}
 	if err := p.advance(); err != nil {
 		return term{}, err
+	}
+	for range opened {
+		if err := p.expect(tokenClose, ")"); err != nil {
+			return term{}, err
+		}
 	}
 	if err := p.expect(tokenComma, "a comma and a condition, as in items.exists(i, i.qty > 1)"); err != nil {
 		return term{}, err
