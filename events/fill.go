@@ -27,7 +27,7 @@ func (h *Hub) fill(m *member, at Appended) (after uint64, err error) {
 	l := m.log
 	epoch, after := l.position()
 	if epoch != at.Epoch {
-		after = 0 // the log was made anew
+		after = at.Base // the log was made anew, and what it kept was routed before
 	}
 	for after+1 < at.Offset {
 		page, err := h.store.Read(context.Background(), Range{

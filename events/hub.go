@@ -83,6 +83,17 @@ func (l *classLog) position() (epoch string, routed uint64) {
 	return l.epoch, l.routed
 }
 
+// renew makes the log that has the bounds the one that the hub knows, if it
+// still knows the one of before, so that a quiet class need not wait for an
+// event until it can be replayed again. What the log kept was routed.
+func (l *classLog) renew(before string, b Bounds) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.epoch == before {
+		l.epoch, l.routed = b.Epoch, b.Base
+	}
+}
+
 // NewHub returns a hub and starts its goroutines, which [Hub.Close] ends. It
 // asks the store for the bounds of each retained class. store may be nil if no
 // class is retained; the hub does not close it, and is the only one that

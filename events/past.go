@@ -14,6 +14,7 @@ import (
 type Past struct {
 	hub     *Hub
 	sieve   *sieve
+	log     *classLog
 	epoch   string
 	through uint64
 }
@@ -39,7 +40,7 @@ func (h *Hub) Past(class string, where *query.Query) (*Past, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Past{hub: h, sieve: sieve}
+	p := &Past{hub: h, sieve: sieve, log: m.log}
 	p.epoch, p.through = m.log.position()
 	return p, nil
 }
@@ -113,6 +114,7 @@ func (p *Past) page(ctx context.Context, channel string, after, through uint64, 
 			return nil, 0, 0, err
 		}
 		if page.Bounds.Epoch != p.epoch {
+			p.log.renew(p.epoch, page.Bounds)
 			return nil, 0, 0, fmt.Errorf("%w: the log of the class %s has the epoch %s in place of %s", ErrUnavailable, class, page.Bounds.Epoch, p.epoch)
 		}
 		if last && page.After < through && limit > 1 {

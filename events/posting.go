@@ -207,7 +207,7 @@ func (h *Hub) routeLogged(a admitted, at Appended) (Receipt, error) {
 	e, l := a.event, a.member.log
 	r := Receipt{ID: e.ID, Epoch: at.Epoch, Offset: at.Offset}
 	switch epoch, routed := l.position(); {
-	case at.Duplicate && epoch == at.Epoch && routed >= at.Offset:
+	case at.Duplicate && (epoch == at.Epoch && routed >= at.Offset || at.Offset <= at.Base):
 		h.stats.duplicates.Add(1)
 		r.Duplicate = true
 		return r, nil

@@ -264,6 +264,7 @@ func (r *replay) search(ctx context.Context) (events []Event, after uint64, err 
 // with.
 func (r *replay) sameLog(b Bounds) error {
 	if b.Epoch != r.epoch {
+		r.member.log.renew(r.epoch, b)
 		return fmt.Errorf("%w: the log of the class %s has the epoch %s in place of %s", ErrUnavailable, r.member.class.name, b.Epoch, r.epoch)
 	}
 	return nil
@@ -278,6 +279,10 @@ func (r *replay) live() bool {
 	l := r.member.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.epoch != r.epoch {
+		r.through = r.after + 1 // reading on shows that it is another log
+		return false
+	}
 	if l.routed > r.after {
 		r.through = l.routed
 		return false

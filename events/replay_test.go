@@ -274,6 +274,87 @@ func (s *renamedEpoch) Bounds(ctx context.Context, class string) (events.Bounds,
 	return b, err
 }
 
+// A store that lost the end of a log and kept the rest under a new epoch: what
+// it kept is not routed again, and can be replayed before the next event comes.
+func TestKeptInNewEpoch(t *testing.T) {
+	r := new(recorder)
+	g := &keptEpoch{Store: openStore(t)}
+	h := newHub(t, g, r, events.DefaultConfig())
+	for n := range 3 {
+		mustPublish(t, h, withID(event("log", n), fmt.Sprint("id", n)))
+	}
+	g.epoch, g.base = "second", 3
+	if got := mustPublish(t, h, withID(event("log", 1), "id1")); !got.Duplicate || got.Epoch != "second" || got.Offset != 2 {
+		t.Errorf("an event that was kept, again: %+v", got)
+	}
+	if got := mustPublish(t, h, event("log", 3)); got.Duplicate || got.Epoch != "second" || got.Offset != 4 {
+		t.Errorf("the first event of the epoch: %+v", got)
+	}
+	g.epoch, g.base = "third", 4
+	var first, again listener
+	if err := h.Replay(t.Context(), "log", events.Since(2), events.Selection{}, &first); !errors.Is(err, events.ErrUnavailable) {
+		t.Errorf("Replay: %v, want ErrUnavailable", err)
+	}
+	if err := h.Replay(t.Context(), "log", events.Since(2), events.Selection{}, &again); err != nil {
+		t.Errorf("Replay again: %v", err)
+	}
+	if last := again.notes[len(again.notes)-1]; last != "live" {
+		t.Errorf("the subscriber saw %v", again.notes)
+	}
+	past, err := h.Past("log", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.epoch = "fourth"
+	if _, err := past.Read(t.Context(), "", 0, 4, false, 9, 1<<20); !errors.Is(err, events.ErrUnavailable) {
+		t.Errorf("the past of another epoch: %v, want ErrUnavailable", err)
+	}
+	if past, err = h.Past("log", nil); err != nil {
+		t.Fatal(err)
+	}
+	if es, err := past.Read(t.Context(), "", 0, 4, false, 9, 1<<20); err != nil || len(es) != 4 {
+		t.Errorf("the past: %d events, %v; want 4", len(es), err)
+	}
+	mustPublish(t, h, event("log", 4))
+	r.want(t, `log {"n":0}`, `log {"n":1}`, `log {"n":2}`, `log {"n":3}`, `log {"n":4}`)
+}
+
+// A keptEpoch gives its logs another epoch if it is told one.
+type keptEpoch struct {
+	events.Store
+	epoch string
+	base  uint64
+}
+
+func (s *keptEpoch) Append(records []events.Record, done func([]events.Appended, error)) {
+	s.Store.Append(records, func(results []events.Appended, err error) {
+		for i := range results {
+			if s.epoch != "" {
+				results[i].Epoch, results[i].Base = s.epoch, s.base
+			}
+		}
+		done(results, err)
+	})
+}
+
+func (s *keptEpoch) Bounds(ctx context.Context, class string) (events.Bounds, error) {
+	b, err := s.Store.Bounds(ctx, class)
+	s.rename(&b)
+	return b, err
+}
+
+func (s *keptEpoch) Read(ctx context.Context, r events.Range) (events.Page, error) {
+	page, err := s.Store.Read(ctx, r)
+	s.rename(&page.Bounds)
+	return page, err
+}
+
+func (s *keptEpoch) rename(b *events.Bounds) {
+	if s.epoch != "" {
+		b.Epoch, b.Base = s.epoch, s.base
+	}
+}
+
 // crowd is a router with live subscribers that come and go.
 type crowd struct {
 	mu   sync.Mutex

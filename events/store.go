@@ -12,7 +12,8 @@ import (
 // The log of a class is known by the class's name. It has an epoch, a random
 // text made with it. The first record has the offset 1, each further one an
 // offset greater by one, also when older ones are gone; an offset is never
-// given twice in an epoch. The times of records never decrease.
+// given twice in an epoch. The times of records never decrease. A store that
+// finds that it lost records which it had acknowledged begins a new epoch.
 //
 // All methods may be called concurrently. They return [ErrClosed] once the
 // store is closed, [ErrUnavailable] when it cannot answer now, and [ErrFull]
@@ -96,6 +97,7 @@ type Appended struct {
 	Offset    uint64
 	Time      time.Time // of the record in the log; not before those before it
 	Duplicate bool      // the record was there already
+	Base      uint64    // as in Bounds
 }
 
 // Bounds says what a log holds: the offsets from First to Next-1. It is empty
@@ -104,6 +106,11 @@ type Bounds struct {
 	Epoch string
 	First uint64 // offset of the oldest record, at least 1
 	Next  uint64 // offset that the next record gets
+
+	// Base is the offset of the last record that the log had when the epoch
+	// began, or 0. It is greater only if a store that lost records of a log
+	// kept the others: they have the offsets that they had, up to Base.
+	Base uint64
 }
 
 // A Range says which records to read.
