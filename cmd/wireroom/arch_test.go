@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"events/query/internal/cesql": {},
 	"events/query/querytest":      {"events/query"},
 	"events/store/embedded":       {"events", "auth"},
+	"events/store/redis":          {"events", "auth"},
 	"events/store/storetest":      {"events", "auth"},
 
 	"ingest":            {},
@@ -56,6 +57,7 @@ var testsMayImport = map[string][]string{
 	"events":                {"events/store/embedded"},
 	"events/query":          {"events/query/querytest"},
 	"events/store/embedded": {"events/store/storetest"},
+	"events/store/redis":    {"events/store/storetest"},
 	"ingest/httpapi":        {"ingest/ingesttest"},
 	"ingest/xmlrpc":         {"ingest/ingesttest"},
 	"router":                {"router/transport"}, // transcripts are played through the whole stack

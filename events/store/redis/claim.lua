@@ -1,0 +1,22 @@
+-- Makes a gateway the writer, from the sequence number on that it gives.
+-- ARGV: writer, sequence, generation for the case that one must begin, "1" to
+-- take over from another gateway.
+local was = redis.call('HMGET', KEYS[1], 'writer', 'generation', 'run', 'clean', 'format')
+local writer, generation, run, clean, format = was[1], was[2], was[3], was[4], was[5]
+if format and format ~= FORMAT then return {'format', format} end
+if writer and writer ~= ARGV[1] and ARGV[4] ~= '1' then return {'writer', writer} end
+local info = redis.pcall('INFO', 'server')
+local now = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+-- A gateway that still runs knows how far the logs went. One that comes anew
+-- knows it only if the one before took leave, or if Redis is the same process.
+if not generation or writer and writer ~= ARGV[1] and clean ~= '1' and (now == '' or now ~= run) then
+  generation = ARGV[3]
+end
+redis.call('HSET', KEYS[1], 'format', FORMAT, 'writer', ARGV[1], 'seq', ARGV[2],
+  'generation', generation, 'run', now, 'clean', '0')
+if writer ~= ARGV[1] then
+  for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if string.match(field, '^%d+$') then redis.call('HDEL', KEYS[1], field) end
+  end
+end
+return {'ok'}

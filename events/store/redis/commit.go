@@ -1,0 +1,253 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/wireroom/wireroom/events"
+)
+
+// callsInRound is how many calls go in one round trip. The script remembers the
+// answers to twice as many.
+const callsInRound = 8
+
+// Append queues the records; see [events.Appender].
+func (s *Store) Append(records []events.Record, done func(results []events.Appended, err error)) {
+	r := &request{records: records, done: done}
+	for i := range records {
+		r.bytes += len(records[i].Data) + len(records[i].ID) + len(records[i].Channel) + 64
+	}
+	if !s.queue.put(r) {
+		done(nil, fmt.Errorf("%w: Redis at %s", events.ErrClosed, s.place))
+	}
+}
+
+// commit is the committer. It ends when the queue is closed and empty.
+func (s *Store) commit() {
+	var batch []*request
+	for {
+		clear(batch)
+		batch = s.queue.take(batch[:0], callsInRound*s.config.BatchRecords, callsInRound*s.config.BatchBytes)
+		if len(batch) == 0 {
+			return
+		}
+		var todo []*call
+		for _, c := range calls(batch, s.config.BatchRecords, s.config.BatchBytes) {
+			todo = append(todo, c)
+			if len(todo) == callsInRound {
+				s.carryOut(todo)
+				todo = nil
+			}
+		}
+		s.carryOut(todo)
+	}
+}
+
+// carryOut carries out calls in order, and tells everybody. If Redis does not
+// answer, it tells those who wait behind them too, rather than to have each of
+// them wait as long.
+func (s *Store) carryOut(todo []*call) {
+	if len(todo) == 0 {
+		return
+	}
+	if len(todo) == 1 && todo[0].records() == 0 {
+		s.finish(todo[0], nil, nil) // there is nothing to do but to keep its place
+		return
+	}
+	failures := s.failures.Load()
+	left, err := s.round(todo)
+	if err == nil && failures == s.failures.Load() { // none was refused, either
+		if s.failing {
+			s.log.Info("Redis takes events again", "redis", s.place.String())
+		}
+		s.failing = false
+	}
+	if err == nil {
+		return
+	}
+	s.claiming = true // whatever of it is still on its way must not be carried out later
+	err = s.explain("append events", err)
+	s.failures.Add(1)
+	if !s.failing { // once, not for every publisher that tries
+		s.log.Error("cannot append events", "err", err)
+	}
+	s.failing = true
+	for _, c := range left {
+		s.finish(c, nil, err)
+	}
+	if errors.Is(err, events.ErrUnavailable) {
+		if rest := s.queue.rest(); len(rest) > 0 {
+			s.finish(&call{requests: rest}, nil, err)
+		}
+	}
+}
+
+// round sends calls until all are carried out. With an error it returns those
+// that may not be. Calls that Redis refuses for themselves do not hold up
+// others, and are told.
+func (s *Store) round(todo []*call) (left []*call, err error) {
+	end := time.Now().Add(s.config.Timeout)
+	if s.failing {
+		end = time.Now() // one attempt shows whether Redis is back
+	}
+	oneByOne, broken := false, false
+	pause, idle := firstPause, 0
+	for len(todo) > 0 {
+		before := len(todo)
+		if s.claiming {
+			if err = s.claimAgain(); err == nil {
+				oneByOne = true // the first one finds out what became of each log
+				for _, c := range todo {
+					c.seq = 0
+				}
+			}
+		}
+		if !s.claiming {
+			some := todo
+			if oneByOne {
+				some = todo[:1]
+			}
+			var n int
+			n, err = s.send(some)
+			todo = todo[n:]
+		}
+		switch {
+		case err == nil && len(todo) < before:
+			pause, idle = firstPause, 0
+			continue
+		case err == nil && idle < 3: // the script was loaded, or the store is to be claimed
+			idle++
+			continue
+		case err == nil:
+			return todo, errStale
+		case !passing(err):
+			return todo, err
+		default:
+			broken = true
+		}
+		if time.Now().Add(pause).After(end) {
+			return todo, err
+		}
+		s.retries.Add(1)
+		time.Sleep(pause)
+		pause = min(2*pause, lastPause)
+	}
+	s.rounds.Add(1)
+	s.claiming = s.claiming || broken // Redis may be another process now, which is to be noted
+	return nil, nil
+}
+
+func (s *Store) claimAgain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.attempt())
+	defer cancel()
+	return s.claim(ctx, false)
+}
+
+// send sends calls in one round trip, and returns how many of them are done
+// with: carried out, or refused for good. The others are to be sent again.
+func (s *Store) send(some []*call) (done int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.attempt())
+	defer cancel()
+	after := s.seq
+	pipe := s.client.Pipeline()
+	cmds := make([]*goredis.Cmd, len(some))
+	for i, c := range some {
+		if c.seq == 0 {
+			s.next++
+			c.seq, c.after = s.next, after
+		}
+		after = c.seq
+		keys, args := c.arguments(s)
+		cmds[i] = pipe.EvalSha(ctx, scriptAppend.Hash(), keys, args...)
+	}
+	_, _ = pipe.Exec(ctx) // each command has its error
+	for i, c := range some {
+		reply, err := cmds[i].Result()
+		if isNoScript(err) {
+			return done, scriptAppend.Load(ctx, s.client).Err()
+		}
+		if a, ok := answerOf(err); ok && a.full {
+			s.refuse(c, s.explain("append events", err))
+			renumber(some[i+1:])
+			done++
+			continue
+		}
+		if err != nil {
+			return done, err
+		}
+		w, ok := words(reply)
+		switch {
+		case !ok || len(w) < 2:
+			return done, fmt.Errorf("%w: a script answers with %T", errDamaged, reply)
+		case w[0] == "step" && w[1] == fmt.Sprint(s.seq):
+			renumber(some[i:]) // the one before it was refused
+			return done, nil
+		case w[0] == "step", w[0] == "writer" && w[1] == "":
+			s.claiming = true // Redis lost data: what it had of this store is older, or gone
+			return done, nil
+		case w[0] != "ok":
+			return done, s.refused(reply)
+		}
+		outcomes, err := c.parse(w[1])
+		if err != nil {
+			return done, err
+		}
+		s.seq = c.seq
+		s.finish(c, outcomes, nil)
+		done++
+	}
+	return done, nil
+}
+
+// refuse tells those of a call that there is no room.
+func (s *Store) refuse(c *call, err error) {
+	s.failures.Add(1)
+	if !s.failing {
+		s.log.Error("cannot append events", "err", err)
+	}
+	s.failing = true
+	s.finish(c, nil, err)
+}
+
+// renumber has calls, which were not carried out, numbered anew when they are
+// sent again.
+func renumber(cs []*call) {
+	for _, c := range cs {
+		c.seq = 0
+	}
+}
+
+// finish tells those of a call what became of it.
+func (s *Store) finish(c *call, outcomes []outcome, err error) {
+	if err == nil && outcomes != nil {
+		asked := make(map[string]position, len(c.classes))
+		for i, class := range c.classes {
+			asked[class] = c.asked[i]
+		}
+		for i, r := range c.requests {
+			for j, a := range outcomes[i].results {
+				class := r.records[j].Class
+				s.learn(class, asked[class], position{a.Epoch, a.Offset})
+				if !a.Duplicate {
+					s.records.Add(1)
+				}
+			}
+		}
+	}
+	for i, r := range c.requests {
+		switch {
+		case err != nil:
+			r.done(nil, err)
+		case outcomes == nil:
+			r.done(nil, nil)
+		case outcomes[i].conflict != nil:
+			r.done(nil, outcomes[i].conflict)
+		default:
+			r.done(outcomes[i].results, nil)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/wireroom/wireroom/events"
+)
+
+// Bounds returns what the log of a class holds, and makes the log if there is
+// none; see [events.Store].
+func (s *Store) Bounds(ctx context.Context, class string) (b events.Bounds, err error) {
+	err = s.try(ctx, "look at the log "+class, func(ctx context.Context) error {
+		b, err = s.bounds(ctx, class)
+		return err
+	})
+	return b, err
+}
+
+func (s *Store) bounds(ctx context.Context, class string) (events.Bounds, error) {
+	k := s.position(class)
+	reply, err := s.run(ctx, scriptBounds, s.keys.of(class), k.epoch, k.last, newEpoch(), s.writer)
+	if err != nil {
+		return events.Bounds{}, err
+	}
+	w, ok := words(reply)
+	if ok && len(w) > 0 && w[0] == "writer" {
+		return events.Bounds{}, errFenced
+	}
+	if !ok || len(w) < 4 {
+		return events.Bounds{}, fmt.Errorf("%w: a script answers with %T", errDamaged, reply)
+	}
+	b, err := parseBounds(w)
+	if err == nil {
+		s.learn(class, k, position{b.Epoch, b.Next - 1})
+	}
+	return b, err
+}
+
+// parseBounds reads an epoch and the offsets of the first record, the last one
+// and the base.
+func parseBounds(w []string) (b events.Bounds, err error) {
+	var n [3]uint64
+	for i := range n {
+		if n[i], err = strconv.ParseUint(w[1+i], 10, 64); err != nil {
+			return b, fmt.Errorf("%w: a script answers with the bounds %.80q", errDamaged, w)
+		}
+	}
+	return events.Bounds{Epoch: w[0], First: n[0], Next: n[1] + 1, Base: n[2]}, nil
+}
+
+// ask runs a script that reads the log of a class, and returns the bounds and
+// what the script answers after them. Without a log, ok is false. A log that
+// lost what somebody knows of gets a new epoch before.
+func (s *Store) ask(ctx context.Context, op, class string, run func(ctx context.Context) (reply any, err error)) (b events.Bounds, rest []any, ok bool, err error) {
+	err = s.try(ctx, op, func(ctx context.Context) error {
+		for range 3 {
+			k := s.position(class)
+			reply, err := run(ctx)
+			if err != nil {
+				return err
+			}
+			w, isWords := words(reply)
+			if !isWords || len(w) == 0 {
+				return fmt.Errorf("%w: a script answers with %T", errDamaged, reply)
+			}
+			switch w[0] {
+			case "ok":
+				if len(w) < 6 {
+					return fmt.Errorf("%w: a script answers with %d words", errDamaged, len(w))
+				}
+				if b, err = parseBounds(w[1:]); err != nil {
+					return err
+				}
+				if k.epoch == "" || b.Epoch == k.epoch && b.Next > k.last {
+					s.learn(class, k, position{b.Epoch, b.Next - 1})
+					rest, ok = reply.([]any)[5:], true
+					return nil
+				}
+			case "none":
+				if k.epoch == "" {
+					b, rest, ok = events.Bounds{First: 1, Next: 1}, nil, false
+					return nil
+				}
+			case "stale":
+			default:
+				return s.refused(reply)
+			}
+			// It is not the log that is known.
+			if _, err := s.bounds(ctx, class); err != nil {
+				return err
+			}
+		}
+		return errStale
+	})
+	return b, rest, ok, err
+}
+
+// number returns an offset that a script answers.
+func number(v any) (uint64, error) {
+	text, _ := v.(string)
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%w: a script answers with %.40q for a number", errDamaged, fmt.Sprint(v))
+	}
+	return n, nil
+}
+
+// Trim removes old records, at most 4096 at once; see [events.Store].
+func (s *Store) Trim(ctx context.Context, class string, keep events.Retain, now time.Time) (n int, err error) {
+	b, err := s.Bounds(ctx, class)
+	if err != nil {
+		return 0, err
+	}
+	first := b.First
+	if keep.Events > 0 && b.Next-b.First > uint64(keep.Events) {
+		first = b.Next - uint64(keep.Events)
+	}
+	if keep.For > 0 {
+		after, err := s.SeekTime(ctx, class, b.Next-1, now.Add(-keep.For))
+		if err != nil {
+			return 0, err
+		}
+		first = max(first, after+1)
+	}
+	if first == b.First {
+		return 0, nil
+	}
+	err = s.try(ctx, "trim the log "+class, func(ctx context.Context) error {
+		reply, err := s.run(ctx, scriptTrim, s.keys.of(class), b.Epoch, first, s.writer)
+		removed, _ := reply.(int64)
+		if removed < 0 {
+			return errFenced
+		}
+		n = int(removed)
+		return err
+	})
+	return n, err
+}

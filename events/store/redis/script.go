@@ -1,0 +1,97 @@
+package redis
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"strings"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+//go:embed *.lua
+var sources embed.FS
+
+// The scripts. Each begins with what they share.
+var (
+	scriptClaim    = newScript("claim")
+	scriptLeave    = newScript("leave")
+	scriptReady    = newScript("ready")
+	scriptAppend   = newScript("append")
+	scriptBounds   = newScript("bounds")
+	scriptTrim     = newScript("trim")
+	scriptRead     = newScript("read")
+	scriptSeekTime = newScript("seektime")
+	scriptSeekLast = newScript("seeklast")
+	scriptPut      = newScript("puttoken")
+	scriptDelete   = newScript("deltoken")
+	scriptExpire   = newScript("expire")
+)
+
+// format is the version of the layout of the keys.
+const format = "1"
+
+func newScript(name string) *goredis.Script {
+	source := func(name string) string {
+		b, err := sources.ReadFile(name + ".lua")
+		if err != nil {
+			panic(err) // fixed at build time
+		}
+		return string(b)
+	}
+	return goredis.NewScript("local FORMAT = '" + format + "'\n" + source("prelude") + source(name))
+}
+
+// run runs a script by its hash, and has Redis learn it if it must.
+func (s *Store) run(ctx context.Context, script *goredis.Script, keys []string, args ...any) (any, error) {
+	return script.Run(ctx, s.client, keys, args...).Result()
+}
+
+// keys are the names of keys. All have the same hash tag, so that a Cluster
+// keeps them in one place and a script can use them together.
+type keys struct {
+	base   string // "{prefix}:1:"
+	writer string
+	expiry string
+}
+
+func newKeys(prefix string) keys {
+	base := "{" + prefix + "}:" + format + ":"
+	return keys{base: base, writer: "{" + prefix + "}:writer", expiry: base + "expiry"}
+}
+
+// token returns the key of a token.
+func (k keys) token(hash [32]byte) string { return fmt.Sprintf("%stoken:%x", k.base, hash) }
+
+// class appends the keys of the log of a class.
+func (k keys) class(to []string, class string) []string {
+	for _, part := range []string{"meta:", "log:", "ids:", "channels:"} {
+		to = append(to, k.base+part+class)
+	}
+	return to
+}
+
+// of returns the keys of a script that works on the log of one class.
+func (k keys) of(class string) []string {
+	return k.class([]string{k.writer}, class)
+}
+
+// words returns the texts of a reply; ok is false if it is something else.
+func words(reply any) (w []string, ok bool) {
+	list, ok := reply.([]any)
+	if !ok {
+		return nil, false
+	}
+	w = make([]string, len(list))
+	for i, v := range list {
+		if w[i], ok = v.(string); !ok {
+			return w[:i], i > 0
+		}
+	}
+	return w, true
+}
+
+// isNoScript reports whether Redis does not know a script by its hash.
+func isNoScript(err error) bool {
+	return err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT")
+}

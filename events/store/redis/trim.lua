@@ -1,0 +1,8 @@
+-- Removes records before an offset. ARGV: the epoch, the offset, the writer.
+local writer = redis.call('HGET', KEYS[1], 'writer')
+if writer and writer ~= ARGV[3] then return -1 end
+local l = load(KEYS[2])
+if not l or l.epoch ~= ARGV[1] then return 0 end
+local n = trim(2, l, math.min(tonumber(ARGV[2]), l.last + 1))
+if n > 0 then save(KEYS[2], l) end
+return n
