@@ -21,6 +21,7 @@ import (
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/console"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/events/store/embedded"
+	"github.com/wireroom/wireroom/events/store/redis"
 	"github.com/wireroom/wireroom/ingest/httpapi"
 	"github.com/wireroom/wireroom/ingest/xmlrpc"
 	"github.com/wireroom/wireroom/router"
@@ -40,7 +41,7 @@ type gateway struct {
 	listener  net.Listener
 	acme      net.Listener   // for challenges over plain HTTP; nil: none
 	raw       []net.Listener // for RawSocket alone
-	store     *embedded.Store
+	store     store
 	verifier  *auth.Verifier // nil: no JWT is accepted
 	sessions  *auth.Sessions
 	plain     wamp.URI // the realm whose logs have plain names in the store
@@ -53,6 +54,13 @@ type gateway struct {
 	longpoll  *transport.LongPoll
 	health    *health
 	http      *http.Server
+}
+
+// A store keeps event logs and client tokens.
+type store interface {
+	events.Store
+	auth.TokenStore
+	Close() error
 }
 
 // newGateway opens the store, binds the address and wires everything. Nothing
@@ -86,7 +94,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	}
 	undo = append(undo, func() { closeAll(g.raw) })
 
-	if g.store, err = openStore(cfg.Store.Path, log); err != nil {
+	if g.store, err = openStore(ctx, cfg.Store, log); err != nil {
 		return nil, err
 	}
 	undo = append(undo, func() { _ = g.store.Close() })
@@ -114,7 +122,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		return nil, err
 	}
 	if cfg.Realm(g.plain) == nil {
-		log.Warn("the store has logs of a realm that is not configured; nobody sees them", "store", cfg.Store.Path, "realm", string(g.plain))
+		log.Warn("the store has logs of a realm that is not configured; nobody sees them", "store", cfg.Store.Name(), "realm", string(g.plain))
 	}
 	undo = append(undo, g.closeRealms)
 	for i := range cfg.Realms {
@@ -168,16 +176,25 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	return g, nil
 }
 
-// openStore opens the file of the embedded store, whose folder need not exist.
-func openStore(path string, log *slog.Logger) (*embedded.Store, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+// openStore opens the store in Redis, or the file of the embedded store, whose
+// folder need not exist.
+func openStore(ctx context.Context, cfg config.Store, log *slog.Logger) (store, error) {
+	log = log.With("part", "store")
+	if cfg.Redis.URL != "" {
+		s, err := redis.Open(ctx, cfg.Redis, log)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the store: %w", err)
 	}
-	store, err := embedded.Open(path, embedded.DefaultConfig(), log.With("part", "store"))
+	s, err := embedded.Open(cfg.Path, embedded.DefaultConfig(), log)
 	if err != nil {
 		return nil, err
 	}
-	return store, nil
+	return s, nil
 }
 
 // configuredUsers returns the users of the configuration, or nil if it has

@@ -58,6 +58,9 @@ func (h *health) ready(ctx context.Context) error {
 
 // probe has the store do a write and a read that change nothing.
 func probe(ctx context.Context, store auth.TokenStore) error {
+	if s, ok := store.(interface{ Ready(context.Context) error }); ok {
+		return s.Ready(ctx) // it knows better what can be wrong
+	}
 	var nobody [32]byte // the hash of no token
 	if err := store.DeleteToken(ctx, nobody); err != nil {
 		return err
@@ -66,6 +69,13 @@ func probe(ctx context.Context, store auth.TokenStore) error {
 		return err
 	}
 	return nil
+}
+
+// A reasoned is an error with a text that anybody may know: it names no host,
+// no file and no secret.
+type reasoned interface {
+	error
+	Reason() string
 }
 
 func (h *health) serveLive(w http.ResponseWriter, _ *http.Request) {
@@ -79,7 +89,11 @@ func (h *health) serveReady(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errClosing):
 		answerPlain(w, http.StatusServiceUnavailable, "shutting down")
 	default:
-		answerPlain(w, http.StatusServiceUnavailable, "the store does not answer as it should; see the log of the gateway")
+		text := "the store does not answer as it should; see the log of the gateway"
+		if e, ok := errors.AsType[reasoned](err); ok {
+			text = "the store does not answer as it should: " + e.Reason()
+		}
+		answerPlain(w, http.StatusServiceUnavailable, text)
 	}
 }
 

@@ -44,7 +44,7 @@ $XDG_STATE_HOME/wireroom (by default ~/.local/state/wireroom).`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.file, "config", "", "configuration `file`")
 	flags.StringVar(&f.listen, "listen", "", "`host:port` to listen on, in place of listen.http")
-	flags.StringVar(&f.store, "store", "", "`file` of the embedded store, in place of store")
+	flags.StringVar(&f.store, "store", "", "`file` of the embedded store or URL of Redis, in place of store")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.BoolVar(&f.printDemo, "print-demo", false, "print the configuration of the demonstration and end")
@@ -76,7 +76,7 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	greet(cmd.OutOrStdout(), cfg, name, g.listener.Addr(), g.raw)
 	log.Info("serving",
 		"http", g.listener.Addr().String(), "tls", cfg.Listen.TLS != nil, "realms", realmNames(cfg),
-		"config", name, "store", cfg.Store.Path, "classes", countClasses(cfg), "version", readVersion().Version)
+		"config", name, "store", cfg.Store.Name(), "classes", countClasses(cfg), "version", readVersion().Version)
 	return g.run(cmd.Context())
 }
 
@@ -95,7 +95,9 @@ func (f *serveFlags) load(cmd *cobra.Command) (*config.Config, string, error) {
 		return nil, name, configError(cmd, outputText, name, problems)
 	}
 	if f.store != "" {
-		cfg.Store.Path = f.store
+		if err := cfg.Store.Use(f.store); err != nil {
+			return nil, name, usageErrorf("--store: %v", err)
+		}
 	}
 	if f.listen != "" {
 		if _, _, err := net.SplitHostPort(f.listen); err != nil {
@@ -145,7 +147,7 @@ func greet(w io.Writer, cfg *config.Config, name string, addr net.Addr, raw []ne
 	}
 	fmt.Fprintf(w, "\nWireroom is serving the %s %s.\n\n", what, strings.Join(realmNames(cfg), ", "))
 	if name == config.DemoName {
-		fmt.Fprintf(w, "  This is the demonstration; its store is %s\n", cfg.Store.Path)
+		fmt.Fprintf(w, "  This is the demonstration; its store is %s\n", cfg.Store.Name())
 	}
 	warnWeakKeys(w, cfg, addr)
 	fmt.Fprintf(w, "  Open    %s/\n", base)

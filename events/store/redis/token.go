@@ -29,6 +29,7 @@ type storedToken struct {
 	User     string    `json:"user,omitempty"`
 	Roles    []string  `json:"roles,omitempty"`
 	Realm    string    `json:"realm,omitempty"`
+	Claims   string    `json:"claims,omitempty"`
 	Created  time.Time `json:"created"`
 	Expires  time.Time `json:"expires"`
 	LastSeen time.Time `json:"seen"`
@@ -37,7 +38,7 @@ type storedToken struct {
 // PutToken inserts or replaces a token; see [auth.TokenStore].
 func (s *Store) PutToken(ctx context.Context, t *auth.Token) error {
 	const op = "keep a client token"
-	value, err := json.Marshal(storedToken{t.Client, t.User, t.Roles, t.Realm, t.Created.UTC(), t.Expires.UTC(), t.LastSeen.UTC()})
+	value, err := json.Marshal(storedToken{t.Client, t.User, t.Roles, t.Realm, t.Claims, t.Created.UTC(), t.Expires.UTC(), t.LastSeen.UTC()})
 	if err != nil {
 		return s.explain(op, err)
 	}
@@ -77,7 +78,7 @@ func (s *Store) Token(ctx context.Context, hash [32]byte) (*auth.Token, error) {
 		return nil, s.explain(op, fmt.Errorf("%w: %v", errDamaged, err))
 	}
 	return &auth.Token{
-		Hash: hash, Client: st.Client, User: st.User, Roles: st.Roles, Realm: st.Realm,
+		Hash: hash, Client: st.Client, User: st.User, Roles: st.Roles, Realm: st.Realm, Claims: st.Claims,
 		Created: st.Created, Expires: st.Expires, LastSeen: st.LastSeen,
 	}, nil
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/dynamic"
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/redis"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/transport"
 )
@@ -76,7 +77,27 @@ type Ingest struct {
 
 // A Store is where tokens and event logs are kept.
 type Store struct {
-	Path string // of the embedded store's file
+	Path  string       // of the embedded store's file
+	Redis redis.Config // without a URL, the store is that file
+}
+
+// Name says where the store is, without a password.
+func (s Store) Name() string {
+	if s.Redis.URL != "" {
+		return redis.Redacted(s.Redis.URL)
+	}
+	return s.Path
+}
+
+// Use has the store at place, which is a URL of Redis or the name of a file.
+// The error says what is wrong with the URL.
+func (s *Store) Use(place string) error {
+	if redis.IsURL(place) {
+		s.Redis.URL = place
+		return redis.CheckURL(place)
+	}
+	s.Redis.URL, s.Path = "", place
+	return nil
 }
 
 // Load reads a configuration file. Relative names of files in it are relative

@@ -17,21 +17,23 @@ var demoYAML []byte
 const DemoName = "(built-in demonstration)"
 
 // Demo returns the configuration of the built-in demonstration. Its store is
-// the given file, or if that is empty, one where [StateDir] says.
+// at the given place, as [Store.Use] takes it, or if that is empty, in a file
+// where [StateDir] says.
 func Demo(store string) (*Config, Problems) {
 	c, problems := parse(DemoName, demoYAML, true)
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	if store != "" {
-		c.Store.Path = store
-		return c, nil
+	if store == "" {
+		dir, err := StateDir()
+		if err != nil {
+			return nil, Problems{{File: DemoName, Text: fmt.Sprintf("there is no place for the store: %v; give one with --store", err)}}
+		}
+		store = filepath.Join(dir, "demo.db")
 	}
-	dir, err := StateDir()
-	if err != nil {
-		return nil, Problems{{File: DemoName, Text: fmt.Sprintf("there is no place for the store: %v; give one with --store", err)}}
+	if err := c.Store.Use(store); err != nil {
+		return nil, Problems{{File: DemoName, Text: fmt.Sprintf("the store: %v", err)}}
 	}
-	c.Store.Path = filepath.Join(dir, "demo.db")
 	return c, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/dynamic"
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/redis"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/transport"
 )
@@ -23,7 +24,7 @@ const maxTimeout = time.Hour
 func Default() *Config {
 	return &Config{
 		Listen:    Listen{HTTP: "127.0.0.1:8080", SocketMode: 0o660},
-		Store:     Store{Path: "wireroom.db"},
+		Store:     Store{Path: "wireroom.db", Redis: redis.DefaultConfig()},
 		Sessions:  auth.DefaultSessionConfig(),
 		Realms:    []Realm{defaultRealm("realm1", "")},
 		Dynamic:   dynamic.DefaultConfig(),
@@ -76,18 +77,46 @@ func (c *Config) readStore(o *object) {
 	o.string("store", &store)
 	path, isFile := strings.CutPrefix(store, "file:")
 	scheme, _, _ := strings.Cut(store, ":")
+	r := &c.Store.Redis
 	switch {
 	case isFile && path != "":
 		c.Store.Path = path
 		if o.has("store") {
 			c.Store.Path = o.d.resolve(path)
 		}
-	case scheme == "redis" || scheme == "rediss" || scheme == "nats":
+	case redis.IsURL(store):
+		r.URL = store
+	case scheme == "nats":
 		// The URL may hold a password, so it is not repeated.
-		o.report("store", fmt.Errorf("expected file:PATH, found a URL of %s, which this version does not support", scheme))
+		o.report("store", fmt.Errorf("expected file:PATH or redis://HOST, found a URL of %s, which this version does not support", scheme))
 	default:
-		o.report("store", errors.New("expected file:PATH, such as file:wireroom.db, found something else"))
+		o.report("store", errors.New("expected file:PATH, such as file:wireroom.db, or redis://HOST:PORT, found something else"))
 	}
+	if r.URL != "" {
+		if err := redis.CheckURL(r.URL); err != nil {
+			o.report("store", err)
+		}
+	}
+	o.sub("redis", c.readRedis)
+	if o.has("redis") && r.URL == "" {
+		o.report("redis", errors.New("expected only with a store of redis://, found with another one"))
+	}
+}
+
+// readRedis reads what does not stand in the URL of the store.
+func (c *Config) readRedis(o *object) {
+	r := &c.Store.Redis
+	password := auth.Secret(r.Password)
+	o.secret("password", &password)
+	r.Password = string(password)
+	o.text("ca", &r.CA)
+	o.string("prefix", &r.Prefix)
+	o.anyDuration("timeout", &r.Timeout)
+	checked := *r
+	if redis.CheckURL(checked.URL) != nil {
+		checked.URL = "redis://localhost" // readStore reports what is wrong with it
+	}
+	o.validate(checked.Validate)
 }
 
 func (c *Config) readSessions(o *object) {
