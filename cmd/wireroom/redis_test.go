@@ -54,7 +54,7 @@ func startRedis(t *testing.T) (url string, kill, start func()) {
 // is red while Redis is away, and posting goes on when it is back.
 func TestServeOnRedis(t *testing.T) {
 	url, kill, start := startRedis(t)
-	config := strings.Replace(testConfig, "store: file:wireroom.db", "store: "+url+"\nredis: {prefix: shop, timeout: 400ms}", 1)
+	config := strings.Replace(testConfig, "store: file:wireroom.db", "store: "+url+"\nredis: {prefix: shop, timeout: 2s}", 1)
 	file := writeConfig(t, config)
 	publish := func(p *program, text string) (int, string) {
 		code, stdout, stderr := runCommand(t, "", "publish", "demo.message", fmt.Sprintf(`{"room": "lobby", "text": %q}`, text), "--http", p.base+"/events", "--key", testKey)
@@ -115,7 +115,7 @@ func TestNoRedis(t *testing.T) {
 		{"redis+sentinel://localhost", "hunter2", exitConfig, "expected the name of the primary"},
 		{"file:wireroom.db", "hunter2", exitConfig, "redis: expected only with a store of redis://, found with another one"},
 	} {
-		config := strings.Replace(testConfig, "store: file:wireroom.db", "store: "+test.store+"\nredis: {timeout: 100ms, password: "+test.password+"}", 1)
+		config := strings.Replace(testConfig, "store: file:wireroom.db", "store: "+test.store+"\nredis: {timeout: 1s, password: "+test.password+"}", 1)
 		code, _, stderr := runCommand(t, "", "serve", "--config", writeConfig(t, config))
 		if code != test.code || !strings.Contains(stderr, test.want) || strings.Contains(stderr, test.password) {
 			t.Errorf("%s: code %d, %s; want %d, %s", test.store, code, stderr, test.code, test.want)

@@ -81,14 +81,17 @@ func (s *Store) explain(op string, err error) error {
 	return s.fault(kind, op, what, err)
 }
 
-// answers is what Redis says when it does not do what it is asked. They are in
-// the order in which they are looked for.
-var answers = []struct {
+// An answer is a kind of error that Redis answers with.
+type answer struct {
 	code    string // begins the answer, or stands in it if it begins with "…"
 	what    string
 	passing bool // it may be gone in a moment
 	full    bool
-}{
+}
+
+// answers is what Redis says when it does not do what it is asked. They are in
+// the order in which they are looked for.
+var answers = []answer{
 	{"…No space left on device", "has no room on its disk", false, true},
 	{"OOM", "has used all the memory that it may use", false, true},
 	{"READONLY", "is a replica that can only be read", true, false},
@@ -146,13 +149,7 @@ func classify(err error) (kind error, what string) {
 	return events.ErrUnavailable, what
 }
 
-func answerOf(err error) (found struct {
-	code    string
-	what    string
-	passing bool
-	full    bool
-}, ok bool,
-) {
+func answerOf(err error) (found answer, ok bool) {
 	e, isAnswer := errors.AsType[goredis.Error](err)
 	if !isAnswer {
 		return found, false

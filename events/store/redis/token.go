@@ -68,7 +68,7 @@ func (s *Store) Token(ctx context.Context, hash [32]byte) (*auth.Token, error) {
 		return nil, err
 	}
 	if value == nil {
-		return nil, fmt.Errorf("Redis at %s: %w", s.place, auth.ErrNoToken)
+		return nil, fmt.Errorf("the store in Redis at %s: %w", s.place, auth.ErrNoToken)
 	}
 	var st storedToken
 	if len(value) < memberLen {
