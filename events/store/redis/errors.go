@@ -77,7 +77,7 @@ func (s *Store) explain(op string, err error) error {
 	if errors.Is(err, goredis.ErrClosed) {
 		return fmt.Errorf("%w: Redis at %s", events.ErrClosed, s.place)
 	}
-	kind, what := classify(err)
+	what, kind := classify(err)
 	return s.fault(kind, op, what, err)
 }
 
@@ -116,12 +116,12 @@ var answers = []answer{
 }
 
 // classify says what an error means.
-func classify(err error) (kind error, what string) {
+func classify(err error) (what string, kind error) {
 	if a, ok := answerOf(err); ok {
 		if a.full {
-			return events.ErrFull, a.what
+			return a.what, events.ErrFull
 		}
-		return events.ErrUnavailable, a.what
+		return a.what, events.ErrUnavailable
 	}
 	what = "does not answer as it should"
 	switch {
@@ -146,7 +146,7 @@ func classify(err error) (kind error, what string) {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		what = "has a certificate that is not trusted"
 	}
-	return events.ErrUnavailable, what
+	return what, events.ErrUnavailable
 }
 
 func answerOf(err error) (found answer, ok bool) {
