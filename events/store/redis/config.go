@@ -187,6 +187,10 @@ func parseURL(text string) (*place, error) {
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, path, _ := strings.Cut(rest, "/")
+	if p.kind != unix && strings.Contains(path, "@") {
+		// What looks like host, port and path may be a password.
+		return nil, errors.New("expected nothing with @ after the first / behind the host, found some; in a password, / is written as %2F")
+	}
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		var err error
 		user, password, _ := strings.Cut(authority[:at], ":")
