@@ -168,37 +168,86 @@ func TestLostDataFoundByReading(t *testing.T) {
 	}
 }
 
-// With both ends gone nobody knows how far a log went, so it gets a new epoch;
-// not if Redis went on, or if the gateway took leave.
+// Who comes after a Redis that was started anew does not know how far a log had
+// gone, so it gets a new epoch; not if either went on.
 func TestEpochAfterCrashes(t *testing.T) {
 	sv := start(t, "--appendonly", "yes", "--appendfsync", "always")
-	epoch := ""
+	s, epoch := (*redis.Store)(nil), ""
 	for _, test := range []struct {
-		name              string
-		leave, crash, new bool
+		name           string
+		gateway, redis bool // which of them is started anew
+		new            bool // so is an epoch begun
 	}{
-		{"in the beginning", false, false, true},
-		{"only the gateway", false, false, false},
-		{"only Redis", true, true, false},
-		{"both", false, true, true},
-		{"neither", true, false, false},
+		{"in the beginning", true, false, true},
+		{"only the gateway", true, false, false},
+		{"only Redis", false, true, false},
+		{"Redis again", false, true, false},
+		{"the gateway after Redis", true, false, true},
+		{"the gateway again", true, false, false},
+		{"both", true, true, true},
 	} {
-		if test.leave {
-			if err := open(t, sv.url()).Close(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if test.crash {
+		if test.redis {
 			sv.kill()
 			sv.start()
 		}
-		s := open(t, sv.url()) // it is not closed in time, as in a crash
-		t.Cleanup(func() { s.Close() })
+		if test.gateway {
+			s = open(t, sv.url()) // the one before is not closed in time, as in a crash
+			t.Cleanup(func() { s.Close() })
+		}
 		got := mustPost(t, s, record(1))[0].Epoch
 		if (got != epoch) != test.new {
 			t.Errorf("%s: the epoch is %s and was %s", test.name, got, epoch)
 		}
 		epoch = got
+	}
+}
+
+// A snapshot may be older than a whole gateway that wrote after it, of which
+// Redis knows nothing then. The next one must not give its offsets again.
+func TestLostGateway(t *testing.T) {
+	sv := start(t)
+	first := openFor(t, sv.url(), 20*time.Second)
+	mustPost(t, first, record(1))
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sv.do("SAVE")
+	second := openFor(t, sv.url(), 20*time.Second)
+	lost := mustPost(t, second, record(2))[0]
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sv.kill()
+	sv.start()
+	third := openFor(t, sv.url(), 20*time.Second)
+	got := mustPost(t, third, record(3))[0]
+	if got.Epoch == lost.Epoch || got.Offset != 2 || got.Base != 1 {
+		t.Errorf("after a gateway is lost, Append gives %+v, and it gave %+v", got, lost)
+	}
+}
+
+// A log that lost its end and was not used since gets a new epoch also if the
+// gateway that knew of the end went on with others, and is gone.
+func TestLostEndOfQuietLog(t *testing.T) {
+	sv := start(t)
+	first := openFor(t, sv.url(), 20*time.Second)
+	mustPost(t, first, record(1))
+	sv.do("SAVE")
+	lost := mustPost(t, first, record(2))[0]
+	sv.kill()
+	sv.start()
+	other := record(3)
+	other.Class = "other"
+	for range 3 { // the first one finds that the connection is broken
+		mustPost(t, first, other)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := openFor(t, sv.url(), 20*time.Second)
+	got := mustPost(t, second, record(4))[0]
+	if got.Epoch == lost.Epoch || got.Offset != 2 || got.Base != 1 {
+		t.Errorf("after the end is lost, Append gives %+v, and it gave %+v", got, lost)
 	}
 }
 

@@ -15,7 +15,6 @@ var sources embed.FS
 // The scripts. Each begins with what they share.
 var (
 	scriptClaim    = newScript("claim")
-	scriptLeave    = newScript("leave")
 	scriptReady    = newScript("ready")
 	scriptAppend   = newScript("append")
 	scriptBounds   = newScript("bounds")

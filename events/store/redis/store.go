@@ -134,12 +134,6 @@ func (s *Store) Close() error {
 		s.queue.close()
 		s.committer.Wait()
 		s.closed.Store(true)
-		ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout/2)
-		defer cancel()
-		if _, err := s.run(ctx, scriptLeave, []string{s.keys.writer}, s.writer); err != nil {
-			// Nothing is lost: whoever opens the store next takes more care.
-			s.log.Warn("cannot take leave of the store", "err", s.explain("close the store", err))
-		}
 		if err := s.client.Close(); err != nil {
 			s.closeErr = fmt.Errorf("close the connections to Redis at %s: %w", s.place, err)
 		}
