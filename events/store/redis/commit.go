@@ -186,7 +186,7 @@ func (s *Store) send(some []*call) (done int, err error) {
 		case w[0] == "step" && w[1] == fmt.Sprint(s.seq):
 			renumber(some[i:]) // the one before it was refused
 			return done, nil
-		case w[0] == "step", w[0] == "writer" && w[1] == "":
+		case w[0] == "step", w[0] == "writer" && (w[1] == "" || w[1] == s.before):
 			s.claiming = true // Redis lost data: what it had of this store is older, or gone
 			return done, nil
 		case w[0] != "ok":

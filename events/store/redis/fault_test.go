@@ -226,6 +226,29 @@ func TestLostGateway(t *testing.T) {
 	}
 }
 
+// A gateway goes on when Redis has lost that it took over from another one.
+func TestLostTakingOver(t *testing.T) {
+	sv := start(t)
+	first := openFor(t, sv.url(), 20*time.Second)
+	mustPost(t, first, record(1))
+	sv.do("SAVE")
+	second := openFor(t, sv.url(), 20*time.Second)
+	lost := mustPost(t, second, record(2))[0]
+	sv.kill()
+	sv.start()
+	if err := second.Ready(t.Context()); err != nil {
+		t.Errorf("Ready: %v", err)
+	}
+	if b := mustBounds(t, second); b.Epoch == lost.Epoch || b.Next != 2 || b.Base != 1 {
+		t.Errorf("Bounds = %+v, and Append gave %+v", b, lost)
+	}
+	if got := mustPost(t, second, record(3))[0]; got.Epoch == lost.Epoch || got.Offset != 2 || got.Base != 1 {
+		t.Errorf("Append gives %+v, and it gave %+v", got, lost)
+	}
+	_, err := post(first, record(4))
+	wantError(t, err, events.ErrUnavailable, "another gateway has opened the store since")
+}
+
 // A log that lost its end and was not used since gets a new epoch also if the
 // gateway that knew of the end went on with others, and is gone.
 func TestLostEndOfQuietLog(t *testing.T) {

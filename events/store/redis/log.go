@@ -21,7 +21,7 @@ func (s *Store) Bounds(ctx context.Context, class string) (b events.Bounds, err 
 
 func (s *Store) bounds(ctx context.Context, class string) (events.Bounds, error) {
 	k := s.position(class)
-	reply, err := s.run(ctx, scriptBounds, s.keys.of(class), k.epoch, k.last, newEpoch(), s.writer)
+	reply, err := s.run(ctx, scriptBounds, s.keys.of(class), k.epoch, k.last, newEpoch(), s.writer, s.before)
 	if err != nil {
 		return events.Bounds{}, err
 	}
@@ -129,7 +129,7 @@ func (s *Store) Trim(ctx context.Context, class string, keep events.Retain, now 
 		return 0, nil
 	}
 	err = s.try(ctx, "trim the log "+class, func(ctx context.Context) error {
-		reply, err := s.run(ctx, scriptTrim, s.keys.of(class), b.Epoch, first, s.writer)
+		reply, err := s.run(ctx, scriptTrim, s.keys.of(class), b.Epoch, first, s.writer, s.before)
 		removed, _ := reply.(int64)
 		if removed < 0 {
 			return errFenced

@@ -24,6 +24,7 @@ type Store struct {
 	log    *slog.Logger
 	keys   keys
 	writer string // tells this store from others that were or will be opened
+	before string // the one from which it took over; if that is the writer, Redis has lost this
 
 	queue     *queue
 	committer sync.WaitGroup
@@ -103,12 +104,15 @@ func (s *Store) claim(ctx context.Context, over bool) error {
 		takeOver = "1"
 	}
 	s.next++
-	reply, err := s.run(ctx, scriptClaim, []string{s.keys.writer}, s.writer, s.next, newEpoch(), takeOver)
+	reply, err := s.run(ctx, scriptClaim, []string{s.keys.writer}, s.writer, s.next, newEpoch(), takeOver, s.before)
 	if err != nil {
 		return err
 	}
 	if err := s.refused(reply); err != nil {
 		return err
+	}
+	if w, _ := words(reply); over && len(w) > 1 && w[1] != s.writer {
+		s.before = w[1]
 	}
 	s.seq, s.claiming = s.next, false
 	return nil
@@ -118,7 +122,7 @@ func (s *Store) claim(ctx context.Context, over bool) error {
 // full or can only be read, or another gateway has opened the store.
 func (s *Store) Ready(ctx context.Context) error {
 	return s.try(ctx, "write the store", func(ctx context.Context) error {
-		reply, err := s.run(ctx, scriptReady, []string{s.keys.writer}, s.writer)
+		reply, err := s.run(ctx, scriptReady, []string{s.keys.writer}, s.writer, s.before)
 		if err != nil {
 			return err
 		}
