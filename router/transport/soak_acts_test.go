@@ -150,12 +150,12 @@ func (p *soaker) publish() {
 // requests before it are answered, and all subscriptions have what was done
 // when it was sent. mu is held.
 func (p *soaker) barrier() <-chan struct{} {
+	id := p.nextRequest()
 	for _, h := range p.subs {
 		if !h.closing {
-			p.ask(h)
+			p.ask(h, id)
 		}
 	}
-	id := p.nextRequest()
 	ch := make(chan struct{})
 	p.requests[id] = &request{kind: wamp.TypePublish}
 	p.barriers[id] = ch
@@ -188,7 +188,7 @@ func (p *soaker) unsubscribe() {
 		}
 		id := p.nextRequest()
 		if !req.again {
-			p.ask(h)
+			p.ask(h, id)
 			h.closing = true
 		}
 		p.requests[id] = req

@@ -88,8 +88,9 @@ type heard struct {
 	began   time.Time
 	floor   []mark // how far publishers were when it began
 	streams map[streamKey]*stream
-	closing bool   // its end was asked for
-	due     []mark // how far publishers were then, or at a barrier
+	closing bool    // its end was asked for
+	due     []mark  // how far publishers were then, or at a barrier
+	asked   wamp.ID // the request that was sent then
 
 	received, missed, gaps int64
 
@@ -241,9 +242,10 @@ func (p *soaker) mayLack(h *heard, format string, args ...any) {
 	}
 }
 
-// ask notes what must have arrived when the router answers the request that
+// ask notes what must have arrived when the router answers the request, which
 // is about to be sent.
-func (p *soaker) ask(h *heard) {
+func (p *soaker) ask(h *heard, request wamp.ID) {
+	h.asked = request
 	h.due = p.sk.ledger.marks(h.began, h.topics, true)
 	if h.group != nil {
 		h.gate.ask(h.group)

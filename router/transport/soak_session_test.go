@@ -431,6 +431,9 @@ func (p *soaker) acknowledged(request wamp.ID) {
 	if ch := p.barriers[request]; ch != nil {
 		delete(p.barriers, request)
 		for _, h := range p.subs {
+			if h.asked > request {
+				continue // more was done before that was asked
+			}
 			if h.due != nil {
 				p.checkDue(h)
 			}
