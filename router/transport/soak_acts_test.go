@@ -108,7 +108,7 @@ func (p *soaker) act() {
 // publish publishes something to somebody.
 func (p *soaker) publish() {
 	if p.pub == nil {
-		p.pub = p.sk.ledger.enter(p.id)
+		p.pub = p.sk.ledger.enter(p)
 	}
 	topic := p.rnd.IntN(numSoakTopics)
 	n := numbered{publisher: p.pub.number, topic: topic, disclosed: p.rnd.IntN(4) == 0, pad: anyPadding(p.rnd, len(padSizes))}

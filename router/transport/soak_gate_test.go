@@ -121,10 +121,12 @@ type gateHeard struct {
 	floor       [groupTopics]int64 // and each topic, at most
 	last        int64              // what came; -1: nothing yet
 	keys        latestKeys
+}
 
-	asked   bool
-	due     int64 // what must come
-	dueKeys latestKeys
+// A gateDue is what must come of a group.
+type gateDue struct {
+	last int64 // all up to this one
+	keys latestKeys
 }
 
 // topicOf returns the topic of an exact pattern of the group, or -1.
@@ -160,10 +162,9 @@ func (h *gateHeard) begin(g *group, least int64) {
 	}
 }
 
-// ask notes what must have arrived.
-func (h *gateHeard) ask(g *group) {
-	h.asked = true
-	h.due, h.dueKeys = g.done.of(h.topic), g.done.latest()
+// ask returns what is done.
+func (h *gateHeard) ask(g *group) gateDue {
+	return gateDue{last: g.done.of(h.topic), keys: g.done.latest()}
 }
 
 // gateEvent checks an event of a group. What is missing must have been told of
@@ -216,23 +217,22 @@ func (g *group) policyFor(prof *profile) router.WhenFull {
 	}
 }
 
-// checkGate checks that what was done when ask was called has arrived: all of
-// it, or the latest for each key.
-func (p *soaker) checkGate(h *heard) {
+// checkGate checks what is due of the group: all of it, or the latest for each
+// key.
+func (p *soaker) checkGate(h *heard, d *gateDue) {
 	g, gh := h.group, &h.gate
-	if !gh.asked || g.closed != nil && g.closed(p.profile.role) {
+	if g.closed != nil && g.closed(p.profile.role) {
 		return
 	}
-	gh.asked = false
 	policy := g.policyFor(p.profile)
 	if policy == router.Disconnect {
-		if gh.last < gh.due && gh.most < gh.due {
-			p.fail("%d events of %v were published, and the last that came is %d", gh.due, h.pattern, gh.last)
+		if gh.last < d.last && gh.most < d.last {
+			p.fail("%d events of %v were published, and the last that came is %d", d.last, h.pattern, gh.last)
 		}
 		return
 	}
 	if policy == router.KeepLatest {
-		p.checkLatest(h, gh.dueKeys)
+		p.checkLatest(h, d.keys)
 	}
 }
 

@@ -1,11 +1,13 @@
 package transport_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -73,8 +75,9 @@ func (a audience) options() wamp.PublishOptions {
 // was subscribed.
 type publisher struct {
 	number  int64
-	session atomic.Uint64 // its WAMP ID
-	ended   atomic.Int64  // when, in Unix nanoseconds; 0: not yet
+	by      weak.Pointer[soaker] // nobody is kept for this
+	session atomic.Uint64        // its WAMP ID
+	ended   atomic.Int64         // when, in Unix nanoseconds; 0: not yet
 
 	sent, done [numSoakTopics][numCounted]atomic.Int64
 }
@@ -97,10 +100,36 @@ func newLedger(workers int) *ledger {
 	return &ledger{present: make([]atomic.Uint64, workers), publishers: map[int64]*publisher{}, forgotten: time.Now()}
 }
 
-// enter adds a publisher.
-func (l *ledger) enter(id wamp.ID) *publisher {
-	pub := &publisher{number: l.numbers.Add(1)}
-	pub.session.Store(uint64(id))
+// story tells what the publisher did last, for the report of p, whose mu is held.
+func (pub *publisher) story(p *soaker) string {
+	by := pub.by.Value()
+	switch {
+	case p.sk.failures.Load() > 0:
+		return "" // nobody reads it
+	case by == p:
+		return "  it published that itself"
+	case by == nil:
+		return "  the publisher is gone"
+	}
+	for range 100 {
+		if by.mu.TryLock() { // it may be about to tell of p
+			defer by.mu.Unlock()
+			resumed := 0
+			if by.roam != nil {
+				resumed = by.roam.times
+			}
+			return fmt.Sprintf("  the publisher is client %d, session %d, resumed %d times, %d publications not acknowledged; the last it saw:\n%s",
+				by.number, by.id, resumed, len(by.unacked), by.trace.String())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Sprintf("  the publisher is client %d, which is busy", by.number)
+}
+
+// enter adds p, whose mu is held, as a publisher.
+func (l *ledger) enter(p *soaker) *publisher {
+	pub := &publisher{number: l.numbers.Add(1), by: weak.Make(p)}
+	pub.session.Store(uint64(p.id))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.publishers[pub.number] = pub

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,13 +89,21 @@ type heard struct {
 	began   time.Time
 	floor   []mark // how far publishers were when it began
 	streams map[streamKey]*stream
-	closing bool    // its end was asked for
-	due     []mark  // how far publishers were then, or at a barrier
-	asked   wamp.ID // the request that was sent then
+	closing bool  // its end was asked for
+	dues    []due // what must have come with the answers to requests, in their order
 
 	received, missed, gaps int64
 
 	gate gateHeard
+}
+
+// A due is what must have come for a subscription when a request is answered:
+// its end, or a barrier. Several may wait to be answered, and what was done
+// only when a later one was sent need not come before the answer to an earlier.
+type due struct {
+	request wamp.ID
+	marks   []mark // how far publishers were when it was sent
+	gate    gateDue
 }
 
 // subscribed begins a subscription, unless it is one that the session has.
@@ -117,12 +126,8 @@ func (p *soaker) subscribed(id wamp.ID, req *request) {
 
 // unsubscribed ends a subscription, which must have got all that was done when
 // the end was asked for.
-func (p *soaker) unsubscribed(req *request) {
-	h := req.heard
-	p.checkDue(h)
-	if h.group != nil {
-		p.checkGate(h)
-	}
+func (p *soaker) unsubscribed(id wamp.ID, req *request) {
+	p.checkAsked(req.subscription, req.heard, id)
 	delete(p.subs, req.subscription)
 }
 
@@ -245,20 +250,36 @@ func (p *soaker) mayLack(h *heard, format string, args ...any) {
 // ask notes what must have arrived when the router answers the request, which
 // is about to be sent.
 func (p *soaker) ask(h *heard, request wamp.ID) {
-	h.asked = request
-	h.due = p.sk.ledger.marks(h.began, h.topics, true)
+	d := due{request: request}
+	if !p.profile.lossy {
+		d.marks = p.sk.ledger.marks(h.began, h.topics, true)
+	}
 	if h.group != nil {
-		h.gate.ask(h.group)
+		d.gate = h.gate.ask(h.group)
+	}
+	h.dues = append(h.dues, d)
+}
+
+// checkAsked checks that all has arrived that was done when ask was called for
+// the request, which is answered. Requests are answered in their order.
+func (p *soaker) checkAsked(sub wamp.ID, h *heard, request wamp.ID) {
+	for len(h.dues) > 0 && h.dues[0].request <= request {
+		d := &h.dues[0]
+		p.checkDue(sub, h, d)
+		if h.group != nil {
+			p.checkGate(h, &d.gate)
+		}
+		h.dues = slices.Delete(h.dues, 0, 1)
 	}
 }
 
-// checkDue checks that all has arrived that was done when ask was called.
-func (p *soaker) checkDue(h *heard) {
+// checkDue checks what is due of other clients.
+func (p *soaker) checkDue(sub wamp.ID, h *heard, d *due) {
 	if p.profile.lossy {
 		return // what is missing at the end nobody tells
 	}
-	for i := range h.due {
-		m := &h.due[i]
+	for i := range d.marks {
+		m := &d.marks[i]
 		for _, topic := range h.topics {
 			for a := range audience(numCounted) {
 				due := m.counts[topic][a]
@@ -276,11 +297,11 @@ func (p *soaker) checkDue(h *heard) {
 				if st := h.streams[key]; st != nil {
 					last = st.last
 				}
-				p.fail("publisher %d had published %d to %q for audience %d, and only %d came", m.pub.number, due, soakTopics[topic], a, last)
+				p.fail("publisher %d had published %d to %q for audience %d when request %d was sent, and only %d came for subscription %d of %v, which began at %s (%d came for it, and %d were missed)\n%s",
+					m.pub.number, due, soakTopics[topic], a, d.request, last, sub, h.pattern, h.began.Format(traceTime), h.received, h.missed, m.pub.story(p))
 			}
 		}
 	}
-	h.due = nil
 }
 
 // prune forgets publishers that have left, at a moment when nothing is on its

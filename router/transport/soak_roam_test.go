@@ -42,6 +42,7 @@ type roaming struct {
 	lost     time.Time // when the connection broke, as far as the client did that; zero: it did not
 	late     bool      // the window was meant to pass
 	refused  bool      // the router says that the session can't be resumed
+	times    int       // that it was resumed
 }
 
 // A said is a message that counts.
@@ -159,6 +160,7 @@ func (p *soaker) takenUp(m *wamp.Welcome) {
 	default:
 		r.forget(int(uint64(n) - r.handled))
 	}
+	r.times++
 	p.sk.tally.resumed.Add(1)
 }
 

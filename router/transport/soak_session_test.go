@@ -357,7 +357,7 @@ func (p *soaker) message(m wamp.Message) {
 		}
 	case *wamp.Unsubscribed:
 		if req := p.take(m.Request, wamp.TypeUnsubscribe); req != nil {
-			p.unsubscribed(req)
+			p.unsubscribed(m.Request, req)
 		}
 	case *wamp.Published:
 		if p.take(m.Request, wamp.TypePublish) != nil {
@@ -430,16 +430,8 @@ func (p *soaker) acknowledged(request wamp.ID) {
 	p.unacked = append(p.unacked[:0], p.unacked[n:]...)
 	if ch := p.barriers[request]; ch != nil {
 		delete(p.barriers, request)
-		for _, h := range p.subs {
-			if h.asked > request {
-				continue // more was done before that was asked
-			}
-			if h.due != nil {
-				p.checkDue(h)
-			}
-			if h.group != nil {
-				p.checkGate(h)
-			}
+		for id, h := range p.subs {
+			p.checkAsked(id, h, request)
 		}
 		close(ch)
 	}

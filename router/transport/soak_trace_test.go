@@ -11,6 +11,7 @@ import (
 const (
 	traceLength = 100 // messages that are remembered
 	traceBytes  = 600 // of each
+	traceTime   = "05.000000"
 )
 
 // A soakTrace remembers the last messages of a session, for the report of what
@@ -55,7 +56,7 @@ func (tr *soakTrace) String() string {
 	var dec wamp.Decoder
 	for i := max(0, tr.n-traceLength); i < tr.n; i++ {
 		e := &tr.entries[i%traceLength]
-		fmt.Fprintf(&b, "    %s %-5s", e.at.Format("05.000000"), e.what)
+		fmt.Fprintf(&b, "    %s %-5s", e.at.Format(traceTime), e.what)
 		if e.size > 0 {
 			b.WriteString(readable(&dec, tr.ser, e))
 		}
