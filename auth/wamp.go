@@ -50,6 +50,7 @@ type Grant struct {
 	AuthMethod string
 	Provider   string         // "anonymous", "session" (a client token), "jwt", "static" (a configured user) or "dynamic" (the application)
 	Claims     string         // as [Identity.Claims]
+	Client     string         // as [Identity.Client]
 	Extra      map[string]any // "client", "user", "expires" (RFC 3339), "verifier" (of WAMP-SCRAM), as far as known; may be nil
 }
 
@@ -293,7 +294,7 @@ func (a *Auth) ticketRole(realm wamp.URI, id *Identity) (string, error) {
 }
 
 func grant(id *Identity, role, method string) *Grant {
-	g := &Grant{AuthID: id.authID(), AuthRole: role, AuthMethod: method, Provider: "jwt", Claims: id.Claims, Extra: make(map[string]any, 3)}
+	g := &Grant{AuthID: id.authID(), AuthRole: role, AuthMethod: method, Provider: "jwt", Claims: id.Claims, Client: id.Client, Extra: make(map[string]any, 3)}
 	if id.Client != "" {
 		g.Provider = "session"
 		g.Extra["client"] = id.Client

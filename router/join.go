@@ -242,9 +242,9 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) error {
 	}
 	s.meter = newMeter(s.limits)
 	s.peer.ChannelID = nil // and with it what TLS remembers of its handshake
-	s.peer.Identity = nil  // nor is that needed any more: its place serves those few that have claims
-	if g.Claims != "" {
-		s.peer.Identity = g.Claims
+	s.peer.Identity = nil  // nor is that needed any more: its place serves those that have particulars
+	if g.Claims != "" || g.Client != "" {
+		s.peer.Identity = &particulars{claims: g.Claims, client: g.Client}
 	}
 	if !s.realm.admit(s) {
 		return s.realm.errClosed()

@@ -33,6 +33,11 @@ type Grant struct {
 	// resumed only by who has the same.
 	Claims string
 
+	// Client names the client that comes back with each of its sessions, for
+	// an [Authorizer] or [Governor]; empty if there is no such thing. The
+	// router does not look into it.
+	Client string
+
 	// Trusted says that the peer is a part of the program itself: no
 	// [Authorizer] is asked what it may do.
 	Trusted bool

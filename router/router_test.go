@@ -37,6 +37,7 @@ func (open) Authenticate(_ context.Context, j router.Joining) (*router.Grant, *r
 		grant.Realm = wamp.URI(realm)
 	}
 	grant.Claims, _ = j.Hello.AuthExtra["claims"].(string)
+	grant.Client, _ = j.Hello.AuthExtra["client"].(string)
 	if id == "limited" {
 		l := router.DefaultLimits()
 		l.QueueBytes, l.MaxSubscriptions = 4096, 1

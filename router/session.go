@@ -103,9 +103,23 @@ func (s *Session) AuthMethod() string { return s.authmethod }
 
 // Claims returns what [Grant.Claims] was when the peer joined.
 func (s *Session) Claims() string {
-	claims, _ := s.peer.Identity.(string)
-	return claims
+	if p, ok := s.peer.Identity.(*particulars); ok {
+		return p.claims
+	}
+	return ""
 }
+
+// Client returns what [Grant.Client] was when the peer joined.
+func (s *Session) Client() string {
+	if p, ok := s.peer.Identity.(*particulars); ok {
+		return p.client
+	}
+	return ""
+}
+
+// Particulars are what is known of those few peers of whom more is known than
+// everybody has. Once the peer has joined, they are in its Identity's place.
+type particulars struct{ claims, client string }
 
 // Trusted reports whether the peer is a part of the program itself, which may
 // do everything.

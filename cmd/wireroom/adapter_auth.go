@@ -63,7 +63,7 @@ func (a authenticator) grant(r *realm, g *auth.Grant) (*router.Grant, error) {
 	}
 	return &router.Grant{
 		Realm:  g.Realm,
-		AuthID: g.AuthID, AuthRole: g.AuthRole, AuthMethod: g.AuthMethod, Provider: g.Provider, Extra: g.Extra, Claims: g.Claims,
+		AuthID: g.AuthID, AuthRole: g.AuthRole, AuthMethod: g.AuthMethod, Provider: g.Provider, Extra: g.Extra, Claims: g.Claims, Client: g.Client,
 		Limits: r.limits[g.AuthRole],
 	}, nil
 }
