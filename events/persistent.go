@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -55,6 +56,28 @@ type Persistent struct {
 	Acked []Span
 }
 
+// Check says what is wrong with a subscription that a store is to keep: texts
+// that are too short or too long, or spans out of order. Stores call it.
+func (p *Persistent) Check() error {
+	if n := len(p.Owner); n < 1 || n > MaxOwnerLen {
+		return fmt.Errorf("events: owner of a persistent subscription: expected 1 to %d bytes, found %d", MaxOwnerLen, n)
+	}
+	if n := len(p.Name); n < 1 || n > MaxPersistentName {
+		return fmt.Errorf("events: name of a persistent subscription: expected 1 to %d bytes, found %d", MaxPersistentName, n)
+	}
+	if n := len(p.Acked); n > MaxAckedSpans {
+		return fmt.Errorf("events: acknowledged spans of the persistent subscription %q: expected at most %d, found %d", p.Name, MaxAckedSpans, n)
+	}
+	end := p.Position.Offset
+	for _, a := range p.Acked {
+		if a.From <= end || a.From-end < 2 || a.Through < a.From {
+			return fmt.Errorf("events: acknowledged spans of the persistent subscription %q: expected them in order behind %d, with gaps, found %d to %d", p.Name, end, a.From, a.Through)
+		}
+		end = a.Through
+	}
+	return nil
+}
+
 // A Move says how far a persistent subscription is acknowledged, and until when
 // it lives.
 type Move struct {
@@ -77,9 +100,12 @@ type Move struct {
 // it returns belongs to the caller.
 type PersistentStore interface {
 	// PutPersistent inserts a subscription, or replaces the one of its owner
-	// that has its name, whole. If it would be the owner's and there are most
-	// already that have not expired at the time p.Seen, the error wraps
-	// [ErrTooManyPersistent]. It is durable when PutPersistent returns.
+	// that has its name, whole. If there is none with its name, or an expired
+	// one, and the owner has most others already that have not expired at the
+	// time p.Seen, nothing changes and the error wraps [ErrTooManyPersistent].
+	// An insertion may remove those of the owner that have expired by then. It
+	// is durable when PutPersistent returns. What fails [Persistent.Check] is
+	// refused.
 	PutPersistent(ctx context.Context, p *Persistent, most int) error
 
 	// Persistent returns the owner's subscription of that name, expired or
@@ -92,8 +118,10 @@ type PersistentStore interface {
 	// MovePersistents moves positions on, those that there still are. Within
 	// an epoch a position never goes back, whatever order moves come in: the
 	// later one counts, and what is acknowledged behind it is what either
-	// says. To lose a move that was reported as done costs only repeats: it
-	// need not be durable at once.
+	// says; of more than [MaxAckedSpans], the first ones. To lose a move that
+	// was reported as done costs only repeats: it need not be durable at once.
+	// It may take a moment, in which the store waits for something else to
+	// write: whoever moves many moves them together.
 	MovePersistents(ctx context.Context, moves []Move) error
 
 	// DeletePersistent removes one, durably. It is no error if there is none.

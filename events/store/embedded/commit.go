@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -19,6 +20,10 @@ type request interface {
 	// size is how many records and bytes it counts as; at least one record.
 	size() (records, bytes int)
 
+	// patient reports whether it is in no hurry, and may wait some time for
+	// others to share their commit.
+	patient() bool
+
 	// apply writes it. It is called once. An error is the file's fault, not
 	// that of the request, and ends the whole transaction.
 	apply(tx *txn) error
@@ -30,6 +35,7 @@ type request interface {
 // A queue holds what waits for the committer.
 type queue struct {
 	maxRecords, maxBytes int
+	patience             time.Duration // how long a patient request waits for others
 
 	waits atomic.Uint64 // how many calls of put had to wait
 
@@ -39,11 +45,15 @@ type queue struct {
 	requests []request
 	records  int
 	bytes    int
+	hurried  int  // requests that are not patient
+	waiting  int  // calls of put that wait for room
+	timed    bool // a timer runs that will set due
+	due      bool // patient requests have waited long enough
 	closed   bool
 }
 
 func newQueue(c Config) *queue {
-	q := &queue{maxRecords: c.QueueRecords, maxBytes: c.QueueBytes}
+	q := &queue{maxRecords: c.QueueRecords, maxBytes: c.QueueBytes, patience: c.Patience}
 	q.changed = sync.NewCond(&q.mu)
 	return q
 }
@@ -60,12 +70,22 @@ func (q *queue) put(r request) bool {
 	}
 	if full() {
 		q.waits.Add(1)
-	}
-	for full() {
-		q.changed.Wait()
+		q.waiting++
+		q.changed.Broadcast() // nobody is patient as long as there is no room
+		for full() {
+			q.changed.Wait()
+		}
+		q.waiting--
 	}
 	if q.closed {
 		return false
+	}
+	switch {
+	case !r.patient():
+		q.hurried++
+	case !q.timed:
+		q.timed = true
+		time.AfterFunc(q.patience, q.ring)
 	}
 	q.requests = append(q.requests, r)
 	q.records += records
@@ -74,12 +94,23 @@ func (q *queue) put(r request) bool {
 	return true
 }
 
-// take waits for requests and appends as many to batch as fit in one commit.
-// It returns none if the queue is closed and empty.
+// ring ends the patience of what waits.
+func (q *queue) ring() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.timed = false
+	q.due = len(q.requests) > 0
+	q.changed.Broadcast()
+}
+
+// take waits for requests and appends as many to batch as fit in one commit:
+// patient ones too, once there is one that is not, or they have waited long
+// enough, or somebody waits for room. It returns none if the queue is closed
+// and empty.
 func (q *queue) take(batch []request, maxRecords, maxBytes int) []request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.requests) == 0 && !q.closed {
+	for !q.closed && (len(q.requests) == 0 || q.hurried == 0 && !q.due && q.waiting == 0) {
 		q.changed.Wait()
 	}
 	n, allRecords, allBytes := 0, 0, 0
@@ -91,12 +122,16 @@ func (q *queue) take(batch []request, maxRecords, maxBytes int) []request {
 		n++
 		allRecords += records
 		allBytes += bytes
+		if !r.patient() {
+			q.hurried--
+		}
 	}
 	batch = append(batch, q.requests[:n]...)
 	clear(q.requests[:n])
 	q.requests = q.requests[n:]
 	q.records -= allRecords
 	q.bytes -= allBytes
+	q.due = q.due && len(q.requests) > 0
 	q.changed.Broadcast()
 	return batch
 }
@@ -205,11 +240,15 @@ func (s *Store) submit(r request) {
 
 // A change is a request that somebody waits for.
 type change struct {
-	fn   func(tx *txn) error
-	done chan error // one value; never closed
+	fn      func(tx *txn) error
+	done    chan error // one value; never closed
+	records int        // what it counts as
+	bytes   int
+	calm    bool // it is patient
 }
 
-func (c *change) size() (records, bytes int) { return 1, 256 }
+func (c *change) size() (records, bytes int) { return c.records, c.bytes }
+func (c *change) patient() bool              { return c.calm }
 func (c *change) apply(tx *txn) error        { return c.fn(tx) }
 func (c *change) finish(err error)           { c.done <- err }
 
@@ -219,8 +258,13 @@ func (s *Store) update(ctx context.Context, fn func(tx *txn) error) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	c := &change{fn: fn, done: make(chan error, 1)}
+	c := &change{fn: fn, done: make(chan error, 1), records: 1, bytes: 256}
 	s.submit(c)
+	return c.wait(ctx)
+}
+
+// wait returns when a change is durable, or has failed.
+func (c *change) wait(ctx context.Context) error {
 	select {
 	case err := <-c.done:
 		return err

@@ -17,7 +17,8 @@ func (s *Store) Hold() (release func()) {
 			<-held
 			return nil
 		},
-		done: make(chan error, 1),
+		done:    make(chan error, 1),
+		records: 1,
 	})
 	<-started
 	return func() { close(held) }

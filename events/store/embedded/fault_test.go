@@ -57,7 +57,7 @@ func offsets(t testing.TB, s *embedded.Store) map[uint64]string {
 }
 
 // child is what a process does that a test starts, by name.
-var child = map[string]func(path string){"publish": publishForever, "limited": publishLimited}
+var child = map[string]func(path string){"publish": publishForever, "limited": publishLimited, "subscribe": subscribeForever}
 
 func TestMain(m *testing.M) {
 	if fn := child[os.Getenv("EMBEDDED_TEST_CHILD")]; fn != nil {

@@ -28,6 +28,8 @@ var (
 	bucketClasses = []byte("classes")
 	bucketTokens  = []byte("tokens")
 	bucketExpiry  = []byte("expiry")
+	bucketSubs    = []byte("subscriptions")
+	bucketLapse   = []byte("lapse")
 	keyFormat     = []byte("format")
 )
 
@@ -151,7 +153,7 @@ func prepare(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	for _, name := range [][]byte{bucketClasses, bucketTokens, bucketExpiry} {
+	for _, name := range [][]byte{bucketClasses, bucketTokens, bucketExpiry, bucketSubs, bucketLapse} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}

@@ -30,6 +30,8 @@ type appendRequest struct {
 
 func (r *appendRequest) size() (records, bytes int) { return max(1, len(r.records)), r.bytes }
 
+func (r *appendRequest) patient() bool { return false }
+
 func (r *appendRequest) finish(err error) {
 	switch {
 	case err != nil:

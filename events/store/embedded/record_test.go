@@ -51,3 +51,38 @@ func FuzzToken(f *testing.F) {
 		}
 	})
 }
+
+func FuzzSubscription(f *testing.F) {
+	at := time.UnixMilli(1769851800123)
+	p := events.Persistent{
+		Owner: "client:\x00a", Name: "é", Class: "c@r", Channel: "ada", Where: "n > 1", Explicit: true, Created: at, Seen: at, Expires: at, For: time.Hour,
+		Position: events.Position{Epoch: "E", Offset: 10}, Acked: []events.Span{{From: 12, Through: 12}, {From: 14, Through: 1 << 60}},
+	}
+	for _, p := range []events.Persistent{p, {Owner: "a", Name: "b"}} {
+		f.Add(appendSubscriptionKey(nil, p.Owner, p.Name), appendSubscription(nil, &subscription{Persistent: p, lapse: -1}))
+	}
+	f.Add([]byte{0, 255, 0, 0}, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
+	f.Add([]byte{0, 0}, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 1, 3, 252, 255, 255, 255, 255, 255, 255, 255, 255, 1})
+	f.Add([]byte{0, 1, 0, 0}, []byte{2})
+	f.Fuzz(func(t *testing.T, key, b []byte) {
+		s, err := parseSubscription(key, b)
+		if err != nil {
+			return
+		}
+		if len(s.Acked) > len(b) {
+			t.Fatalf("%d bytes are read as %d spans", len(b), len(s.Acked))
+		}
+		if got := appendSubscriptionKey(nil, s.Owner, s.Name); !bytes.Equal(got, key) {
+			t.Fatalf("the key %x is read as %q, %q, and written as %x", key, s.Owner, s.Name, got)
+		}
+		once := appendSubscription(nil, s)
+		again, err := parseSubscription(key, once)
+		if err != nil || !bytes.Equal(appendSubscription(nil, again), once) {
+			t.Fatalf("%x is written as %x, which is read as %+v, %v", b, once, again, err)
+		}
+		s.Owner, s.Name = "o", "n"
+		if err := s.Check(); err != nil && len(s.Acked) <= events.MaxAckedSpans {
+			t.Fatalf("%x is read as what nobody may put: %v", b, err)
+		}
+	})
+}

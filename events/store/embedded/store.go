@@ -24,6 +24,10 @@ type Config struct {
 	QueueRecords int
 	QueueBytes   int
 
+	// Patience is how long moves of persistent subscriptions wait for a
+	// commit that is made for something else, 0 to 10s.
+	Patience time.Duration
+
 	// LockTimeout is how long Open waits for another process that has the
 	// file open, at least 1ms.
 	LockTimeout time.Duration
@@ -36,6 +40,7 @@ func DefaultConfig() Config {
 		BatchBytes:   8 << 20,
 		QueueRecords: 32_768,
 		QueueBytes:   128 << 20,
+		Patience:     100 * time.Millisecond,
 		LockTimeout:  time.Second,
 	}
 }
@@ -52,12 +57,15 @@ func (c Config) Validate(report func(path string, err error)) {
 	positive("batch_bytes", c.BatchBytes)
 	positive("queue_records", c.QueueRecords)
 	positive("queue_bytes", c.QueueBytes)
+	if c.Patience < 0 || c.Patience > 10*time.Second {
+		report("patience", fmt.Errorf("must be 0s to 10s, not %v", c.Patience))
+	}
 	if c.LockTimeout < time.Millisecond {
 		report("lock_timeout", fmt.Errorf("must be at least 1ms, not %v", c.LockTimeout))
 	}
 }
 
-// A Store keeps event logs and tokens in one file. Its methods may be called
+// A Store keeps event logs, persistent subscriptions and tokens in one file. Its methods may be called
 // concurrently. Contexts end the waiting for a write, not the write.
 type Store struct {
 	// Fixed at construction.

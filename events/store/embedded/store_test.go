@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/wireroom/wireroom/events/store/embedded"
 	"github.com/wireroom/wireroom/events/store/storetest"
@@ -11,7 +12,9 @@ import (
 
 func open(t testing.TB, dir string) *embedded.Store {
 	t.Helper()
-	s, err := embedded.Open(filepath.Join(dir, "wireroom.db"), embedded.DefaultConfig(), slog.New(slog.DiscardHandler))
+	config := embedded.DefaultConfig()
+	config.Patience = time.Millisecond
+	s, err := embedded.Open(filepath.Join(dir, "wireroom.db"), config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
@@ -24,4 +27,8 @@ func TestLog(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	storetest.RunTokens(t, func(t *testing.T, dir string) storetest.Tokens { return open(t, dir) })
+}
+
+func TestPersistents(t *testing.T) {
+	storetest.RunPersistents(t, func(t *testing.T, dir string) storetest.Persistents { return open(t, dir) })
 }

@@ -229,6 +229,29 @@ func (d *decoder) time() time.Time {
 	return time.Unix(s-yearOne, int64(ns)).UTC()
 }
 
+// moment returns a time in milliseconds since 1970.
+func (d *decoder) moment() time.Time { return time.UnixMilli(d.varint()).UTC() }
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.rest)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
 // count returns a number of things that have at least one byte each.
 func (d *decoder) count() int {
 	v, n := binary.Uvarint(d.rest)
