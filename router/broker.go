@@ -24,6 +24,8 @@ type broker struct {
 	filtered filtered
 	ids      subscriptionIDs
 	history  atomic.Pointer[histories] // nil: of no topic
+
+	attendance Attendance // nil: nobody wants to know who is subscribed
 }
 
 type topicShard struct {
@@ -54,7 +56,11 @@ func (b *broker) publish(ws *workspace, p *Publication) {
 	if h := b.history.Load(); h != nil {
 		h.keep(p)
 	}
-	ws.matches = b.match(ws.matches[:0], p.Topic, p.Channel)
+	if ws.matches = ws.matches[:0]; p.Exact {
+		ws.matches = b.matchExact(ws.matches, p.Topic)
+	} else {
+		ws.matches = b.match(ws.matches, p.Topic, p.Channel)
+	}
 	for _, id := range p.Filters {
 		ws.matches = b.filtered.match(ws.matches, id, p.Topic, p.Channel)
 	}
@@ -197,7 +203,10 @@ func (b *broker) lock(topic wamp.URI, match wamp.Match, filter *Filter) *sync.RW
 // create returns a new subscription that the session wants. The lock of the
 // topic's shard is held, as for enter and exit.
 func (b *broker) create(s *Session, topic wamp.URI, match wamp.Match, filter *Filter) *subscription {
-	sub := &subscription{id: wamp.ID(b.lastID.Add(1)), topic: topic, match: match, filter: filter, created: time.Now().UnixMilli()}
+	sub := &subscription{
+		id: wamp.ID(b.lastID.Add(1)), topic: topic, match: match, filter: filter, created: time.Now().UnixMilli(),
+		attended: b.attends(topic, match),
+	}
 	b.ids.put(sub)
 	b.meta.watch(sub, 1)
 	b.meta.note(metaEvent{topic: subscriptionCreated, session: s, sub: sub})
@@ -207,7 +216,10 @@ func (b *broker) create(s *Session, topic wamp.URI, match wamp.Match, filter *Fi
 // found makes a subscription that is there without subscribers, and stays. Only
 // while it has any does it count among those that want meta events.
 func (b *broker) found(topic wamp.URI, match wamp.Match) {
-	sub := &subscription{id: wamp.ID(b.lastID.Add(1)), topic: topic, match: match, lasting: true, created: time.Now().UnixMilli()}
+	sub := &subscription{
+		id: wamp.ID(b.lastID.Add(1)), topic: topic, match: match, lasting: true, created: time.Now().UnixMilli(),
+		attended: b.attends(topic, match),
+	}
 	if match != wamp.Exact {
 		b.patterns.mu.Lock()
 		defer b.patterns.mu.Unlock()
@@ -226,6 +238,9 @@ func (b *broker) enter(sub *subscription, m *member) {
 	if sub.lasting && sub.members() == nil {
 		b.meta.watch(sub, 1)
 	}
+	if sub.attended {
+		b.attendance.Came(m.session, sub.topic)
+	}
 	sub.addLocked(m)
 	m.session.traffic.watches(sub, 1)
 	b.meta.note(metaEvent{topic: subscriberCame, session: m.session, sub: sub})
@@ -235,6 +250,9 @@ func (b *broker) enter(sub *subscription, m *member) {
 // that ends with it.
 func (b *broker) exit(sub *subscription, m *member) (last bool) {
 	last = sub.removeLocked(m)
+	if sub.attended {
+		b.attendance.Went(m.session, sub.topic)
+	}
 	m.session.traffic.watches(sub, -1)
 	b.meta.note(metaEvent{topic: subscriberWent, session: m.session, sub: sub, untold: m.revoked})
 	if last {

@@ -11,6 +11,7 @@ import (
 type Publication struct {
 	Topic   wamp.URI
 	Channel wamp.URI // a second, exact name of the topic; may be empty
+	Exact   bool     // only for subscriptions to exactly Topic: none of a pattern gets it, or of Channel
 	ID      wamp.ID  // as of [NewID]; 0: [Realm.Publish] draws one
 
 	// Payload may share memory with a message; publishing copies it into

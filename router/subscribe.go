@@ -47,8 +47,12 @@ func (s *Session) terms(m *wamp.Subscribe) (terms Terms, err error) {
 			return terms, err
 		}
 	}
+	interest := Interest{Topic: m.Topic, Match: match, Where: d.Where}
+	if err := s.realm.broker.admit(s, interest); err != nil {
+		return terms, err
+	}
 	if gov := s.realm.gov; gov != nil {
-		terms, err = gov.Subscribe(s, Interest{Topic: m.Topic, Match: match, Where: d.Where}, &m.Options)
+		terms, err = gov.Subscribe(s, interest, &m.Options)
 	}
 	if err == nil && terms.Filter != nil && m.Options.GetRetained {
 		err = wamp.Errorf(wamp.URIOptionNotAllowed, "get_retained: nobody knows which retained events pass a filter: expected a subscription to all events of the topic")

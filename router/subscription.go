@@ -17,7 +17,8 @@ type subscription struct {
 
 	filter *Filter // nil: it gets all events
 
-	lasting bool // it stays when it has no members
+	lasting  bool // it stays when it has no members
+	attended bool // the realm's [Attendance] is told of its members
 
 	created int64 // in milliseconds of Unix time; an integer, since there may be many subscriptions
 

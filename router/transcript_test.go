@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/presence"
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
@@ -39,7 +41,10 @@ import (
 // and # begins a comment. In files named limit_… a session may have three of
 // everything; in those named statistics_… traffic is told after 6 messages or
 // 10s; in those named admission_… one session a second may join, and a HELLO
-// may wait for 2s; and in those named history_… some topics have one.
+// may wait for 2s; in those named history_… some topics have one; and in
+// those named presence_… it is kept who is on topics below lobby, of which a
+// stranger may not know and where a ghost is not named. In presence_linger_…
+// members linger for 5s.
 func TestConformance(t *testing.T) {
 	for _, tr := range transcripts(t) {
 		t.Run(tr.name, func(t *testing.T) {
@@ -96,7 +101,24 @@ func (tr transcript) furnish(rt *testRouter) {
 			{Topic: "sensor..heat", Match: wamp.Wildcard, Events: 100, Bytes: 1 << 10},
 		})
 	}
+	if strings.HasPrefix(tr.name, "presence_") {
+		cfg := presence.DefaultConfig()
+		cfg.MaxMembers = 6
+		if strings.HasPrefix(tr.name, "presence_linger_") {
+			cfg.Linger = 5 * time.Second
+		}
+		k := presence.New(rt.rt.Realm(testRealm), cfg, lobbies{}, slog.New(slog.DiscardHandler))
+		rt.t.Cleanup(k.Close)
+	}
 }
+
+// lobbies are the rules of presence in transcripts.
+type lobbies struct{}
+
+func (lobbies) Kept(topic wamp.URI) bool                      { return strings.HasPrefix(string(topic), "lobby.") }
+func (lobbies) May(s *router.Session, _ wamp.URI) bool        { return s.AuthID() != "stranger" }
+func (lobbies) Subscribes(_ *router.Session, t wamp.URI) bool { return t != "lobby.asked" }
+func (lobbies) Hides(s *router.Session, _ wamp.URI) bool      { return s.AuthID() == "ghost" }
 
 // A talker is a peer in a transcript, whatever it speaks through.
 type talker interface {
