@@ -23,6 +23,10 @@ type Role struct {
 	// package, and allows nothing: that is for Subscribe.
 	Where map[Pattern]string `yaml:"where"`
 
+	// Presence are topics of which members may know who is on them, as far as they
+	// may subscribe to them.
+	Presence []Pattern `yaml:"presence"`
+
 	Disclose Disclose `yaml:"disclose"`
 
 	// Authorizer is a procedure that is asked about what no pattern allows;
@@ -38,6 +42,11 @@ func (r Role) Validate(report func(field string, err error)) {
 			if err := p.Validate(); err != nil {
 				report(fmt.Sprintf("%s[%d]", Action(action), i), err)
 			}
+		}
+	}
+	for i, p := range r.Presence {
+		if err := p.Validate(); err != nil {
+			report(fmt.Sprintf("presence[%d]", i), err)
 		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(r.Where)) {
@@ -94,12 +103,14 @@ func (a Action) String() string {
 
 // A Policy is the roles of all realms, made ready for use. It is immutable.
 type Policy struct {
-	realms map[wamp.URI]map[string]*permissions
+	realms   map[wamp.URI]map[string]*permissions
+	presence map[wamp.URI]*PatternSet // of all roles of a realm
 }
 
 // Permissions are a role, made ready for use.
 type permissions struct {
 	may       [numActions]*PatternSet
+	presence  *PatternSet
 	caller    *disclosureTree
 	publisher *disclosureTree
 	toCallee  Disclosure
@@ -110,7 +121,10 @@ type permissions struct {
 // NewPolicy returns the policy with the roles of each realm, or an error that
 // names every bad pattern.
 func NewPolicy(realms map[wamp.URI]Roles) (*Policy, error) {
-	p := &Policy{realms: make(map[wamp.URI]map[string]*permissions, len(realms))}
+	p := &Policy{
+		realms:   make(map[wamp.URI]map[string]*permissions, len(realms)),
+		presence: make(map[wamp.URI]*PatternSet, len(realms)),
+	}
 	var errs []error
 	for _, realm := range slices.Sorted(maps.Keys(realms)) {
 		realms[realm].Validate(func(field string, err error) {
@@ -122,6 +136,7 @@ func NewPolicy(realms map[wamp.URI]Roles) (*Policy, error) {
 	}
 	for realm, roles := range realms {
 		compiled := make(map[string]*permissions, len(roles))
+		var anybody []Pattern
 		for name, role := range roles {
 			perm := new(permissions)
 			for action, patterns := range role.patterns() {
@@ -131,6 +146,11 @@ func NewPolicy(realms map[wamp.URI]Roles) (*Policy, error) {
 				}
 				perm.may[action] = set
 			}
+			var err error
+			if perm.presence, err = NewPatternSet(role.Presence); err != nil {
+				return nil, fmt.Errorf("realm %s: roles.%s.presence: %w", realm, name, err)
+			}
+			anybody = append(anybody, role.Presence...)
 			perm.authorizer = role.Authorizer
 			perm.caller, perm.publisher = newDisclosureTree(role.Disclose.Caller), newDisclosureTree(role.Disclose.Publisher)
 			if role.Disclose.ToCallee != nil {
@@ -139,6 +159,9 @@ func NewPolicy(realms map[wamp.URI]Roles) (*Policy, error) {
 			compiled[name] = perm
 		}
 		p.realms[realm] = compiled
+		if len(anybody) > 0 {
+			p.presence[realm], _ = NewPatternSet(anybody) // each was taken above
+		}
 	}
 	return p, nil
 }
