@@ -132,6 +132,10 @@ func (c *Class) Access() Access { return c.config.Access }
 // Retain says how much of the class's past is kept.
 func (c *Class) Retain() Retain { return c.config.Retain }
 
+// Presence reports whether those who may receive events of the class, or of one of
+// its channels, may know who else does.
+func (c *Class) Presence() bool { return c.config.Presence }
+
 // HasChannels reports whether events of the class may belong to channels.
 func (c *Class) HasChannels() bool { return c.channel >= 0 }
 

@@ -43,6 +43,7 @@ type ClassConfig struct {
 
 	Retain   Retain   // how much of the past is kept
 	Delivery Delivery // how events reach slow subscribers
+	Presence bool     // whoever may receive the events may know who else does
 }
 
 // A Type is the type of a field.

@@ -16,6 +16,7 @@ type Description struct {
 	KeepFor    float64            `json:"keepSeconds,omitempty"` // how long; 0: no limit
 	WhenFull   WhenFull           `json:"whenFull,omitempty"`    // for slow subscribers; empty: as their role says
 	Key        string             `json:"key,omitempty"`         // the field of [Delivery.Key]
+	Presence   bool               `json:"presence,omitempty"`    // as [Class.Presence]
 }
 
 // A FieldDescription describes one field. Its fields are those of
@@ -52,6 +53,7 @@ func (c *Class) Describe() Description {
 		KeepFor:    config.Retain.For.Seconds(),
 		WhenFull:   config.Delivery.WhenFull,
 		Key:        config.Delivery.Key,
+		Presence:   config.Presence,
 	}
 	if d.Access == AccessRoles {
 		d.Roles = config.Access.Roles

@@ -80,6 +80,9 @@ type authorizer struct {
 // Authorize implements [router.Authorizer]. What a role allows by itself is not
 // asked about.
 func (a authorizer) Authorize(s *router.Session, action router.Action, uri wamp.URI, match wamp.Match, m wamp.Message) router.Decision {
+	if topic, ok := presenceOf(action, uri, match); ok {
+		return whole(a.Authorize(s, action, topic, match, m))
+	}
 	realm, role := s.Realm().Name(), s.AuthRole()
 	var sees *rows
 	if action == router.ActionSubscribe {

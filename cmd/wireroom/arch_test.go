@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"router":           {"router/wamp"},
 	"router/transport": {"router", "router/wamp"},
 	"router/local":     {"router", "router/wamp"},
+	"router/presence":  {"router", "router/wamp"},
 
 	"events":                      {"events/query"},
 	"events/query":                {"events/query/internal/cesql"},
@@ -60,7 +61,8 @@ var testsMayImport = map[string][]string{
 	"events/store/redis":    {"events/store/storetest"},
 	"ingest/httpapi":        {"ingest/ingesttest"},
 	"ingest/xmlrpc":         {"ingest/ingesttest"},
-	"router":                {"router/transport"}, // transcripts are played through the whole stack
+	"router":                {"router/transport", "router/presence"}, // transcripts are played through the whole stack
+	"router/presence":       {"router/local"},
 }
 
 // suites are packages for tests, which no program may contain.

@@ -37,7 +37,7 @@ func TestCommandLine(t *testing.T) {
 
 		{"check", "", []string{"check", good}, exitOK, "ok: 4 classes, 3 roles, 2 ingest keys", ""},
 		{"check in JSON", "", []string{"check", good, "-o", "json"}, exitOK, `"ok":true,"problems":[]`, ""},
-		{"check a bad file", "", []string{"check", bad}, exitConfig, "", bad + `:2:1: rolls: expected one of the keys listen, realm, store, redis, sessions, auth, queue, limits, linger, queries, ingest, bridge, webhooks, admission, statistics, resume, compression, longpoll, eventsource, timeouts, origins, roles, classes, history, realms, found "rolls"; did you mean "roles"?`},
+		{"check a bad file", "", []string{"check", bad}, exitConfig, "", bad + `:2:1: rolls: expected one of the keys listen, realm, store, redis, sessions, auth, queue, limits, linger, queries, presence, ingest, bridge, webhooks, admission, statistics, resume, compression, longpoll, eventsource, timeouts, origins, roles, classes, history, realms, found "rolls"; did you mean "roles"?`},
 		{"check a bad file in JSON", "", []string{"check", bad, "-o", "json"}, exitConfig, `"line":2,"column":1,"path":"rolls"`, "3 problems"},
 		{"check a file that lacks a key", "", []string{"check", bad}, exitConfig, "", bad + ":1:1: roles: expected a mapping of roles, found nothing\n"},
 		{"check no file", "", []string{"check", "/nowhere/x.yaml"}, exitConfig, "", "/nowhere/x.yaml: the configuration cannot be read: no such file"},

@@ -48,6 +48,7 @@ func classDict(d events.Description) map[string]any {
 	set(m, "keep_seconds", d.KeepFor)
 	set(m, "when_full", string(d.WhenFull))
 	set(m, "key", d.Key)
+	set(m, "presence", d.Presence)
 	return m
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/dynamic"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/presence"
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
@@ -27,6 +28,16 @@ type realm struct {
 	hub    *events.Hub
 	router *router.Realm
 	caller *dynamic.Caller // of procedures that decide for the gateway
+
+	presence *presence.Keeper // nil: nobody may ask who is on a topic
+}
+
+// close ends what works for the realm, when nobody is in it any more.
+func (r *realm) close() {
+	if r.presence != nil {
+		r.presence.Close()
+	}
+	r.hub.Close()
 }
 
 // A realms is the realms that are open, by name.
@@ -152,7 +163,9 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	govern := &governor{hub: hub, queries: queries, anonymous: anonymous, log: log("replay")}
 	caller := dynamic.NewCaller(g.router, cfg.Name, g.cfg.Dynamic.Timeout)
 	asks := dynamic.NewAuthorizer(caller, g.cfg.Dynamic, log("authorizer"))
-	deliver.realm = g.router.AddRealm(cfg.Name, authorizer{policy: policy, asks: asks, rows: sees, hub: hub}, govern)
+	rules := authorizer{policy: policy, asks: asks, rows: sees, hub: hub}
+	deliver.realm = g.router.AddRealm(cfg.Name, rules, govern)
+	present := keepPresence(deliver.realm, g.cfg, attendance{realm: cfg.Name, policy: policy, ask: rules, govern: govern}, log("presence"))
 	deliver.realm.KeepHistory(cfg.History)
 	provide(deliver.realm, hub, policy, anonymous)
 	provideQuery(deliver.realm, govern, policy)
@@ -164,7 +177,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	}
 	return &realm{
 		name: cfg.Name, auth: who, limits: cfg.RoleLimits,
-		hub: hub, router: deliver.realm, caller: caller,
+		hub: hub, router: deliver.realm, caller: caller, presence: present,
 	}, nil
 }
 
@@ -182,7 +195,7 @@ func (g *gateway) closeRealm(ctx context.Context, name wamp.URI) error {
 	}
 	one.caller.Close()
 	err := g.router.RemoveRealm(ctx, name)
-	one.hub.Close()
+	one.close()
 	if err != nil {
 		return fmt.Errorf("close the realm %s: %w", name, err)
 	}
@@ -199,6 +212,6 @@ func (g *gateway) closeRealms() {
 	for _, name := range g.realms.names() {
 		one := g.realms.take(name)
 		one.caller.Close()
-		one.hub.Close()
+		one.close()
 	}
 }

@@ -29,6 +29,7 @@ func (d *decoder) class(name string, n *yaml.Node, path string) events.ClassConf
 			o.integer("events", &c.Retain.Events, 0, 1<<30)
 			o.duration("for", &c.Retain.For, 0, maxRetain)
 		})
+		o.boolean("presence", &c.Presence)
 		o.delivery(&c.Delivery)
 	})
 	return c

@@ -32,6 +32,7 @@ import (
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/events/store/redis"
 	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/presence"
 	"github.com/wireroom/wireroom/router/transport"
 )
 
@@ -54,6 +55,8 @@ type Config struct {
 	Origins  []string        // as [auth.NewOrigins] takes them
 
 	Queries events.QueryConfig // of all realms, without Roles
+
+	Presence presence.Config // of all realms, but MaxEvents, which is that of Router.MaxMetaEvents
 
 	Ingest    Ingest
 	Bridge    *Bridge // nil: none

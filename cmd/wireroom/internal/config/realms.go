@@ -140,6 +140,7 @@ func (r *Realm) readRoles(o *object, all *Config) {
 			o.patterns("publish", &role.Publish)
 			o.patterns("call", &role.Call)
 			o.patterns("register", &role.Register)
+			o.patterns("presence", &role.Presence)
 			o.where("where", &role.Where)
 			o.disclose("disclose", &role.Disclose)
 			o.uri("authorizer", &role.Authorizer)

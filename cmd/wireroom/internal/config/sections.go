@@ -13,6 +13,7 @@ import (
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/events/store/redis"
 	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/presence"
 	"github.com/wireroom/wireroom/router/transport"
 )
 
@@ -34,6 +35,7 @@ func Default() *Config {
 
 		EventSource: transport.DefaultEventSourceConfig(),
 		Queries:     events.DefaultQueryConfig(),
+		Presence:    presence.DefaultConfig(),
 		Ingest:      Ingest{MaxBody: 1 << 20, MaxDepth: 64, MaxEvents: 1000, Timeout: 30 * time.Second},
 		Shutdown:    10 * time.Second,
 	}
@@ -56,6 +58,7 @@ func (c *Config) read(o *object) {
 	c.readLimits(o)
 	readLinger(o, &c.Router.Limits)
 	o.sub("queries", c.readQueries)
+	o.sub("presence", c.readPresence)
 	o.sub("ingest", c.readIngest)
 	c.readBridge(o)
 	c.readWebhooks(o)
@@ -179,6 +182,11 @@ func (c *Config) readIngest(o *object) {
 	o.integer("max_depth", &c.Ingest.MaxDepth, 4, events.MaxDepth)
 	o.integer("max_events", &c.Ingest.MaxEvents, 1, 100_000)
 	o.duration("timeout", &c.Ingest.Timeout, 10*time.Millisecond, maxTimeout)
+}
+
+func (c *Config) readPresence(o *object) {
+	o.duration("linger", &c.Presence.Linger, 0, presence.MaxLinger)
+	o.integer("members", &c.Presence.MaxMembers, 1, 10_000_000)
 }
 
 func (c *Config) readLongPoll(o *object) {
