@@ -56,9 +56,10 @@ type gateway struct {
 	http      *http.Server
 }
 
-// A store keeps event logs and client tokens.
+// A store keeps event logs, persistent subscriptions and client tokens.
 type store interface {
 	events.Store
+	events.PersistentStore
 	auth.TokenStore
 	Close() error
 }

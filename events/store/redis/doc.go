@@ -1,6 +1,7 @@
-// Package redis keeps event logs and client tokens in Redis 6.2 or newer, or
-// Valkey: one server, one behind Sentinel, or a Cluster. It implements
-// events.Store and auth.TokenStore for a gateway that runs as one process.
+// Package redis keeps event logs, persistent subscriptions and client tokens in
+// Redis 6.2 or newer, or Valkey: one server, one behind Sentinel, or a Cluster.
+// It implements events.Store, events.PersistentStore and auth.TokenStore for a
+// gateway that runs as one process.
 //
 // # Writing
 //

@@ -35,3 +35,10 @@ func TestTokens(t *testing.T) {
 	sv := start(t)
 	storetest.RunTokens(t, func(t *testing.T, dir string) storetest.Tokens { return open(t, sv.url(), named(prefix(dir))) })
 }
+
+func TestPersistents(t *testing.T) {
+	sv := start(t)
+	storetest.RunPersistents(t, func(t *testing.T, dir string) storetest.Persistents {
+		return open(t, sv.url(), named(prefix(dir)))
+	})
+}
