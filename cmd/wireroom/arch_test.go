@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 	"cmd/wireroom/internal/console": {"*"},
 	"cmd/wireroom/internal/dynamic": {"auth", "router", "router/local", "router/wamp"},
 	"cmd/wireroom/internal/interop": {"*"},
+	"cmd/wireroom/internal/torture": {},
 }
 
 // testsMayImport is what the tests of a package may import besides: the suites

@@ -1,0 +1,219 @@
+package torture_test
+
+import (
+	"maps"
+	"slices"
+)
+
+// A trail is what a subscriber has received so far.
+type trail struct {
+	epoch string          // of the last event
+	left  map[string]bool // epochs before it
+	had   map[place]int   // → the last entry with it
+	high  map[string]uint64
+	conn  int
+	last  uint64 // offset of the last event of the connection in epoch
+	acked map[place]int
+	upto  map[string]upto // epoch → acknowledged up to there
+	gap   int             // entry of a notice that no event has followed, or -1
+}
+
+// An upto is a cumulative acknowledgement.
+type upto struct {
+	offset uint64
+	entry  int
+}
+
+// sequence checks rules 2 and 3, and the parts of rules 1 and 4 that show
+// in the order in which events come.
+func (c *checker) sequence(s subscriber) {
+	t := trail{left: map[string]bool{}, had: map[place]int{}, high: map[string]uint64{}, acked: map[place]int{}, upto: map[string]upto{}, gap: -1}
+	for _, i := range c.events[s.Name] {
+		e := c.entry(i)
+		switch e.Kind {
+		case kindSubscribed:
+			if !s.Keeps {
+				t.last = 0
+			}
+			t.conn, t.gap = e.Conn, -1
+		case kindAcked:
+			if e.Upto {
+				if e.Offset >= t.upto[e.Epoch].offset {
+					t.upto[e.Epoch] = upto{e.Offset, i}
+				}
+			} else {
+				t.acked[place{s.Class, e.Epoch, e.Offset}] = i
+			}
+		case kindGap:
+			c.gap(s, &t, i, e)
+		case kindEvent:
+			c.next(s, &t, i, e)
+		}
+	}
+}
+
+// gap checks a notice that something is lost.
+func (c *checker) gap(s subscriber, t *trail, i int, e *entry) {
+	restarted := c.h.Promise.Epochs && slices.ContainsFunc(c.faults, func(f int) bool { return f < i && c.entry(f).Store })
+	switch {
+	case !c.trimmed(s.Class) && !restarted:
+		c.report(4, s.Name, []int{i}, "it is told that events are lost, without a cause")
+	case e.Offset > e.Through:
+		c.report(4, s.Name, []int{i}, "it is told that %d to %d are lost", e.Offset, e.Through)
+	}
+	t.gap = i
+}
+
+// next checks an event against those that came before.
+func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
+	before, repeated := t.had[e.place()]
+	if e.Epoch != t.epoch {
+		if t.left[e.Epoch] {
+			c.report(2, s.Name, []int{i}, "epoch %s comes again after %s", e.Epoch, t.epoch)
+		}
+		t.left[t.epoch] = true
+		t.epoch, t.last = e.Epoch, 0
+	} else if e.Offset <= t.last && !(repeated && (s.Keeps || c.entry(before).Conn == e.Conn)) { // which is against rule 3
+		c.report(2, s.Name, []int{i}, "offset %d comes after %d over the same connection", e.Offset, t.last)
+	}
+	if e.Conn != t.conn {
+		c.report(2, s.Name, []int{i}, "an event comes over connection %d, of which nothing was subscribed", e.Conn)
+	}
+
+	high := t.high[e.Epoch]
+	begun := high > 0 || s.All && len(t.left) == 1 && t.gap < 0 // the log from its first record on
+	if !s.Filters && begun && e.Offset > high+1 && !c.announced(t, high+1, e) {
+		c.report(1, s.Name, append(c.at(place{s.Class, e.Epoch, high}), i), "offsets %d to %d are missing before %d", high+1, e.Offset-1, e.Offset)
+	}
+	if repeated {
+		c.repeated(s, t, before, i, e)
+	}
+	t.high[e.Epoch] = max(high, e.Offset)
+	t.last = e.Offset
+	t.had[e.place()] = i
+	t.gap = -1
+}
+
+// announced reports whether the event came with a notice that all from the
+// given offset to the event's are lost.
+func (c *checker) announced(t *trail, from uint64, e *entry) bool {
+	if t.gap < 0 {
+		return false
+	}
+	g := c.entry(t.gap)
+	return g.Epoch == e.Epoch && g.Offset <= from && g.Through == e.Offset-1
+}
+
+// at returns the entry that says what is at a place, if there is one.
+func (c *checker) at(p place) []int {
+	if i, ok := c.places[p]; ok {
+		return []int{i}
+	}
+	return nil
+}
+
+// repeated checks rule 3.
+func (c *checker) repeated(s subscriber, t *trail, before, i int, e *entry) {
+	about := []int{before, i}
+	switch {
+	case c.entry(before).Conn == e.Conn:
+		c.report(3, s.Name, about, "%v comes twice over the same connection", e.place())
+	case s.Keeps:
+		c.report(3, s.Name, about, "%v comes again, and the client had said that it has it", e.place())
+	case !e.Replayed:
+		c.report(3, s.Name, about, "%v comes again and is not marked", e.place())
+	}
+	acked, ok := t.acked[e.place()]
+	if u := t.upto[e.Epoch]; u.offset >= e.Offset && (!ok || u.entry > acked) {
+		acked, ok = u.entry, true
+	}
+	// What an acknowledgement has moved may not be durable yet when a process
+	// is killed: that costs repeats, and nothing else.
+	crashed := slices.ContainsFunc(c.faults, func(f int) bool { return c.entry(f).Crash && f < i && c.ended(f) > acked })
+	if ok && !crashed {
+		c.report(3, s.Name, append(about, acked), "%v comes again after it was acknowledged", e.place())
+	}
+}
+
+// ended returns the entry at which a fault was over, or one behind the last.
+func (c *checker) ended(fault int) int {
+	end := len(c.h.entries)
+	for heal := range c.heals[c.entry(fault).Who] {
+		if heal > fault {
+			end = min(end, heal)
+		}
+	}
+	return end
+}
+
+// A lostRange is what a notice says is lost.
+type lostRange struct {
+	epoch         string
+	from, through uint64
+}
+
+// nothingMissing checks rule 1, and that what is missing was announced.
+func (c *checker) nothingMissing(s subscriber) {
+	had := map[string]bool{}
+	var gaps []lostRange
+	open := false // a notice without a range has come, and no event since
+	since := -1   // the first SUBSCRIBED
+	done := false
+	for _, i := range c.events[s.Name] {
+		switch e := c.entry(i); e.Kind {
+		case kindSubscribed:
+			if since < 0 {
+				since = i
+			}
+		case kindEvent:
+			had[e.ID] = true
+			if open { // the log is another one, and begins here
+				gaps = append(gaps, lostRange{e.Epoch, 1, e.Offset - 1})
+			}
+			open = false
+		case kindGap:
+			gaps = append(gaps, lostRange{e.Epoch, e.Offset, e.Through})
+			open = e.Through == 0 && c.trimmed(s.Class)
+		case kindDone:
+			done = true
+		}
+	}
+	if since < 0 || !done {
+		c.report(1, s.Name, c.events[s.Name][max(0, len(c.events[s.Name])-5):], "it never got the last event")
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.pubs)) {
+		p := c.pubs[id]
+		record, kept := c.final[id]
+		if had[id] || !s.wants(p) || !kept && p.acked < 0 || !s.All && p.sent < since {
+			continue
+		}
+		about := []int{p.sent}
+		if p.acked >= 0 {
+			about = append(about, p.acked)
+		}
+		if c.coveredBy(gaps, p) {
+			continue
+		}
+		if kept {
+			c.report(1, s.Name, append(about, record), "%s never came, and is in the log", id)
+		} else if !c.mayBeLost(p) {
+			c.report(1, s.Name, about, "%s was acknowledged, never came, and is not in the log", id)
+		}
+	}
+}
+
+// coveredBy reports whether one of the notices says that the event is lost, at
+// any of the places that it ever had.
+func (c *checker) coveredBy(gaps []lostRange, p *publication) bool {
+	for epoch, i := range c.where[p.class+"/"+p.id] {
+		for _, g := range gaps {
+			if g.epoch == epoch && g.from <= c.entry(i).Offset && c.entry(i).Offset <= g.through {
+				return true
+			}
+		}
+	}
+	// PUBLISHED has no place; what nobody got of a log that is trimmed has
+	// none at all.
+	return len(c.where[p.class+"/"+p.id]) == 0 && c.trimmed(p.class) && len(gaps) > 0
+}

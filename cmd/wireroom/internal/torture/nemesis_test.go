@@ -1,0 +1,359 @@
+//go:build linux
+
+package torture_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A nemesis breaks one thing after the other.
+type nemesis struct {
+	cluster *cluster
+	rec     *recorder
+	rng     *rand.Rand
+	ticks   []*atomic.Int64 // of each gateway: events without a class that came
+	sizes   atomic.Pointer[[]size]
+	faults  int
+	away    []time.Duration // how long it took until /readyz was red
+}
+
+// A size is how long the AOF was at a time.
+type size struct {
+	at   time.Time
+	file string
+	size int64
+}
+
+// A fault is something that can be broken. do breaks it, waits, and repairs it.
+type fault struct {
+	name string
+	do   func(n *nemesis)
+}
+
+// run breaks things until ctx is done. Whatever it has broken is whole then.
+func (n *nemesis) run(ctx context.Context) {
+	pause(ctx, time.Duration(200+n.rng.IntN(500))*time.Millisecond)
+	// Each once, in a random order, before any comes again.
+	for ctx.Err() == nil {
+		for _, i := range n.rng.Perm(len(n.cluster.mode.faults)) {
+			if ctx.Err() != nil {
+				return
+			}
+			n.cluster.mode.faults[i].do(n)
+			n.faults++
+			pause(ctx, time.Duration(100+n.rng.IntN(1500))*time.Millisecond)
+		}
+	}
+}
+
+// breaks notes that something is about to be broken, and returns what notes that
+// it is whole.
+func (n *nemesis) breaks(what entry) (heal func()) {
+	what.Kind = kindFault
+	n.rec.add(what)
+	return func() { n.rec.add(entry{Kind: kindHeal, Who: what.Who, Note: what.Note}) }
+}
+
+// between waits for a time that is drawn.
+func (n *nemesis) between(least, most int) {
+	time.Sleep(time.Duration(least+n.rng.IntN(most-least)) * time.Millisecond)
+}
+
+// gateway draws one of them.
+func (n *nemesis) gateway() (int, *gateway) {
+	i := n.rng.IntN(len(n.cluster.gateways))
+	return i, n.cluster.gateways[i]
+}
+
+var gatewayKilled = fault{"the gateway is killed", func(n *nemesis) {
+	_, g := n.gateway()
+	if !g.alive() {
+		return
+	}
+	heal := n.breaks(entry{Who: g.name, Crash: true, Note: "SIGKILL"})
+	g.kill()
+	if n.rng.IntN(2) == 0 {
+		n.between(10, 1500)
+	}
+	g.start()
+	heal()
+}}
+
+var gatewayRestarted = fault{"the gateway is restarted", func(n *nemesis) {
+	_, g := n.gateway()
+	if !g.alive() {
+		return
+	}
+	heal := n.breaks(entry{Who: g.name, Note: "SIGTERM"})
+	g.stop()
+	g.start()
+	heal()
+}}
+
+var gatewayStopped = fault{"the gateway stands still", func(n *nemesis) {
+	_, g := n.gateway()
+	heal := n.breaks(entry{Who: g.name, Note: "SIGSTOP"})
+	g.signal(syscall.SIGSTOP)
+	n.between(100, 3000)
+	g.signal(syscall.SIGCONT)
+	heal()
+}}
+
+var clientsCut = fault{"clients' connections are cut", func(n *nemesis) {
+	_, g := n.gateway()
+	heal := n.breaks(entry{Who: "clients of " + g.name, Note: "reset"})
+	g.front.cut()
+	n.between(10, 1500)
+	g.front.refuse(false)
+	heal()
+}}
+
+var clientsHeld = fault{"clients' connections are black holes", func(n *nemesis) {
+	_, g := n.gateway()
+	heal := n.breaks(entry{Who: "clients of " + g.name, Note: n.blackHole(g.front)})
+	n.between(100, 8000)
+	n.light(g.front)
+	heal()
+}}
+
+// blackHole makes one of a proxy, in one direction or both.
+func (n *nemesis) blackHole(p *proxy) string {
+	switch n.rng.IntN(3) {
+	case 0:
+		p.hold(up)
+		return "black hole up"
+	case 1:
+		p.hold(down)
+		return "black hole down"
+	default:
+		p.hold(up)
+		p.hold(down)
+		return "black hole"
+	}
+}
+
+// light ends a black hole: what it holds arrives, or is lost.
+func (n *nemesis) light(p *proxy) {
+	if n.rng.IntN(2) == 0 {
+		p.cut()
+		p.refuse(false)
+	}
+	p.release()
+}
+
+var redisKilled = fault{"Redis is killed", func(n *nemesis) { n.killRedis(entry{Note: "SIGKILL"}, func() {}) }}
+
+var redisEmptied = fault{"Redis is killed and forgets", func(n *nemesis) {
+	n.killRedis(entry{Note: "SIGKILL, nothing was kept", Loses: true}, func() {})
+}}
+
+var powerLost = fault{"Redis loses power", func(n *nemesis) {
+	n.killRedis(entry{Note: "power", Loses: true}, n.losePower)
+}}
+
+// killRedis kills it, and starts it again when the gateways have noticed, or at
+// once.
+func (n *nemesis) killRedis(e entry, meanwhile func()) {
+	e.Who, e.Crash, e.Store = "redis", true, true
+	heal := n.breaks(e)
+	n.cluster.redis.kill()
+	meanwhile()
+	if n.rng.IntN(3) > 0 {
+		n.noticed()
+	}
+	n.cluster.redis.start()
+	heal()
+}
+
+// sample notes how long the AOF is, until ctx is done.
+func (n *nemesis) sample(ctx context.Context) {
+	var sizes []size
+	for ctx.Err() == nil {
+		if file, long, err := n.cluster.redis.aof(); err == nil {
+			sizes = append(sizes, size{time.Now(), file, long})
+			if len(sizes) > 100 {
+				sizes = append([]size(nil), sizes[50:]...)
+			}
+			kept := append([]size(nil), sizes...)
+			n.sizes.Store(&kept)
+		}
+		pause(ctx, 50*time.Millisecond)
+	}
+}
+
+// losePower takes from the AOF what came in the last two seconds, or less. That
+// is what the system may not have written.
+func (n *nemesis) losePower() {
+	sizes := n.sizes.Load()
+	if sizes == nil {
+		return
+	}
+	since := time.Now().Add(-time.Duration(n.rng.IntN(2000)) * time.Millisecond)
+	for _, s := range *sizes {
+		if s.at.Before(since) {
+			continue
+		}
+		// It may have been longer, and not shorter.
+		if file, long, err := n.cluster.redis.aof(); err == nil && file == s.file && long > s.size {
+			if err := os.Truncate(file, s.size); err != nil {
+				n.rec.wrong(0, "nemesis", "%v", err)
+			}
+			n.rec.add(entry{Kind: kindReady, Who: "nemesis", Note: fmt.Sprintf("the AOF loses %d of %d bytes", long-s.size, long)})
+		}
+		return
+	}
+}
+
+var redisStopped = fault{"Redis stands still", func(n *nemesis) {
+	heal := n.breaks(entry{Who: "redis", Note: "SIGSTOP"})
+	n.cluster.redis.signal(syscall.SIGSTOP)
+	n.short()
+	n.cluster.redis.signal(syscall.SIGCONT)
+	heal()
+}}
+
+// short waits for a moment, or until the gateways have noticed.
+func (n *nemesis) short() {
+	if n.rng.IntN(3) == 0 {
+		n.between(50, 1500)
+	} else {
+		n.noticed()
+	}
+}
+
+var storeCut = fault{"the connections to Redis are cut", func(n *nemesis) {
+	i, g := n.gateway()
+	heal := n.breaks(entry{Who: "redis of " + g.name, Note: "reset"})
+	n.cluster.links[i].cut()
+	if n.rng.IntN(2) == 0 {
+		n.noticed(i)
+	}
+	n.cluster.links[i].refuse(false)
+	heal()
+}}
+
+var storeHeld = fault{"the connections to Redis are black holes", func(n *nemesis) {
+	i, g := n.gateway()
+	heal := n.breaks(entry{Who: "redis of " + g.name, Note: n.blackHole(n.cluster.links[i])})
+	if n.rng.IntN(3) == 0 {
+		n.between(50, 1500)
+	} else {
+		n.noticed(i)
+	}
+	n.light(n.cluster.links[i])
+	heal()
+}}
+
+var bothKilled = fault{"gateway and Redis are killed", func(n *nemesis) { n.killBoth(false) }}
+
+var bothEmptied = fault{"gateway and Redis are killed, and Redis forgets", func(n *nemesis) { n.killBoth(true) }}
+
+func (n *nemesis) killBoth(loses bool) {
+	_, g := n.gateway()
+	heal := n.breaks(entry{Who: g.name, Crash: true, Note: "SIGKILL, with Redis"})
+	healStore := n.breaks(entry{Who: "redis", Crash: true, Store: true, Loses: loses, Note: "SIGKILL, with " + g.name})
+	if n.rng.IntN(2) == 0 {
+		g.kill()
+		n.cluster.redis.kill()
+	} else {
+		n.cluster.redis.kill()
+		n.between(1, 300)
+		g.kill()
+	}
+	n.cluster.redis.start()
+	healStore()
+	g.start()
+	heal()
+}
+
+var diskFull = fault{"the disk is full", func(n *nemesis) {
+	i, g := n.gateway()
+	info, err := os.Stat(n.cluster.files[i])
+	if err != nil || !g.alive() {
+		return
+	}
+	n.fill(g.name, g.cmd.Process.Pid, uint64(info.Size()))
+}}
+
+var redisDiskFull = fault{"the disk of Redis is full", func(n *nemesis) {
+	_, long, err := n.cluster.redis.aof()
+	if err != nil || !n.cluster.redis.alive() {
+		return
+	}
+	// With appendfsync always Redis rather ends than go on; with everysec it
+	// refuses writes. Both is a full disk.
+	heal := n.breaks(entry{Who: "redis", Store: true, Crash: true, Note: "its process may end of a full disk"})
+	n.fill("disk of redis", n.cluster.redis.cmd.Process.Pid, uint64(max(long, 1<<10)))
+	if !n.cluster.redis.alive() {
+		n.cluster.redis.start()
+	}
+	heal()
+}}
+
+// fill has a process find no room in its file.
+func (n *nemesis) fill(who string, pid int, size uint64) {
+	heal := n.breaks(entry{Who: who, Note: fmt.Sprintf("no file gets longer than %d bytes", size)})
+	if err := limit(pid, size); err != nil {
+		n.rec.wrong(0, "nemesis", "prlimit: %v", err)
+	}
+	n.between(100, 2500)
+	if err := limit(pid, 0); err != nil && !strings.Contains(err.Error(), "no such process") {
+		n.rec.wrong(0, "nemesis", "prlimit: %v", err)
+	}
+	heal()
+}
+
+// enough bounds how long the store is left away until the gateways have
+// noticed and gone on without it.
+const enough = 30 * time.Second
+
+// noticed waits until the gateways (all, or those that are named) say by
+// /readyz that their store is away, while events that need none go on. That
+// neither happens is a violation.
+func (n *nemesis) noticed(which ...int) {
+	if len(which) == 0 {
+		for i := range n.cluster.gateways {
+			which = append(which, i)
+		}
+	}
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	began := time.Now()
+	for _, i := range which {
+		g, ticks := n.cluster.gateways[i], n.ticks[i]
+		if !g.alive() {
+			continue
+		}
+		had := ticks.Load()
+		red, live := time.Duration(0), false
+		text := ""
+		for red == 0 || !live {
+			if red == 0 {
+				var ready bool
+				if ready, text = g.ready(context.Background(), client); !ready {
+					red = time.Since(began)
+					n.rec.add(entry{Kind: kindReady, Who: g.name, Note: "red: " + text, Within: red.Milliseconds()})
+					n.away = append(n.away, red)
+					had = ticks.Load() // from when it knows
+				}
+			}
+			live = red > 0 && ticks.Load() > had+2
+			if time.Since(began) > enough {
+				if red == 0 {
+					n.rec.wrong(8, g.name, "its store has been away for %v, and /readyz says: %s", enough, text)
+				} else {
+					n.rec.wrong(8, g.name, "its store has been away for %v, and events without a class have stopped", enough)
+				}
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}

@@ -1,0 +1,258 @@
+//go:build linux
+
+package torture_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A client subscribes to one class, over one connection after the other, and
+// writes down what comes.
+type client struct {
+	// Fixed at construction.
+	subscriber
+	where    string // a query for Tags
+	resumes  bool   // it resumes its session
+	restless bool   // it leaves and vanishes of its own accord
+	cluster  *cluster
+	rec      *recorder
+	rng      *rand.Rand
+	address  func() string // where to connect; nil: to any gateway
+	count    *atomic.Int64 // of what came; nil: nobody counts
+
+	// Owned by run.
+	conn         int
+	epoch        string // its position
+	offset       uint64
+	session      uint64 // to resume, with token
+	token        string
+	received     uint64          // messages since WELCOME, over all connections of the session
+	subscription uint64          // of the session
+	dark         []*wampConn     // connections that it has left without a word
+	last         map[string]bool // the IDs of last events that have not come
+
+	done  atomic.Bool // all of last came
+	once  sync.Once
+	ready chan struct{} // closed when SUBSCRIBED came for the first time
+}
+
+// run connects again and again, until ctx is done.
+func (c *client) run(ctx context.Context) {
+	defer func() {
+		for _, d := range c.dark {
+			d.vanish()
+		}
+	}()
+	for ctx.Err() == nil {
+		if err := c.live(ctx); err != nil && ctx.Err() == nil {
+			c.rec.add(entry{Kind: kindBroken, Who: c.Name, Conn: c.conn, Class: c.Class, Note: err.Error()})
+		}
+		pause(ctx, time.Duration(10+c.rng.IntN(300))*time.Millisecond)
+	}
+}
+
+// How a life of a connection ends, if nobody else ends it.
+const (
+	stays    = iota
+	leaves   // GOODBYE
+	vanishes // its socket is closed
+	darkens  // it reads no more, and nobody tells the gateway
+)
+
+// live is one connection, from its beginning to its end.
+func (c *client) live(ctx context.Context) error {
+	addr := c.cluster.any(c.rng).front.addr()
+	if c.address != nil {
+		if addr = c.address(); addr == "" {
+			return nil
+		}
+	}
+	dialing, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	hello := map[string]any{}
+	if c.resumes {
+		hello["resumable"] = true
+		if c.token != "" {
+			hello["resume-session"], hello["resume-token"], hello["_received"] = c.session, c.token, c.received
+		}
+	}
+	w, err := dialWAMP(dialing, addr, hello)
+	if err != nil {
+		return err
+	}
+	c.conn++
+	gone := context.AfterFunc(ctx, w.vanish)
+	defer gone()
+
+	end, over := stays, time.Now().Add(time.Hour)
+	if c.restless && c.rng.IntN(3) > 0 {
+		end, over = leaves+c.rng.IntN(3), time.Now().Add(time.Duration(100+c.rng.IntN(2500))*time.Millisecond)
+	}
+	err = c.listen(w, over)
+	if !errors.Is(err, errOver) {
+		w.vanish()
+		return err
+	}
+	switch end {
+	case leaves:
+		c.token = "" // the session has ended
+		_ = w.send(wampGoodbye, map[string]any{}, "wamp.close.close_realm")
+		_ = w.ws.Close()
+	case darkens:
+		c.dark = append(c.dark, w)
+		if len(c.dark) > 3 {
+			c.dark[0].vanish()
+			c.dark = c.dark[1:]
+		}
+	default:
+		w.vanish()
+	}
+	return []error{nil, errors.New("it left"), errors.New("it vanished"), errors.New("it went dark")}[end]
+}
+
+// errOver says that the client has had enough.
+var errOver = errors.New("over")
+
+// listen subscribes, unless the session was resumed, and takes what comes.
+func (c *client) listen(w *wampConn, over time.Time) error {
+	c.session, c.token = w.welcome.session, w.welcome.token
+	if w.welcome.resumed {
+		c.subscribed(true)
+	} else {
+		c.received, c.subscription = 0, 0
+		topic, options := c.request()
+		if err := w.send(wampSubscribe, w.request(), options, topic); err != nil {
+			return err
+		}
+	}
+	for {
+		m, err := w.read(over)
+		if err != nil && time.Now().After(over) {
+			return errOver
+		}
+		if err != nil {
+			return err
+		}
+		c.received++
+		switch m.code {
+		case wampSubscribed:
+			if err := m.element(2, &c.subscription); err != nil {
+				return err
+			}
+			c.subscribed(false)
+		case wampEvent:
+			a, err := m.event()
+			if err != nil {
+				return err
+			}
+			if a.subscription != c.subscription {
+				c.rec.wrong(5, c.Name, "an event of subscription %d, which is not %d: %s", a.subscription, c.subscription, m)
+			}
+			c.take(a)
+		case wampGoodbye:
+			c.token = ""
+			return fmt.Errorf("GOODBYE: %s", m)
+		default:
+			return fmt.Errorf("unexpected: %s", m)
+		}
+	}
+}
+
+// request is what it subscribes to.
+func (c *client) request() (topic string, options map[string]any) {
+	topic, options = c.Class, map[string]any{}
+	if c.Room != "" {
+		topic += "." + c.Room
+	}
+	if c.where != "" {
+		options["_where"] = c.where
+	}
+	switch {
+	case c.Plain:
+	case c.epoch == "":
+		options["_since"] = 0
+	default:
+		options["_since"] = fmt.Sprintf("%s:%d", c.epoch, c.offset)
+	}
+	return topic, options
+}
+
+func (c *client) subscribed(resumed bool) {
+	e := entry{Kind: kindSubscribed, Who: c.Name, Conn: c.conn, Class: c.Class, Resumed: resumed}
+	if c.Keeps && !resumed {
+		e.Note = fmt.Sprintf("since %s:%d", c.epoch, c.offset)
+	}
+	c.rec.add(e)
+	c.once.Do(func() { close(c.ready) })
+}
+
+// take writes an event down.
+func (c *client) take(a *arrival) {
+	d := &a.details
+	if d.Missed != nil {
+		c.rec.wrong(1, c.Name, "%d events were dropped before %s:%d", *d.Missed, d.Epoch, d.Offset)
+	}
+	if d.Recovered != nil && !*d.Recovered {
+		c.rec.add(entry{Kind: kindGap, Who: c.Name, Conn: c.conn, Class: c.Class, Epoch: d.Epoch, Offset: d.From, Through: d.Through})
+	}
+	if a.data.Key == "" {
+		return // the notice alone
+	}
+	if c.count != nil {
+		c.count.Add(1)
+	}
+	class := d.Class
+	if c.Plain {
+		class = c.Class
+	}
+	c.rec.add(entry{
+		Kind: kindEvent, Who: c.Name, Conn: c.conn, ID: a.data.Key, As: d.ID, Class: class, Room: a.data.Room, Tag: a.data.Tag,
+		Epoch: d.Epoch, Offset: d.Offset, Pub: a.publication, Replayed: d.Replayed,
+	})
+	c.epoch, c.offset = d.Epoch, d.Offset
+	if c.last[a.data.Key] {
+		delete(c.last, a.data.Key)
+		if len(c.last) == 0 {
+			c.rec.add(entry{Kind: kindDone, Who: c.Name, Conn: c.conn})
+			c.done.Store(true)
+		}
+	}
+}
+
+// lastFor returns the last events that are for the subscriber.
+func lastFor(s *subscriber) map[string]bool {
+	last := map[string]bool{}
+	for _, p := range lastEvents(s.Class, "z") {
+		if s.wants(&publication{class: s.Class, room: p.Room, tag: p.Tag}) {
+			last[p.Key] = true
+		}
+	}
+	return last
+}
+
+// pause waits, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// whereTags is a query for some tags.
+func whereTags(tags []int) string {
+	var b strings.Builder
+	for i, tag := range tags {
+		if i > 0 {
+			b.WriteString(" || ")
+		}
+		fmt.Fprintf(&b, "tag == %d", tag)
+	}
+	return b.String()
+}
