@@ -1,31 +1,41 @@
--- Appends the records of several requests, once. ARGV: writer, sequence number
--- of this call, and of the one before; the number of classes; for each, how
--- many records it keeps, the epoch and last offset that the gateway knows, and
--- an epoch for the case that one must begin; then for each request the number
--- of its records, and for each record the class (negative: the publisher gave
--- the id), id, channel, time and data.
+-- Appends the records of several requests, once. ARGV: the node, the sequence
+-- number of this call, and of the one before; "1" if the node is alone; the
+-- number of classes; for each, how many records it keeps, the epoch and last
+-- offset that the node knows, and an epoch for the case that one must begin;
+-- then for each request the number of its records, and for each record the
+-- class (negative: the publisher gave the id), id, channel, time and data. The
+-- last key is that of the feed.
 --
 -- The first write may be refused for lack of memory; what follows it cannot be,
 -- so that everything happens or nothing.
-local slot = text(math.fmod(tonumber(ARGV[2]), 16))
-local w = redis.call('HMGET', KEYS[1], 'writer', 'seq', 'generation', slot)
-if w[1] ~= ARGV[1] then return {'writer', w[1] or ''} end
+local me, alone = ARGV[1], ARGV[4]
+local slot = me .. ':' .. text(math.fmod(tonumber(ARGV[2]), 16))
+local w = redis.call('HMGET', KEYS[1], 'seq:' .. me, 'generation', 'run', 'nodes', 'feed', 'size', slot)
+if not w[1] then return {'gone', ''} end
 local head = ARGV[2] .. '\n'
-if w[4] and string.sub(w[4], 1, #head) == head then return {'ok', string.sub(w[4], #head + 1)} end
-if w[2] ~= ARGV[3] then return {'step', w[2]} end
-local generation = w[3]
+if w[7] and string.sub(w[7], 1, #head) == head then return {'ok', string.sub(w[7], #head + 1)} end
+if w[1] ~= ARGV[3] then return {'step', w[1]} end
 
-local next = 4
+local next = 5
 local function arg()
   next = next + 1
   return ARGV[next - 1]
 end
 
-local logs = {}
+local asked, unknown = {}, alone ~= '1'
 for i = 1, tonumber(arg()) do
-  local keep, epoch, last, fresh = tonumber(arg()), arg(), tonumber(arg()), arg()
-  local l = open(4 * i - 2, generation, epoch, last, fresh)
-  l.key, l.keep = 4 * i - 2, keep
+  asked[i] = {tonumber(arg()), arg(), tonumber(arg()), arg()}
+  unknown = unknown or asked[i][2] == ''
+end
+local generation, run = w[2], w[3] or ''
+if unknown and asked[1] then
+  if alone ~= '1' and process() == '' then return {'info', ''} end
+  generation, run = settle(generation, run, alone, asked[1][4])
+end
+local logs = {}
+for i, a in ipairs(asked) do
+  local l = open(4 * i - 2, generation, run, a[2], a[3], alone, a[4])
+  l.key, l.keep = 4 * i - 2, a[1]
   logs[i] = l
 end
 
@@ -37,6 +47,30 @@ local function find(l, id)
   if not e then return nil end
   local _, ms = of(e[1])
   return tonumber(at), ms, e[2][6]
+end
+
+-- tell puts what is appended into the feed, if there is another node.
+local tell, told
+if (tonumber(w[4]) or 0) > 1 then
+  local n, size, bytes, entry = tonumber(w[5]) or 0, tonumber(w[6]) or 0, 0, {}
+  told = function()
+    if #entry > 0 then
+      n = n + 1
+      redis.call('XADD', KEYS[#KEYS], text(n) .. '-0', 'n', me, 'k', 'e', unpack(entry))
+      size, bytes, entry = size + bytes, 0, {}
+      redis.call('HSET', KEYS[1], 'feed', text(n), 'size', text(size))
+    end
+    if size > FEEDBYTES then turn(KEYS[#KEYS], n) end
+  end
+  tell = function(l, offset, id, channel, data)
+    local big = #data > 16384
+    entry[#entry + 1] = string.match(KEYS[l.key], '^{[^}]*}:%d+:meta:(.*)$')
+    entry[#entry + 1] = table.concat({l.epoch, text(l.base), offset, text(l.time), big and 'big' or 'all', id}, ' ')
+    entry[#entry + 1] = channel
+    entry[#entry + 1] = big and '' or data
+    bytes = bytes + 100 + #id + #channel + #entry[#entry]
+    if #entry >= 512 or bytes >= 65536 then told() end
+  end
 end
 
 local out = {}
@@ -76,6 +110,7 @@ while next <= #ARGV do
       else
         l.last, l.time, l.changed = l.last + 1, math.max(l.time, ms), true
         local offset = text(l.last)
+        if tell then tell(l, offset, (given and 'g' or 'm') .. id, channel, data) end
         redis.call('XADD', KEYS[l.key + 1], offset .. '-' .. text(l.time),
           'i', (given and 'g' or 'm') .. id, 'c', channel, 'd', data)
         if given then redis.call('HSET', KEYS[l.key + 2], id, offset) end
@@ -96,7 +131,8 @@ for i, l in ipairs(logs) do
   if l.changed then save(KEYS[l.key], l) end
   heads[i] = l.epoch .. ':' .. text(l.base)
 end
+if told then told() end
 table.insert(out, 1, table.concat(heads, ' '))
 local reply = table.concat(out, '\n')
-redis.call('HSET', KEYS[1], 'seq', ARGV[2], slot, head .. reply)
+redis.call('HSET', KEYS[1], 'seq:' .. me, ARGV[2], slot, head .. reply)
 return {'ok', reply}

@@ -61,8 +61,8 @@ func (c *call) arguments(s *Store) (keys []string, args []any) {
 			keep[n] = r.records[i].Keep.Events
 		}
 	}
-	keys = append(make([]string, 0, 1+4*len(index)), s.keys.writer)
-	args = append(make([]any, 0, 4+4*len(index)+len(c.requests)+5*c.records()), s.writer, c.seq, c.after, len(index))
+	keys = append(make([]string, 0, 2+4*len(index)), s.keys.writer)
+	args = append(make([]any, 0, 5+4*len(index)+len(c.requests)+5*c.records()), s.node, c.seq, c.after, flag(s.alone.Load()), len(index))
 	c.asked = c.asked[:0]
 	for i, class := range c.classes {
 		keys = s.keys.class(keys, class)
@@ -81,7 +81,15 @@ func (c *call) arguments(s *Store) (keys []string, args []any) {
 			args = append(args, n, rec.ID, rec.Channel, milliseconds(rec.Time), rec.Data)
 		}
 	}
-	return keys, args
+	return append(keys, s.keys.feed), args
+}
+
+// flag is how a script is told whether something is so.
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
 }
 
 // An outcome is what became of a request.

@@ -144,7 +144,8 @@ func (s *Store) round(todo []*call) (left []*call, err error) {
 func (s *Store) claimAgain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.attempt())
 	defer cancel()
-	return s.claim(ctx, false)
+	_, err := s.claim(ctx)
+	return err
 }
 
 // send sends calls in one round trip, and returns how many of them are done
@@ -186,8 +187,8 @@ func (s *Store) send(some []*call) (done int, err error) {
 		case w[0] == "step" && w[1] == fmt.Sprint(s.seq):
 			renumber(some[i:]) // the one before it was refused
 			return done, nil
-		case w[0] == "step", w[0] == "writer" && (w[1] == "" || w[1] == s.before):
-			s.claiming = true // Redis lost data: what it had of this store is older, or gone
+		case w[0] == "step", w[0] == "gone":
+			s.claiming = true // Redis lost data, or this node was away too long: what it had of it is older, or gone
 			return done, nil
 		case w[0] != "ok":
 			return done, s.refused(reply)
@@ -231,7 +232,7 @@ func (s *Store) finish(c *call, outcomes []outcome, err error) {
 		for i, r := range c.requests {
 			for j, a := range outcomes[i].results {
 				class := r.records[j].Class
-				s.learn(class, asked[class], position{a.Epoch, a.Offset})
+				s.learn(class, asked[class], position{epoch: a.Epoch, last: a.Offset})
 				if !a.Duplicate {
 					s.records.Add(1)
 				}

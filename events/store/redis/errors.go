@@ -41,7 +41,8 @@ func (s *Store) fault(kind error, op, what string, err error) *Error {
 }
 
 var (
-	errFenced  = errors.New("another gateway has opened the store since; stop one of the two")
+	errNoInfo  = errors.New("expected to be the only gateway, as the user may not use INFO, found another one")
+	errAway    = errors.New("this gateway was away for too long")
 	errFormat  = errors.New("expected keys of the format " + format)
 	errDamaged = errors.New("what it has is damaged")
 	errStale   = errors.New("the log changed meanwhile")
@@ -54,8 +55,10 @@ func (s *Store) refused(reply any) error {
 		return fmt.Errorf("%w: a script answers with %T", errDamaged, reply)
 	}
 	switch {
-	case w[0] == "writer":
-		return errFenced
+	case w[0] == "info":
+		return errNoInfo
+	case w[0] == "gone":
+		return errAway
 	case w[0] == "format" && len(w) > 1:
 		return fmt.Errorf("%w, found the format %s: use a newer wireroom", errFormat, w[1])
 	case w[0] == "missing" && len(w) > 1:
@@ -125,8 +128,8 @@ func classify(err error) (what string, kind error) {
 	}
 	what = "does not answer as it should"
 	switch {
-	case errors.Is(err, errFenced):
-		what = "has a store that another gateway writes"
+	case errors.Is(err, errNoInfo):
+		what = "does not tell which process it is"
 	case errors.Is(err, errFormat):
 		what = "has a store of another version"
 	case errors.Is(err, errDamaged):

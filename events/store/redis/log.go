@@ -20,21 +20,22 @@ func (s *Store) Bounds(ctx context.Context, class string) (b events.Bounds, err 
 }
 
 func (s *Store) bounds(ctx context.Context, class string) (events.Bounds, error) {
+	alone := s.alone.Load() // before the position, which may be forgotten then
 	k := s.position(class)
-	reply, err := s.run(ctx, scriptBounds, s.keys.of(class), k.epoch, k.last, newEpoch(), s.writer, s.before)
+	reply, err := s.run(ctx, scriptBounds, s.keys.of(class), k.epoch, k.last, newEpoch(), flag(alone))
 	if err != nil {
 		return events.Bounds{}, err
 	}
 	w, ok := words(reply)
-	if ok && len(w) > 0 && w[0] == "writer" {
-		return events.Bounds{}, errFenced
+	if ok && len(w) > 0 && w[0] == "info" {
+		return events.Bounds{}, errNoInfo
 	}
-	if !ok || len(w) < 4 {
+	if !ok || len(w) < 5 {
 		return events.Bounds{}, fmt.Errorf("%w: a script answers with %T", errDamaged, reply)
 	}
 	b, err := parseBounds(w)
 	if err == nil {
-		s.learn(class, k, position{b.Epoch, b.Next - 1})
+		s.learn(class, k, position{epoch: b.Epoch, last: b.Next - 1})
 	}
 	return b, err
 }
@@ -75,7 +76,9 @@ func (s *Store) ask(ctx context.Context, op, class string, run func(ctx context.
 					return err
 				}
 				if k.epoch == "" || b.Epoch == k.epoch && b.Next > k.last {
-					s.learn(class, k, position{b.Epoch, b.Next - 1})
+					if k.epoch != "" { // what is new to this node, bounds looks at first
+						s.learn(class, k, position{epoch: b.Epoch, last: b.Next - 1})
+					}
 					rest, ok = reply.([]any)[5:], true
 					return nil
 				}
@@ -129,11 +132,8 @@ func (s *Store) Trim(ctx context.Context, class string, keep events.Retain, now 
 		return 0, nil
 	}
 	err = s.try(ctx, "trim the log "+class, func(ctx context.Context) error {
-		reply, err := s.run(ctx, scriptTrim, s.keys.of(class), b.Epoch, first, s.writer, s.before)
+		reply, err := s.run(ctx, scriptTrim, s.keys.of(class), b.Epoch, first)
 		removed, _ := reply.(int64)
-		if removed < 0 {
-			return errFenced
-		}
 		n = int(removed)
 		return err
 	})

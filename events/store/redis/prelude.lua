@@ -1,7 +1,8 @@
 -- What the scripts share. The keys of a class come in this order: meta, log,
--- ids, channels. KEYS[1] is always the key of the writer.
+-- ids, channels. KEYS[1] is always the head of the store.
 
 local MAX = '18446744073709551615'
+local FEEDBYTES = 33554432 -- after which the older half of the feed goes
 
 local function text(n) return string.format('%.0f', n) end
 
@@ -24,30 +25,63 @@ end
 
 -- load reads what is known of a log; nil if there is none.
 local function load(meta)
-  local m = redis.call('HMGET', meta, 'epoch', 'last', 'first', 'time', 'base', 'generation')
+  local m = redis.call('HMGET', meta, 'epoch', 'last', 'first', 'time', 'base', 'generation', 'line')
   if not m[1] then return nil end
   return {
     epoch = m[1], last = tonumber(m[2]), first = tonumber(m[3]), time = tonumber(m[4]),
-    base = tonumber(m[5]), generation = m[6],
+    base = tonumber(m[5]), generation = m[6], line = m[7] or '',
   }
 end
 
 local function save(meta, l)
   redis.call('HSET', meta, 'epoch', l.epoch, 'last', text(l.last), 'first', text(l.first),
-    'time', text(l.time), 'base', text(l.base), 'generation', l.generation)
+    'time', text(l.time), 'base', text(l.base), 'generation', l.generation, 'line', l.line)
 end
 
--- open reads a log, and begins a new epoch in it if there is none, or if it is
--- not, or no longer, the one that the gateway knows. What it has stays.
-local function open(k, generation, epoch, last, fresh)
+-- process returns what tells this process of Redis from others, or nothing if
+-- this user may not know.
+local function process()
+  local info = redis.pcall('INFO', 'server')
+  return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+end
+
+-- settle returns the generation of the store. It begins a new one, in which
+-- all logs get new epochs, if Redis is another process than before and nobody
+-- knows what it lost. A node that is alone knows it, but not for others.
+local function settle(generation, run, alone, fresh)
+  local now = process()
+  if generation and now ~= '' and now == run then return generation, run end
+  if generation and alone == '1' then
+    if run ~= '' then redis.call('HSET', KEYS[1], 'run', '') end
+    return generation, ''
+  end
+  redis.call('HSET', KEYS[1], 'generation', fresh, 'run', now)
+  return fresh, now
+end
+
+-- open reads a log, and begins a new epoch in it if there is none, if another
+-- generation began, or if it is not the one that the node knows, as it must be
+-- for a node that is alone. What it has stays, and line says of epochs before
+-- up to where they had the same.
+local function open(k, generation, run, epoch, last, alone, fresh)
   local l = load(KEYS[k])
   if not l then
     for i = 1, 3 do
       if redis.call('EXISTS', KEYS[k + i]) == 1 then redis.call('DEL', KEYS[k + i]) end
     end
-    return {epoch = fresh, last = 0, first = 1, time = 0, base = 0, generation = generation, changed = true}
+    return {epoch = fresh, last = 0, first = 1, time = 0, base = 0, generation = generation, line = '', changed = true}
   end
-  if l.generation ~= generation or epoch ~= '' and (l.epoch ~= epoch or l.last < last) then
+  local lost = l.generation ~= generation or epoch == l.epoch and l.last < last
+  if alone == '1' then
+    lost = lost or epoch == '' and run == '' or epoch ~= '' and epoch ~= l.epoch
+  end
+  if lost then
+    local line, n = {l.epoch .. ':' .. text(l.last)}, 1
+    for part in string.gmatch(l.line, '%S+') do
+      n = n + 1
+      if n <= 8 then line[n] = part end
+    end
+    l.line = table.concat(line, ' ')
     l.epoch, l.base, l.generation, l.changed = fresh, l.last, generation, true
   end
   return l
@@ -78,4 +112,11 @@ local function trim(k, l, first)
   end
   if l.first > begin then redis.call('XTRIM', log, 'MINID', text(l.first) .. '-0') end
   return l.first - begin
+end
+
+-- turn forgets the older half of the feed, whose last entry has the number n.
+local function turn(feed, n)
+  local past = tonumber(redis.call('HGET', KEYS[1], 'mark')) or 0
+  redis.call('XTRIM', feed, 'MINID', text(past + 1) .. '-0')
+  redis.call('HSET', KEYS[1], 'mark', text(n), 'size', '0')
 end

@@ -14,7 +14,10 @@ var sources embed.FS
 
 // The scripts. Each begins with what they share.
 var (
-	scriptClaim    = newScript("claim")
+	scriptClaim    = newScript("attend", "claim")
+	scriptBeat     = newScript("attend", "beat")
+	scriptLeave    = newScript("attend", "leave")
+	scriptSend     = newScript("attend", "send")
 	scriptReady    = newScript("ready")
 	scriptAppend   = newScript("append")
 	scriptBounds   = newScript("bounds")
@@ -27,18 +30,23 @@ var (
 	scriptExpire   = newScript("expire")
 )
 
-// format is the version of the layout of the keys.
-const format = "1"
+// format is the version of the store, and layout that of the keys which are not
+// about nodes: the format in which they were first as they are.
+const (
+	format = "2"
+	layout = "1"
+)
 
-func newScript(name string) *goredis.Script {
-	source := func(name string) string {
+func newScript(names ...string) *goredis.Script {
+	source := "local FORMAT = '" + format + "'\n"
+	for _, name := range append([]string{"prelude"}, names...) {
 		b, err := sources.ReadFile(name + ".lua")
 		if err != nil {
 			panic(err) // fixed at build time
 		}
-		return string(b)
+		source += string(b)
 	}
-	return goredis.NewScript("local FORMAT = '" + format + "'\n" + source("prelude") + source(name))
+	return goredis.NewScript(source)
 }
 
 // run runs a script by its hash, and has Redis learn it if it must.
@@ -52,12 +60,17 @@ type keys struct {
 	base   string // "{prefix}:1:"
 	writer string
 	expiry string
+	nodes  string
+	feed   string
 }
 
 func newKeys(prefix string) keys {
-	base := "{" + prefix + "}:" + format + ":"
-	return keys{base: base, writer: "{" + prefix + "}:writer", expiry: base + "expiry"}
+	base := "{" + prefix + "}:" + layout + ":"
+	return keys{base: base, writer: "{" + prefix + "}:writer", expiry: base + "expiry", nodes: base + "nodes", feed: base + "feed"}
 }
+
+// ofNodes returns the keys of a script that works on the nodes.
+func (k keys) ofNodes() []string { return []string{k.writer, k.nodes, k.feed, k.base + "clock"} }
 
 // token returns the key of a token.
 func (k keys) token(hash [32]byte) string { return fmt.Sprintf("%stoken:%x", k.base, hash) }

@@ -3,6 +3,7 @@ package redis_test
 import (
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/wireroom/wireroom/events/store/redis"
 	"github.com/wireroom/wireroom/events/store/storetest"
@@ -15,7 +16,7 @@ func open(t testing.TB, url string, change ...func(c *redis.Config)) *redis.Stor
 	for _, fn := range change {
 		fn(&config)
 	}
-	s, err := redis.Open(t.Context(), config, slog.New(slog.DiscardHandler))
+	s, err := redis.OpenPatient(t.Context(), config, slog.New(slog.DiscardHandler), time.Minute)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}

@@ -1,7 +1,4 @@
--- Removes records before an offset. ARGV: the epoch, the offset, the writer,
--- and from whom it took over.
-local writer = redis.call('HGET', KEYS[1], 'writer')
-if writer and writer ~= ARGV[3] and writer ~= ARGV[4] then return -1 end
+-- Removes records before an offset. ARGV: the epoch, the offset.
 local l = load(KEYS[2])
 if not l or l.epoch ~= ARGV[1] then return 0 end
 local n = trim(2, l, math.min(tonumber(ARGV[2]), l.last + 1))
