@@ -3,6 +3,7 @@ package torture_test
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // A trail is what a subscriber has received so far.
@@ -15,6 +16,7 @@ type trail struct {
 	last  uint64 // offset of the last event of the connection in epoch
 	acked map[place]int
 	upto  map[string]upto // epoch → acknowledged up to there
+	ended map[int]int     // connection → the entry of its end
 	gap   int             // entry of a notice that no event has followed, or -1
 }
 
@@ -27,7 +29,7 @@ type upto struct {
 // sequence checks rules 2 and 3, and the parts of rules 1 and 4 that show
 // in the order in which events come.
 func (c *checker) sequence(s subscriber) {
-	t := trail{left: map[string]bool{}, had: map[place]int{}, high: map[string]uint64{}, acked: map[place]int{}, upto: map[string]upto{}, gap: -1}
+	t := trail{left: map[string]bool{}, had: map[place]int{}, high: map[string]uint64{}, acked: map[place]int{}, upto: map[string]upto{}, ended: map[int]int{}, gap: -1}
 	for _, i := range c.events[s.Name] {
 		e := c.entry(i)
 		switch e.Kind {
@@ -44,6 +46,8 @@ func (c *checker) sequence(s subscriber) {
 			} else {
 				t.acked[place{s.Class, e.Epoch, e.Offset}] = i
 			}
+		case kindBroken:
+			t.ended[e.Conn] = i
 		case kindGap:
 			c.gap(s, &t, i, e)
 		case kindEvent:
@@ -82,7 +86,7 @@ func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
 
 	high := t.high[e.Epoch]
 	begun := high > 0 || s.All && len(t.left) == 1 && t.gap < 0 // the log from its first record on
-	if !s.Filters && begun && e.Offset > high+1 && !c.announced(t, high+1, e) {
+	if !s.Filters && begun && e.Offset > high+1 && !c.announced(s, t, high+1, e) {
 		c.report(1, s.Name, append(c.at(place{s.Class, e.Epoch, high}), i), "offsets %d to %d are missing before %d", high+1, e.Offset-1, e.Offset)
 	}
 	if repeated {
@@ -96,11 +100,16 @@ func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
 
 // announced reports whether the event came with a notice that all from the
 // given offset to the event's are lost.
-func (c *checker) announced(t *trail, from uint64, e *entry) bool {
+func (c *checker) announced(s subscriber, t *trail, from uint64, e *entry) bool {
 	if t.gap < 0 {
 		return false
 	}
 	g := c.entry(t.gap)
+	if g.Through == 0 && !s.Keeps && c.trimmed(s.Class) {
+		// The position that the gateway keeps was of an older epoch, as nothing
+		// of this one was acknowledged: how much is lost nobody can say.
+		return len(t.left) > 1
+	}
 	return g.Epoch == e.Epoch && g.Offset <= from && g.Through == e.Offset-1
 }
 
@@ -123,6 +132,7 @@ func (c *checker) repeated(s subscriber, t *trail, before, i int, e *entry) {
 	case !e.Replayed:
 		c.report(3, s.Name, about, "%v comes again and is not marked", e.place())
 	}
+	c.answeredFor(s, t, before, i)
 	acked, ok := t.acked[e.place()]
 	if u := t.upto[e.Epoch]; u.offset >= e.Offset && (!ok || u.entry > acked) {
 		acked, ok = u.entry, true
@@ -132,6 +142,24 @@ func (c *checker) repeated(s subscriber, t *trail, before, i int, e *entry) {
 	crashed := slices.ContainsFunc(c.faults, func(f int) bool { return c.entry(f).Crash && f < i && c.ended(f) > acked })
 	if ok && !crashed {
 		c.report(3, s.Name, append(about, acked), "%v comes again after it was acknowledged", e.place())
+	}
+}
+
+// answered is how long before the end of a connection an event must have come
+// for pings behind it to have been answered in any case, if nothing was broken.
+const answered = 5 * time.Second
+
+// answeredFor checks that an event does not come again whose ping was answered
+// long before the connection broke.
+func (c *checker) answeredFor(s subscriber, t *trail, before, i int) {
+	end, ok := t.ended[c.entry(before).Conn]
+	if !s.Auto || !ok || c.entry(end).At-c.entry(before).At < answered {
+		return
+	}
+	if !slices.ContainsFunc(c.faults, func(f int) bool {
+		return (c.entry(f).Crash || c.entry(f).Pongs) && f < i && c.ended(f) > before
+	}) {
+		c.report(3, s.Name, []int{before, end, i}, "%v comes again, though it had come %v before the connection broke", c.entry(i).place(), c.entry(end).At-c.entry(before).At)
 	}
 }
 
@@ -150,14 +178,15 @@ func (c *checker) ended(fault int) int {
 type lostRange struct {
 	epoch         string
 	from, through uint64
+	older         int // the notice, if it says that the log has begun anew, or -1: all of older epochs may be gone
 }
 
 // nothingMissing checks rule 1, and that what is missing was announced.
 func (c *checker) nothingMissing(s subscriber) {
 	had := map[string]bool{}
 	var gaps []lostRange
-	open := false // a notice without a range has come, and no event since
-	since := -1   // the first SUBSCRIBED
+	open := -1  // a notice without a range, if no event has come since
+	since := -1 // the first SUBSCRIBED
 	done := false
 	for _, i := range c.events[s.Name] {
 		switch e := c.entry(i); e.Kind {
@@ -167,13 +196,15 @@ func (c *checker) nothingMissing(s subscriber) {
 			}
 		case kindEvent:
 			had[e.ID] = true
-			if open { // the log is another one, and begins here
-				gaps = append(gaps, lostRange{e.Epoch, 1, e.Offset - 1})
+			if open >= 0 { // the log is another one, and begins here
+				gaps = append(gaps, lostRange{e.Epoch, 1, e.Offset - 1, open})
 			}
-			open = false
+			open = -1
 		case kindGap:
-			gaps = append(gaps, lostRange{e.Epoch, e.Offset, e.Through})
-			open = e.Through == 0 && c.trimmed(s.Class)
+			gaps = append(gaps, lostRange{e.Epoch, e.Offset, e.Through, -1})
+			if open = -1; e.Through == 0 && c.trimmed(s.Class) {
+				open = i
+			}
 		case kindDone:
 			done = true
 		}
@@ -209,6 +240,9 @@ func (c *checker) coveredBy(gaps []lostRange, p *publication) bool {
 	for epoch, i := range c.where[p.class+"/"+p.id] {
 		for _, g := range gaps {
 			if g.epoch == epoch && g.from <= c.entry(i).Offset && c.entry(i).Offset <= g.through {
+				return true
+			}
+			if g.epoch != epoch && i < g.older {
 				return true
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A violation is a promise that was not kept.
@@ -72,6 +73,7 @@ func check(h *history) (found []violation, lost int) {
 		c.nothingMissing(s)
 	}
 	lost = c.nothingLost()
+	c.timesGrow()
 	c.epochsHaveCauses()
 	return c.violations, lost
 }
@@ -304,6 +306,27 @@ func (c *checker) mayBeLost(p *publication) bool {
 		}
 	}
 	return false
+}
+
+// timesGrow checks the part of rule 2 that is about time: it does not go back
+// in a log, whatever the clock did.
+func (c *checker) timesGrow() {
+	type latest struct {
+		at    time.Time
+		entry int
+	}
+	logs := map[string]latest{}
+	for i := range c.h.entries {
+		e := &c.h.entries[i]
+		if e.Kind != kindFinal || e.Time == "" {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, e.Time)
+		if last := logs[e.Class]; err != nil || at.Before(last.at) {
+			c.report(2, "log", []int{last.entry, i}, "%s is of %s, after %s", e.ID, e.Time, last.at.Format(time.RFC3339Nano))
+		}
+		logs[e.Class] = latest{at, i}
+	}
 }
 
 // epochsHaveCauses checks the part of rule 4 that is about epochs: a new one

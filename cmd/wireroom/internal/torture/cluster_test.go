@@ -63,6 +63,7 @@ type mode struct {
 	always  bool // also where nobody asks for more
 	nodes   int
 	redis   []string // its arguments; nil: the embedded store
+	forgets bool     // Redis forgets everything when it is killed
 	promise promise
 	faults  []fault
 }
@@ -85,7 +86,7 @@ var modes = []mode{
 		faults:  []fault{gatewayKilled, gatewayRestarted, clientsCut, redisKilled, redisStopped, storeCut, storeHeld, bothKilled, redisDiskFull, powerLost},
 	},
 	{
-		name: "redis-memory", nodes: 1, redis: []string{"--appendonly", "no"},
+		name: "redis-memory", nodes: 1, redis: []string{"--appendonly", "no"}, forgets: true,
 		promise: promise{Trimmed: short, Epochs: true, Loses: 24 * time.Hour},
 		faults:  []fault{gatewayKilled, gatewayRestarted, clientsCut, redisEmptied, redisStopped, storeCut, storeHeld, bothEmptied},
 	},

@@ -13,6 +13,6 @@
 // some seconds); TORTURE_SEED, which repeats what the nemesis and the clients do
 // (the scheduler does the rest); TORTURE_MODE, a regular expression for the modes
 // to run; TORTURE_KEEP, a folder for the histories of all rounds, also of those
-// in which nothing was found; CI_REAL_CLIENTS=1 makes a redis-server that is
-// missing a failure.
+// in which nothing was found; TORTURE_CHECK, such a history, which TestCheckAgain
+// checks again; CI_REAL_CLIENTS=1 makes a redis-server that is missing a failure.
 package torture

@@ -3,7 +3,9 @@ package torture_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -51,10 +53,12 @@ type entry struct {
 	Offset   uint64 `json:"offset,omitempty"`    // place in the log; gap: the first that is lost
 	Through  uint64 `json:"through,omitempty"`   // gap: the last that is lost
 	Pub      uint64 `json:"pub,omitempty"`       // the publication ID of WAMP
+	Time     string `json:"time,omitempty"`      // final: when the gateway took it in, in RFC 3339
 	Replayed bool   `json:"replayed,omitempty"`  // event: _replayed
 	Upto     bool   `json:"upto,omitempty"`      // ack: of all up to the offset
 	Loses    bool   `json:"loses,omitempty"`     // fault: the store may lose what it acknowledged
 	Crash    bool   `json:"crash,omitempty"`     // fault: a process loses what it has in memory
+	Pongs    bool   `json:"pongs,omitempty"`     // fault: answers to pings may not arrive
 	Store    bool   `json:"store,omitempty"`     // fault: the store is another process afterwards
 	Note     string `json:"note,omitempty"`      // for people
 	Rule     int    `json:"rule,omitempty"`      // wrong: which rule
@@ -80,6 +84,7 @@ type subscriber struct {
 	Tags    []int  `json:"tags,omitempty"`    // only these, by a query
 	All     bool   `json:"all,omitempty"`     // from the beginning of the log on, not from SUBSCRIBED
 	Keeps   bool   `json:"keeps,omitempty"`   // the client keeps its position itself: nothing may come twice
+	Auto    bool   `json:"auto,omitempty"`    // it acknowledges by answering pings
 	Plain   bool   `json:"plain,omitempty"`   // of a topic without a class
 	Filters bool   `json:"filters,omitempty"` // Room or Tags are set
 }
@@ -164,6 +169,29 @@ func (h *history) write(name string) error {
 		err = e
 	}
 	return err
+}
+
+// readHistory reads what write has written.
+func readHistory(name string) (*history, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	h := new(history)
+	dec := json.NewDecoder(bufio.NewReader(f))
+	if err := dec.Decode(h); err != nil {
+		return nil, err
+	}
+	for {
+		var e entry
+		if err := dec.Decode(&e); errors.Is(err, io.EOF) {
+			return h, nil
+		} else if err != nil {
+			return nil, err
+		}
+		h.entries = append(h.entries, e)
+	}
 }
 
 // String is how an entry is shown to people.

@@ -40,6 +40,11 @@ type fault struct {
 
 // run breaks things until ctx is done. Whatever it has broken is whole then.
 func (n *nemesis) run(ctx context.Context) {
+	if n.cluster.mode.promise.Loses > 0 && !n.cluster.mode.forgets {
+		// Subscriptions that were made a moment ago may be lost like events, and
+		// then nobody knows from where on they are.
+		pause(ctx, n.cluster.mode.promise.Loses)
+	}
 	pause(ctx, time.Duration(200+n.rng.IntN(500))*time.Millisecond)
 	// Each once, in a random order, before any comes again.
 	for ctx.Err() == nil {
@@ -92,7 +97,7 @@ var gatewayRestarted = fault{"the gateway is restarted", func(n *nemesis) {
 	if !g.alive() {
 		return
 	}
-	heal := n.breaks(entry{Who: g.name, Note: "SIGTERM"})
+	heal := n.breaks(entry{Who: g.name, Pongs: true, Note: "SIGTERM"})
 	g.stop()
 	g.start()
 	heal()
@@ -100,7 +105,7 @@ var gatewayRestarted = fault{"the gateway is restarted", func(n *nemesis) {
 
 var gatewayStopped = fault{"the gateway stands still", func(n *nemesis) {
 	_, g := n.gateway()
-	heal := n.breaks(entry{Who: g.name, Note: "SIGSTOP"})
+	heal := n.breaks(entry{Who: g.name, Pongs: true, Note: "SIGSTOP"})
 	g.signal(syscall.SIGSTOP)
 	n.between(100, 3000)
 	g.signal(syscall.SIGCONT)
@@ -109,7 +114,7 @@ var gatewayStopped = fault{"the gateway stands still", func(n *nemesis) {
 
 var clientsCut = fault{"clients' connections are cut", func(n *nemesis) {
 	_, g := n.gateway()
-	heal := n.breaks(entry{Who: "clients of " + g.name, Note: "reset"})
+	heal := n.breaks(entry{Who: "clients of " + g.name, Pongs: true, Note: "reset"})
 	g.front.cut()
 	n.between(10, 1500)
 	g.front.refuse(false)
@@ -118,7 +123,7 @@ var clientsCut = fault{"clients' connections are cut", func(n *nemesis) {
 
 var clientsHeld = fault{"clients' connections are black holes", func(n *nemesis) {
 	_, g := n.gateway()
-	heal := n.breaks(entry{Who: "clients of " + g.name, Note: n.blackHole(g.front)})
+	heal := n.breaks(entry{Who: "clients of " + g.name, Pongs: true, Note: n.blackHole(g.front)})
 	n.between(100, 8000)
 	n.light(g.front)
 	heal()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ import (
 //	broken s/1    done s
 //	acked s/1 E:3    acked s/1 E:3 upto
 //	fault redis loses store crash    heal redis
-//	final a E:1
+//	final a E:1    final a E:1 time=…
 //
 // A second passes from each to the next.
 type scene struct {
@@ -61,6 +62,8 @@ func (sc *scene) read(words []string) {
 			e.Class = value
 		case pair && key == "room":
 			e.Room = value
+		case pair && key == "time":
+			e.Time = value
 		case pair && key == "as":
 			e.As = value
 		case pair && key == "tag":
@@ -79,6 +82,8 @@ func (sc *scene) read(words []string) {
 			e.Upto = true
 		case w == "loses":
 			e.Loses = true
+		case w == "pongs":
+			e.Pongs = true
 		case w == "store":
 			e.Store = true
 		case w == "crash":
@@ -146,6 +151,7 @@ var (
 
 	keeper     = subscriber{Name: "s", Class: "log", All: true, Keeps: true}
 	persistent = subscriber{Name: "s", Class: "log"}
+	auto       = subscriber{Name: "s", Class: "log", Auto: true}
 	ofRoom     = subscriber{Name: "s", Class: "log", All: true, Keeps: true, Room: "r1", Filters: true}
 	ofTags     = subscriber{Name: "s", Class: "log", All: true, Keeps: true, Tags: []int{1, 3}, Filters: true}
 	ofPlain    = subscriber{Name: "s", Class: "tick", Plain: true}
@@ -180,6 +186,8 @@ func TestCheckerFindsWhatIsPlanted(t *testing.T) {
 		{"out of order over the next connection", durable, ofRoom, "sub s/1\npublish a room=r1\npublish b room=r1\nevent s/1 b E:2\nbroken s/1\nsub s/2\nevent s/2 a E:1 replayed\ndone s\nfinal a E:1\nfinal b E:2\n", 2, "offset 1 comes after 2"},
 		{"an epoch comes again", durableR, keeper, "sub s/1\npublish a b c\nevent s/1 a E:1\nfault redis store crash\nheal redis\nevent s/1 b F:2\nevent s/1 c E:2\ndone s\nfinal a F:1\nfinal b F:2\n", 2, "epoch E comes again after F"},
 		{"later, and before", durable, keeper, "sub s/1\npublish a\nok a E:2\npublish b\nok b E:1\nevent s/1 b E:1\nevent s/1 a E:2\ndone s\nfinal b E:1\nfinal a E:2\n", 2, "published when a had been acknowledged"},
+		{"time goes back", durable, ofRoom, "sub s/1\npublish a b\nok a E:1\nok b E:2\ndone s\nfinal a E:1 time=2026-01-02T00:00:00.5Z\nfinal b E:2 time=2026-01-02T00:00:00.25Z\n", 2, "b is of 2026-01-02T00:00:00.25Z, after 2026-01-02T00:00:00.5Z"},
+		{"time stands still, and goes on", durable, ofRoom, "sub s/1\npublish a b c\nok a E:1\nok b E:2\nok c E:3\ndone s\nfinal a E:1 time=2026-01-02T00:00:00.5Z\nfinal b E:2 time=2026-01-02T00:00:00.5Z\nfinal c E:3 time=2026-01-02T00:00:01Z\n", 0, ""},
 		{"an event before SUBSCRIBED", durable, keeper, "publish a\nevent s/1 a E:1\nsub s/1\nok a E:1\ndone s\nfinal a E:1\n", 2, "of which nothing was subscribed"},
 
 		{"twice over a connection", durable, keeper, quiet + "event s/1 a E:1\nevent s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\ndone s\n" + log, 3, "twice over the same connection"},
@@ -190,6 +198,9 @@ func TestCheckerFindsWhatIsPlanted(t *testing.T) {
 		{"repeated after all up to it was acknowledged", durable, persistent, quiet + "event s/1 a E:1\nevent s/1 b E:2\nacked s/1 E:2 upto\nbroken s/1\nsub s/2\nevent s/2 a E:1 replayed\nevent s/2 b E:2 replayed\nevent s/2 c E:3\ndone s\n" + log, 3, "again after it was acknowledged"},
 		{"repeated after it was acknowledged and all crashed", durable, persistent, quiet + "event s/1 a E:1\nacked s/1 E:1\nfault gateway crash\nheal gateway\nbroken s/1\nsub s/2\nevent s/2 a E:1 replayed\nevent s/2 b E:2\nevent s/2 c E:3\ndone s\n" + log, 0, ""},
 
+		{"repeated though pings behind it were answered", durable, auto, quiet + "event s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\npublish v w x y z\nbroken s/1\nsub s/2\nevent s/2 c E:3 replayed\ndone s\n" + log, 3, "though it had come"},
+		{"repeated as pings behind it were not answered", durable, auto, quiet + "event s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\nfault clients pongs\npublish v w x y z\nbroken s/1\nheal clients\nsub s/2\nevent s/2 c E:3 replayed\ndone s\n" + log, 0, ""},
+		{"repeated as it had just come", durable, auto, quiet + "event s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\nbroken s/1\nsub s/2\nevent s/2 c E:3 replayed\ndone s\n" + log, 0, ""},
 		{"lost by the store", durable, ofRoom, "sub s/1\npublish a room=r1\nok a E:1\npublish b room=r1\nok b E:2\nevent s/1 a E:1\nevent s/1 b E:2\ndone s\nfinal a E:1\n", 4, "b: it was acknowledged, and is not in the last log"},
 		{"lost in a fault that may lose, by a new epoch", lossy, keeper, "sub s/1\npublish a b\nok a E:1\nok b E:2\nevent s/1 a E:1\nfault redis loses store crash\nheal redis\nbroken s/1\nsub s/2\ngap s/2 F:0\nevent s/2 a F:1 replayed\npublish c\nok c F:2\nevent s/2 c F:2\ndone s\nfinal a F:1\nfinal c F:2\n", 0, ""},
 		{"lost and the epoch stays", lossy, ofRoom, "sub s/1\npublish a room=r1\nok a E:1\npublish b room=r1\nok b E:2\nevent s/1 a E:1\nfault redis loses store crash\nheal redis\npublish c room=r1\nok c E:3\nevent s/1 c E:3\ndone s\nfinal a E:1\nfinal c E:3\n", 4, "is not in the last log"},
@@ -198,6 +209,9 @@ func TestCheckerFindsWhatIsPlanted(t *testing.T) {
 		{"trimmed and announced", trimmed, keeper, quiet + "event s/1 a E:1\nbroken s/1\nsub s/2\ngap s/2 E:2-2\nevent s/2 c E:3 replayed\ndone s\nfinal c E:3\n", 0, ""},
 		{"trimmed and not announced", trimmed, ofRoom, "sub s/1\npublish a b c room=r1\nok a E:1\nok b E:2\nok c E:3\nevent s/1 a E:1\nbroken s/1\nsub s/2\nevent s/2 c E:3 replayed\ndone s\nfinal c E:3\n", 1, "b was acknowledged, never came"},
 		{"trimmed of a new epoch, and announced", trimmedR, ofRoom, "sub s/1\npublish a b c room=r1\nevent s/1 a E:1\nfault redis store crash\nheal redis\nbroken s/1\nok b F:2\nok c F:3\nsub s/2\ngap s/2 F:0\nevent s/2 c F:3 replayed\ndone s\nfinal c F:3\n", 0, ""},
+		{"trimmed, as it was in the epoch before", trimmedR, ofRoom, "sub s/1\npublish a b c room=r1\nevent s/1 a E:1\nok b E:2\nfault redis store crash\nheal redis\nbroken s/1\nok c F:3\nsub s/2\ngap s/2 F:0\nevent s/2 c F:3 replayed\ndone s\nfinal c F:3\n", 0, ""},
+		{"trimmed, and the position was of the epoch before", trimmedR, persistent, "sub s/1\npublish a b c d\nevent s/1 a E:1\nfault redis store crash\nheal redis\nevent s/1 b F:2\nbroken s/1\nok c F:3\nok d F:4\nsub s/2\ngap s/2 F:0\nevent s/2 d F:4 replayed\ndone s\nfinal d F:4\n", 0, ""},
+		{"trimmed, without a range", trimmedR, persistent, "sub s/1\npublish a b c d\nevent s/1 a E:1\nbroken s/1\nsub s/2\ngap s/2 E:0\nevent s/2 d E:4 replayed\ndone s\nfinal d E:4\n", 1, "offsets 2 to 3 are missing"},
 		{"trimmed of a new epoch, and not announced", trimmedR, ofRoom, "sub s/1\npublish a b c room=r1\nevent s/1 a E:1\nfault redis store crash\nheal redis\nbroken s/1\nok b F:2\nok c F:3\nsub s/2\nevent s/2 c F:3 replayed\ndone s\nfinal c F:3\n", 1, "b was acknowledged, never came"},
 		{"trimmed, and another range announced", trimmed, persistent, "sub s/1\npublish a b c d\nevent s/1 a E:1\nbroken s/1\nsub s/2\ngap s/2 E:2-2\nevent s/2 d E:4 replayed\ndone s\nfinal d E:4\n", 1, "offsets 2 to 3 are missing before 4"},
 		{"a loss without a cause", durable, keeper, quiet + "event s/1 a E:1\nbroken s/1\nsub s/2\ngap s/2 E:2-2\nevent s/2 b E:2 replayed\nevent s/2 c E:3\ndone s\n" + log, 4, "told that events are lost, without a cause"},
@@ -265,18 +279,35 @@ func TestCheckerPassesOnWhatWasSeen(t *testing.T) {
 	}
 }
 
-// A history that is kept has everything in it, a line for each entry.
+// A history that was kept can be read again.
 func TestHistoryIsKept(t *testing.T) {
-	h := readScene(t, durable, []subscriber{keeper}, "sub s/1\npublish a\nok a E:1\n")
+	h := readScene(t, trimmedR, []subscriber{keeper, ofTags}, "sub s/1\npublish a room=r1\nok a E:1 pub=7\nevent s/1 a E:1 replayed\nfault redis loses store crash\n")
 	name := filepath.Join(t.TempDir(), "history.jsonl")
 	if err := h.write(name); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(name)
+	again, err := readHistory(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Split(string(text), "\n"); len(lines) != 5 || !strings.Contains(lines[0], `"promise"`) || !strings.Contains(lines[2], `"publish"`) {
-		t.Errorf("the file has\n%s", text)
+	if !reflect.DeepEqual(h, again) {
+		t.Errorf("it was\n%+v\nand is read as\n%+v", h, again)
+	}
+}
+
+// A history of an earlier run is checked again, if TORTURE_CHECK names its file.
+func TestCheckAgain(t *testing.T) {
+	name := os.Getenv("TORTURE_CHECK")
+	if name == "" {
+		t.Skip("TORTURE_CHECK names no history")
+	}
+	h, err := readHistory(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, lost := check(h)
+	t.Logf("%s, TORTURE_SEED=%d: %d entries, %d lost by the store, %d violations", h.Promise.Name, h.Seed, len(h.entries), lost, len(found))
+	for i := range found {
+		t.Errorf("%s\n%s", &found[i], h.excerpt(&found[i]))
 	}
 }

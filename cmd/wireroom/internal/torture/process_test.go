@@ -39,6 +39,13 @@ func program(t *testing.T) string {
 		if raceEnabled {
 			args = append(args, "-race")
 		}
+		if steps() {
+			var file string
+			if file, err = overlay(filepath.Dir(binary)); err != nil {
+				return
+			}
+			args = append(args, "-overlay", file)
+		}
 		cmd := exec.Command("go", append(args, "github.com/wireroom/wireroom/cmd/wireroom")...)
 		var out []byte
 		if out, err = cmd.CombinedOutput(); err != nil {
@@ -52,6 +59,16 @@ func program(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return binary
+}
+
+// stepsFrom is from which length on the program is built with a clock that can
+// be set, which means to compile the standard library.
+const stepsFrom = 5 * time.Minute
+
+// steps reports whether it is.
+func steps() bool {
+	length, err := time.ParseDuration(os.Getenv("TORTURE"))
+	return err == nil && length >= stepsFrom
 }
 
 // binary is the program. TestMain makes its folder.
@@ -77,6 +94,7 @@ type gateway struct {
 	name   string
 	binary string
 	config string // file
+	clock  string // file that says how far its clock is off, if that can be set
 	log    *os.File
 	front  *proxy // where clients connect
 
@@ -95,7 +113,7 @@ func newGateway(t *testing.T, rec *recorder, name, dir, config string) *gateway 
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		t.Fatal(err)
 	}
-	g := &gateway{t: t, rec: rec, name: name, binary: program(t), config: filepath.Join(dir, "wireroom.yaml"), front: newProxy(t)}
+	g := &gateway{t: t, rec: rec, name: name, binary: program(t), config: filepath.Join(dir, "wireroom.yaml"), clock: filepath.Join(dir, "clock"), front: newProxy(t)}
 	if err := os.WriteFile(g.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +148,7 @@ func (g *gateway) start() {
 // try starts the process and reports whether it serves.
 func (g *gateway) try() bool {
 	g.cmd = exec.Command(g.binary, "serve", "--config", g.config, "--log-format", "json")
-	g.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=0", "GOTRACEBACK=all")
+	g.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=0", "GOTRACEBACK=all", "WIREROOM_CLOCK="+g.clock)
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // nothing is left if the test is killed
 	out, err := g.cmd.StderrPipe()
 	if err == nil {

@@ -83,7 +83,7 @@ func (c *client) live(ctx context.Context) error {
 			hello["resume-session"], hello["resume-token"], hello["_received"] = c.session, c.token, c.received
 		}
 	}
-	w, err := dialWAMP(dialing, addr, hello)
+	w, err := dialWAMP(dialing, addr, "", hello)
 	if err != nil {
 		return err
 	}

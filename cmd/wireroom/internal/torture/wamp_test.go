@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -47,9 +48,13 @@ type message struct {
 }
 
 // dialWAMP connects and joins the realm. ctx bounds that, and nothing after.
-func dialWAMP(ctx context.Context, addr string, hello map[string]any) (*wampConn, error) {
+func dialWAMP(ctx context.Context, addr, cookie string, hello map[string]any) (*wampConn, error) {
+	header := http.Header{}
+	if cookie != "" {
+		header.Set("Cookie", cookie)
+	}
 	dialer := websocket.Dialer{Subprotocols: []string{"wamp.2.json"}, HandshakeTimeout: 10 * time.Second}
-	ws, resp, err := dialer.DialContext(ctx, "ws://"+addr+"/ws", nil)
+	ws, resp, err := dialer.DialContext(ctx, "ws://"+addr+"/ws", header)
 	if err != nil {
 		if resp != nil {
 			_ = resp.Body.Close()
@@ -181,6 +186,7 @@ type eventDetails struct {
 	Class     string  `json:"_class"`
 	Offset    uint64  `json:"_offset"`
 	Epoch     string  `json:"_epoch"`
+	Time      string  `json:"_time"`
 	Replayed  bool    `json:"_replayed"`
 	Recovered *bool   `json:"_recovered"`
 	From      uint64  `json:"_lost_from"`
