@@ -1,6 +1,10 @@
 package router
 
-import "context"
+import (
+	"context"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
 
 // A Feed brings past events to one subscription of one session. While it runs,
 // published events do not reach the subscription: the replay finds them in its
@@ -9,14 +13,19 @@ type Feed struct {
 	member *member
 	ctx    context.Context // done when the subscription or the session ends
 	cancel context.CancelFunc
+	watch  Watch // nil: nobody watches the member
 }
 
-// replay starts fn for the member. The session's mu is held.
-func (s *Session) replay(m *member, fn Replay) {
+// replay starts fn for the member, which is watched by watch from now on, or, if
+// that is nil, by whoever watched it before. The session's mu is held.
+func (s *Session) replay(m *member, fn Replay, watch Watch) {
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &Feed{member: m, ctx: ctx, cancel: cancel}
-	m.feed = f
+	f := &Feed{member: m, ctx: ctx, cancel: cancel, watch: watch}
+	if watch == nil && m.feed != nil {
+		f.watch = m.feed.watch
+	}
 	s.out.mu.Lock()
+	m.feed, m.watched = f, f.watch != nil
 	if m.phase == live {
 		m.phase = replaying
 	}
@@ -30,6 +39,9 @@ func (s *Session) replay(m *member, fn Replay) {
 
 // Context is done when nobody wants the events any more.
 func (f *Feed) Context() context.Context { return f.ctx }
+
+// Subscription returns the ID of the subscription.
+func (f *Feed) Subscription() wamp.ID { return f.member.sub.id }
 
 // Session returns the subscriber.
 func (f *Feed) Session() *Session { return f.member.session }
@@ -105,7 +117,11 @@ func (f *Feed) push(frame []byte) (pushed, <-chan struct{}) {
 	if room := o.waitLocked(len(frame)); room != nil {
 		return refused, room
 	}
-	return o.pushLocked(entry{frame: frame, member: f.member, key: keyFirm}, 0), nil
+	result := o.pushLocked(entry{frame: frame, member: f.member, key: keyFirm}, 0)
+	if f.watch != nil {
+		f.watch.Queued()
+	}
+	return result, nil
 }
 
 // Live lets published events reach the subscription from now on.

@@ -47,6 +47,7 @@ type Interest struct {
 type Terms struct {
 	Replay Replay  // past events first; nil: none
 	Filter *Filter // only events that pass it; nil: all
+	Watch  Watch   // is told of what becomes of the subscription; nil: nobody is. Only with Replay
 }
 
 // A Filter passes some of the events of a topic. The router does not know

@@ -95,10 +95,13 @@ func (st *seat) end(why *wamp.Error) {
 }
 
 // Pong says that the peer has answered a ping that the router had asked for,
-// see [Pinger], with the same data. The data is not kept. The link's reader
+// see [Pinger] and [Session.Probe], with the same data. The data is not kept. The link's reader
 // calls it.
 func (s *Session) Pong(data []byte) {
-	if st := s.seat(); st != nil {
+	st := s.seat()
+	if st == nil {
+		s.probed(data)
+	} else if !st.lasting.session.probed(data) {
 		st.pong(data)
 	}
 }

@@ -43,14 +43,19 @@ type stack struct {
 
 // newStack returns a stack that shuts down with the test. change may be nil.
 func newStack(t testing.TB, change func(*router.Config), over func(*transport.Config)) *stack {
+	if change == nil {
+		change = func(*router.Config) {}
+	}
+	return newStackOf(t, newRouter(t, change), over)
+}
+
+// newStackOf is newStack with a router that there is already.
+func newStackOf(t testing.TB, rt *testRouter, over func(*transport.Config)) *stack {
 	cfg := transport.DefaultConfig()
 	if over != nil {
 		over(&cfg)
 	}
-	if change == nil {
-		change = func(*router.Config) {}
-	}
-	s := &stack{t: t, rt: newRouter(t, change), conns: make(chan net.Conn), done: make(chan struct{})}
+	s := &stack{t: t, rt: rt, conns: make(chan net.Conn), done: make(chan struct{})}
 	log := slog.New(slog.DiscardHandler)
 	s.srv = transport.NewServer(s.rt.rt, cfg, log)
 	polls := transport.DefaultLongPollConfig()

@@ -10,13 +10,11 @@ func (s *Session) subscribe(m *wamp.Subscribe) error {
 	if err == errEnded {
 		return err
 	}
-	made := false
+	made, watched := false, false
 	if err == nil {
-		made, err = s.addSubscription(m, terms)
+		made, watched, err = s.addSubscription(m, terms)
 	}
-	if terms.Filter != nil && !made {
-		terms.Filter.Release()
-	}
+	terms.giveBack(made, watched)
 	if err != nil {
 		s.fault(wamp.TypeSubscribe, m.Request, err)
 	}
@@ -60,28 +58,45 @@ func (s *Session) terms(m *wamp.Subscribe) (terms Terms, err error) {
 	return terms, err
 }
 
+// giveBack gives back what of the terms was not taken.
+func (t *Terms) giveBack(made, watched bool) {
+	if t.Filter != nil && !made {
+		t.Filter.Release()
+	}
+	if t.Watch != nil && !watched {
+		t.Watch.Ended()
+	}
+}
+
 // addSubscription makes the session a member of the subscription, or answers
 // with the membership that it has. It reports whether it made the subscription,
-// and so has taken the filter, if there is one.
-func (s *Session) addSubscription(m *wamp.Subscribe, terms Terms) (made bool, err error) {
+// and so has taken the filter, if there is one, and whether it has taken the
+// watch.
+func (s *Session) addSubscription(m *wamp.Subscribe, terms Terms) (made, watched bool, err error) {
 	replay := terms.Replay
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {
-		return false, nil
+		return false, false, nil
 	}
 	if sub := s.realm.broker.find(m.Topic, m.Options.Match, terms.Filter); sub != nil && s.subs[sub.id] != nil {
-		if replay != nil && s.subs[sub.id].isReplaying() {
-			return false, wamp.Errorf(wamp.URIOptionNotAllowed, "a replay of the subscription is under way: wait for its end, or unsubscribe")
+		mem := s.subs[sub.id]
+		switch {
+		case replay != nil && mem.isReplaying():
+			return false, false, wamp.Errorf(wamp.URIOptionNotAllowed, "a replay of the subscription is under way: wait for its end, or unsubscribe")
+		case terms.Watch != nil && mem.watched:
+			return false, false, wamp.Errorf(wamp.URIOptionNotAllowed, "the session has this very subscription already as a persistent one, by another name")
+		case terms.Watch != nil:
+			terms.Watch.Begun(sub.id)
 		}
-		s.acknowledge(m, s.subs[sub.id])
+		s.acknowledge(m, mem)
 		if replay != nil {
-			s.replay(s.subs[sub.id], replay)
+			s.replay(mem, replay, terms.Watch)
 		}
-		return false, nil
+		return false, terms.Watch != nil, nil
 	}
 	if most := s.limits.MaxSubscriptions; len(s.subs) >= most {
-		return false, wamp.Errorf(wamp.URILimit, "the session has %d subscriptions already, which is the limit", most)
+		return false, false, wamp.Errorf(wamp.URILimit, "the session has %d subscriptions already, which is the limit", most)
 	}
 	if s.subs == nil {
 		s.subs = make(map[wamp.ID]*member)
@@ -95,10 +110,13 @@ func (s *Session) addSubscription(m *wamp.Subscribe, terms Terms) (made bool, er
 	s.out.mu.Unlock()
 	s.subs[mem.sub.id] = mem
 	s.ws.pushed(s, result)
-	if replay != nil {
-		s.replay(mem, replay)
+	if terms.Watch != nil {
+		terms.Watch.Begun(mem.sub.id)
 	}
-	return made, nil
+	if replay != nil {
+		s.replay(mem, replay, terms.Watch)
+	}
+	return made, terms.Watch != nil, nil
 }
 
 // acknowledge queues SUBSCRIBED, and what the peer wants of the past.

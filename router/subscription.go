@@ -89,10 +89,11 @@ type member struct {
 
 	removed bool   // guarded by the lock of the topic's shard
 	revoked bool   // by others, and its session is not told; owned by who removes it
-	phase   phase  // guarded by session.out.mu
+	watched bool   // guarded by session.out.mu: its feed has a watch
+	phase   phase  // likewise
 	missed  uint64 // likewise: events that were dropped after the last one that was taken to be written
 	behind  uint64 // likewise: events that were dropped after the last one that is queued
-	feed    *Feed  // guarded by session.mu; the last replay, if there was one
+	feed    *Feed  // changed with both session.mu and session.out.mu held; the last replay, if there was one
 }
 
 // push queues an event if the member is live.
@@ -102,6 +103,10 @@ func (m *member) push(frame []byte, key uint64, linger time.Duration) pushed {
 	defer o.mu.Unlock()
 	if m.phase != live {
 		return refused
+	}
+	if m.watched {
+		m.feed.watch.Queued() // what is sent now comes behind the event, as the queue is locked
+		key = keyFirm         // who watches goes by every event
 	}
 	return o.pushLocked(entry{frame: frame, member: m, key: key}, linger)
 }
@@ -124,5 +129,8 @@ func (m *member) leave() {
 	m.session.mu.Unlock()
 	if feed != nil {
 		feed.cancel()
+		if feed.watch != nil {
+			feed.watch.Ended()
+		}
 	}
 }

@@ -39,6 +39,8 @@ const (
 	URICloseKilled     URI = "wamp.close.killed"
 	URICloseNormal     URI = "wamp.close.normal"
 	URIInternal        URI = "wireroom.error.internal"
+	URINoClient        URI = "wireroom.error.no_client"
+	URIWrongEpoch      URI = "wireroom.error.wrong_epoch"
 	URILimit           URI = "wireroom.error.limit"
 	URIInvalidEvent    URI = "wireroom.error.invalid_event"
 	URIInvalidQuery    URI = "wireroom.error.invalid_query"

@@ -1,0 +1,209 @@
+package router_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// A lookout governs "kept.topic": it watches who subscribes to it, and notes
+// what peers answer.
+type lookout struct {
+	keeper
+
+	mu     sync.Mutex // guards the following
+	notes  []string
+	probed []uint64
+}
+
+func (l *lookout) note(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notes = append(l.notes, fmt.Sprintf(format, args...))
+}
+
+// take returns what was noted since it was last called.
+func (l *lookout) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	notes := l.notes
+	l.notes = nil
+	return notes
+}
+
+func (l *lookout) want(t *testing.T, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	if got := l.take(); !slices.Equal(got, want) {
+		t.Errorf("the watch was told %q, want %q", got, want)
+	}
+}
+
+func (l *lookout) Probed(_ *router.Session, number uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.probed = append(l.probed, number)
+}
+
+func (l *lookout) answers(t *testing.T, want ...uint64) {
+	t.Helper()
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Equal(l.probed, want) {
+		t.Errorf("the answers are %v, want %v", l.probed, want)
+	}
+}
+
+func (l *lookout) Begun(wamp.ID) { l.note("begun") }
+func (l *lookout) Queued()       { l.note("queued") }
+func (l *lookout) Ended()        { l.note("ended") }
+
+func (l *lookout) Subscribe(_ *router.Session, i router.Interest, _ *wamp.SubscribeOptions) (router.Terms, error) {
+	if i.Topic == "kept.replay" {
+		return router.Terms{Replay: func(f *router.Feed) { f.Live() }}, nil
+	}
+	if i.Topic != "kept.topic" {
+		return router.Terms{}, nil
+	}
+	return router.Terms{Watch: l, Replay: func(f *router.Feed) {
+		if err := f.Send(&router.Publication{Topic: "kept.topic"}); err != nil && !errors.Is(err, f.Context().Err()) {
+			panic(err)
+		}
+		f.Live()
+	}}, nil
+}
+
+// A watch is told of every event, also of a replay, and once of the beginning
+// and of the end, whichever way that comes.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(lookout)
+		tr := newRouterGoverned(t, l)
+		a := tr.connect()
+		a.send(hello)
+		a.mustNext(t, 2)
+		subscribe := func(c *client, topic string) (id string) {
+			synctest.Wait()
+			for _, more := c.next(); more; { // what came before is of no interest
+				_, more = c.next()
+			}
+			c.send(fmt.Sprintf(`[32,1,{},%q]`, topic))
+			return string(c.mustNext(t, 33)[2])
+		}
+		publish := func() { tr.rt.Realm(testRealm).Publish(&router.Publication{Topic: "kept.topic"}) }
+
+		id := subscribe(a, "kept.topic")
+		l.want(t, "begun", "queued")
+		publish()
+		publish()
+		l.want(t, "queued", "queued")
+		a.send(`[32,2,{},"kept.topic"]`) // the watch is given back, as there is one
+		l.want(t, "ended")
+		a.send(`[34,3,` + id + `]`)
+		l.want(t, "ended")
+		publish()
+		l.want(t)
+
+		subscribe(a, "kept.topic")
+		l.want(t, "begun", "queued")
+		a.send(`[6,{},"wamp.close.normal"]`)
+		l.want(t, "ended")
+
+		b := tr.connect()
+		b.send(`[1,"realm1",{"roles":{"subscriber":{}},"authid":"limited"}]`)
+		b.mustNext(t, 2)
+		subscribe(b, "kept.topic")
+		l.take()
+		tr.rt.Realm(testRealm).RevokeSubscriptions("", func(*router.Session, wamp.URI, wamp.Match) bool { return true })
+		l.want(t, "ended")
+		subscribe(b, "other.topic")
+		b.send(`[32,2,{},"kept.topic"]`) // one subscription too many
+		l.want(t, "ended")
+		b.hangUp()
+	})
+}
+
+// What is watched is not dropped when the queue is full: the session ends.
+func TestWatchedIsNotDropped(t *testing.T) {
+	for _, watched := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			l := new(lookout)
+			tr := newRouterGoverned(t, l, func(c *router.Config) { c.QueueBytes, c.WhenFull = 4096, router.DropOldest })
+			a := tr.connect()
+			a.send(hello)
+			a.mustNext(t, 2)
+			topic := wamp.URI("other.topic")
+			if watched {
+				topic = "kept.topic"
+			}
+			a.send(fmt.Sprintf(`[32,1,{},%q]`, topic))
+			a.mustNext(t, 33)
+			synctest.Wait()
+			a.link.setStalled(true)
+			for range 200 {
+				tr.rt.Realm(testRealm).Publish(&router.Publication{Topic: topic})
+			}
+			synctest.Wait()
+			if ends := tr.rt.Stats().SlowConsumers; watched != (ends == 1) {
+				t.Errorf("watched %v: %d sessions were ended", watched, ends)
+			}
+		})
+	}
+}
+
+// A probe comes back when its peer has everything before it, over whichever
+// connection the session has; from a peer that knows no pings, never.
+func TestProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(lookout)
+		s := newStackOf(t, newRouterGoverned(t, l), nil)
+		r := &resumer{t: t}
+		session := func() *router.Session {
+			id, _ := r.session.Int64()
+			return s.rt.rt.Realm(testRealm).Session(wamp.ID(id))
+		}
+		plain := s.connect(wamp.JSON)
+		plain.send(hello)
+		r.welcome(plain)
+		if !session().CanProbe() || !session().Probe(7) {
+			t.Error("a WebSocket cannot be asked")
+		}
+		l.answers(t, 7)
+		plain.mu.Lock()
+		plain.mute = true
+		plain.mu.Unlock()
+		session().Probe(8)
+		l.answers(t, 7)
+
+		a := s.connect(wamp.JSON)
+		r.join(a)
+		session().Probe(9)
+		l.answers(t, 7, 9)
+		a.hangUp()
+		synctest.Wait()
+		if session().CanProbe() || session().Probe(10) {
+			t.Error("a session that is away can be asked")
+		}
+		b := s.connect(wamp.JSON)
+		r.resume(b, 0)
+		session().Probe(11)
+		l.answers(t, 7, 9, 11)
+
+		lean := s.rt.connect()
+		lean.send(hello)
+		r.welcome(lean)
+		if session().CanProbe() || session().Probe(12) {
+			t.Error("a link without pings can be asked")
+		}
+		lean.s.Pong([]byte("wireprob0123456789"))
+		lean.s.Pong(nil)
+		lean.hangUp()
+	})
+}
