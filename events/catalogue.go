@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wireroom/wireroom/events/query"
 )
@@ -135,6 +136,10 @@ func (c *Class) Retain() Retain { return c.config.Retain }
 // Presence reports whether those who may receive events of the class, or of one of
 // its channels, may know who else does.
 func (c *Class) Presence() bool { return c.config.Presence }
+
+// Persistent returns how long subscriptions to the class may outlive their
+// sessions; 0: not at all.
+func (c *Class) Persistent() time.Duration { return c.config.Persistent }
 
 // HasChannels reports whether events of the class may belong to channels.
 func (c *Class) HasChannels() bool { return c.channel >= 0 }

@@ -41,7 +41,12 @@ type ClassConfig struct {
 	// Empty: the class has no channels.
 	Channel string
 
-	Retain   Retain   // how much of the past is kept
+	Retain Retain // how much of the past is kept
+
+	// Persistent is how long subscriptions may outlive their sessions, as those
+	// of a client: 1 minute to 10 years, only with Retain; 0: not at all.
+	Persistent time.Duration
+
 	Delivery Delivery // how events reach slow subscribers
 	Presence bool     // whoever may receive the events may know who else does
 }
@@ -173,6 +178,13 @@ func (c *ClassConfig) Validate(report func(path string, err error)) {
 	}
 	if c.Retain.For != 0 && c.Retain.For < time.Second {
 		report("retain.for", fmt.Errorf("must be at least 1s, not %v", c.Retain.For))
+	}
+	switch {
+	case c.Persistent == 0:
+	case c.Persistent < MinPersistentFor || c.Persistent > MaxPersistentFor:
+		report("persistent", fmt.Errorf("must be in %v to %v, not %v", MinPersistentFor, MaxPersistentFor, c.Persistent))
+	case !c.Retain.Retained():
+		report("persistent", errors.New("expected only with retain, found without: there is no past to come back to"))
 	}
 }
 

@@ -12,11 +12,12 @@ type Description struct {
 	Unknown    Unknown            `json:"unknown"`           // what becomes of other fields
 	Channel    string             `json:"channel,omitempty"` // the field that names the channel
 	Retained   bool               `json:"retained"`
-	KeepEvents int                `json:"keepEvents,omitempty"`  // how many are kept; 0: no limit
-	KeepFor    float64            `json:"keepSeconds,omitempty"` // how long; 0: no limit
-	WhenFull   WhenFull           `json:"whenFull,omitempty"`    // for slow subscribers; empty: as their role says
-	Key        string             `json:"key,omitempty"`         // the field of [Delivery.Key]
-	Presence   bool               `json:"presence,omitempty"`    // as [Class.Presence]
+	KeepEvents int                `json:"keepEvents,omitempty"`        // how many are kept; 0: no limit
+	KeepFor    float64            `json:"keepSeconds,omitempty"`       // how long; 0: no limit
+	Persistent float64            `json:"persistentSeconds,omitempty"` // how long subscriptions may outlive their sessions; 0: not at all
+	WhenFull   WhenFull           `json:"whenFull,omitempty"`          // for slow subscribers; empty: as their role says
+	Key        string             `json:"key,omitempty"`               // the field of [Delivery.Key]
+	Presence   bool               `json:"presence,omitempty"`          // as [Class.Presence]
 }
 
 // A FieldDescription describes one field. Its fields are those of
@@ -51,6 +52,7 @@ func (c *Class) Describe() Description {
 		Retained:   config.Retain.Retained(),
 		KeepEvents: config.Retain.Events,
 		KeepFor:    config.Retain.For.Seconds(),
+		Persistent: config.Persistent.Seconds(),
 		WhenFull:   config.Delivery.WhenFull,
 		Key:        config.Delivery.Key,
 		Presence:   config.Presence,

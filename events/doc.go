@@ -12,6 +12,10 @@
 // to live events with no gap and no repetition. [Queries] are what subscribers
 // want to know of events, and find which of them an event satisfies.
 //
+// A [Keeper] keeps the subscriptions that belong to clients and outlive their
+// sessions, in a [PersistentStore]: a [Holder] is a session that has some of them,
+// a [Held] is one of these.
+//
 // # Order
 //
 // Events of a retained class have offsets that grow by one. They reach the
@@ -24,7 +28,8 @@
 //
 // [NewHub] starts two, and [Hub.Close] ends them and waits. The deliverer
 // takes what the store has made safe and routes it, so that routing one batch
-// overlaps with writing the next. The sweeper trims logs by age. Everything
+// overlaps with writing the next. The sweeper trims logs by age. [NewKeeper] starts
+// two, which [Keeper.Close] ends: one asks clients, one writes. Everything
 // else runs on the goroutines of the callers; [Store] implementations have
 // their own.
 //

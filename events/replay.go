@@ -103,6 +103,8 @@ type replay struct {
 	sieve  *sieve
 	to     Subscriber
 
+	seeking bool // only the place where it would begin is wanted
+
 	epoch   string
 	after   uint64 // up to here everything was sent
 	through uint64 // up to here everything was routed when we last looked
@@ -129,7 +131,13 @@ func (r *replay) begin(ctx context.Context, start Start) error {
 		r.after = after
 		r.skip(bounds)
 	case startOffset:
-		if start.epoch != "" && start.epoch != r.epoch || start.offset > r.through {
+		other := start.epoch != "" && start.epoch != r.epoch
+		if !other && start.offset > r.through && start.offset < bounds.Next {
+			if err := r.catchUp(ctx, start.offset); err != nil {
+				return err
+			}
+		}
+		if other || start.offset > r.through {
 			r.gap(bounds.First, false)
 			return nil
 		}
@@ -146,6 +154,34 @@ func (r *replay) begin(ctx context.Context, start Start) error {
 		r.after = 0
 		if !r.gap(bounds.First, true) {
 			r.complete()
+		}
+	}
+	return nil
+}
+
+// How long a replay waits for the hub to route what its subscriber has got
+// already, as it was in the log and somebody else routed it; and how often it
+// looks.
+const (
+	catchUpFor   = 5 * time.Second
+	catchUpPause = 10 * time.Millisecond
+)
+
+// catchUp waits until the hub has routed the event with the offset, which is in
+// the log. It gives up after some time.
+func (r *replay) catchUp(ctx context.Context, offset uint64) error {
+	for end := time.Now().Add(catchUpFor); time.Now().Before(end); {
+		epoch, routed := r.member.log.position()
+		if epoch != r.epoch {
+			return nil // reading shows that it is another log
+		}
+		if r.through = max(r.through, routed); routed >= offset {
+			return nil
+		}
+		select {
+		case <-time.After(catchUpPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 	return nil
@@ -200,7 +236,9 @@ func (r *replay) gap(first uint64, known bool) bool {
 	if !known {
 		lost.LostFrom, lost.LostThrough = 0, 0
 	}
-	r.hub.stats.gaps.Add(1)
+	if !r.seeking {
+		r.hub.stats.gaps.Add(1)
+	}
 	r.to.Recover(lost)
 	return true
 }

@@ -14,6 +14,10 @@ const (
 	OptionSince = "_since"
 )
 
+// OptionExpires is the name of the option of a persistent subscription that says
+// how long it outlives the last session that had it.
+const OptionExpires = "_expires"
+
 // A Start says where in a class's log a replay begins. The zero value is the
 // end of it: live events only.
 type Start struct {

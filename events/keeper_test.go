@@ -1,0 +1,712 @@
+package events_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wireroom/wireroom/events"
+)
+
+// must returns what f returned without an error.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// pass lets so much time pass, and what happens in it.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// A shelf is a store of persistent subscriptions in memory.
+type shelf struct {
+	mu   sync.Mutex
+	all  map[[2]string]events.Persistent
+	fail error // of MovePersistents
+	puts int
+}
+
+func newShelf() *shelf { return &shelf{all: make(map[[2]string]events.Persistent)} }
+
+func copyOf(p events.Persistent) events.Persistent {
+	p.Acked = slices.Clone(p.Acked)
+	return p
+}
+
+func (s *shelf) PutPersistent(_ context.Context, p *events.Persistent, most int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := [2]string{p.Owner, p.Name}
+	n := 0
+	for k, old := range s.all {
+		if k[0] == p.Owner && k != key && old.Expires.After(p.Seen) {
+			n++
+		}
+	}
+	if n >= most {
+		return fmt.Errorf("%w: %d", events.ErrTooManyPersistent, n)
+	}
+	s.all[key] = copyOf(*p)
+	s.puts++
+	return nil
+}
+
+func (s *shelf) Persistent(_ context.Context, owner, name string) (*events.Persistent, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.all[[2]string{owner, name}]
+	if !ok {
+		return nil, events.ErrNotPersistent
+	}
+	p = copyOf(p)
+	return &p, nil
+}
+
+func (s *shelf) Persistents(_ context.Context, owner string) ([]events.Persistent, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []events.Persistent
+	for k, p := range s.all {
+		if k[0] == owner {
+			all = append(all, copyOf(p))
+		}
+	}
+	slices.SortFunc(all, func(a, b events.Persistent) int { return cmp.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+func (s *shelf) MovePersistents(_ context.Context, moves []events.Move) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return s.fail
+	}
+	for _, m := range moves {
+		key := [2]string{m.Owner, m.Name}
+		p, ok := s.all[key]
+		if !ok {
+			continue
+		}
+		switch {
+		case p.Position.Epoch == m.Position.Epoch:
+			if m.Position.Offset >= p.Position.Offset {
+				p.Position, p.Acked = m.Position, slices.Clone(m.Acked)
+			}
+		case p.Position.Epoch == m.Was:
+			p.Position, p.Acked = m.Position, slices.Clone(m.Acked)
+		}
+		if m.Seen.After(p.Seen) {
+			p.Seen = m.Seen
+		}
+		if m.Expires.After(p.Expires) {
+			p.Expires = m.Expires
+		}
+		s.all[key] = p
+	}
+	return nil
+}
+
+func (s *shelf) DeletePersistent(_ context.Context, owner, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, [2]string{owner, name})
+	return nil
+}
+
+func (s *shelf) DeleteOwner(context.Context, string) (int, error) { return 0, errors.ErrUnsupported }
+
+func (s *shelf) DeleteExpiredPersistents(context.Context, time.Time) (int, error) {
+	return 0, errors.ErrUnsupported
+}
+
+func (s *shelf) EachPersistent(context.Context, string, string, func(*events.Persistent) bool) error {
+	return errors.ErrUnsupported
+}
+
+func (s *shelf) fails(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = err
+}
+
+func (s *shelf) position(owner, name string) events.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all[[2]string{owner, name}].Position
+}
+
+// persistentClasses are those of the tests, where "log" and "other" can be
+// subscribed to for an hour.
+func persistentClasses() []events.ClassConfig {
+	all := classes()
+	all[0].Persistent, all[1].Persistent = time.Hour, time.Hour
+	return all
+}
+
+// A reading is what one session has got of one persistent subscription.
+type reading struct {
+	held   *events.Held
+	slow   time.Duration // that a replayed event takes
+	cancel context.CancelFunc
+	ended  chan struct{} // the replay has
+
+	mu   sync.Mutex
+	live bool
+	last uint64   // offset that it was sent
+	got  []string // offsets, with an r behind those that are marked
+	gaps int
+}
+
+func (r *reading) Recover(got events.Recovery) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !got.Complete {
+		r.gaps++
+	}
+}
+
+func (r *reading) Send(ctx context.Context, e *events.Event) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if r.held.Had(e) {
+		return nil
+	}
+	time.Sleep(r.slow)
+	r.mu.Lock()
+	r.got, r.last = append(r.got, fmt.Sprintf("%dr", e.Offset)), e.Offset
+	r.mu.Unlock()
+	r.held.Sent(e)
+	return nil
+}
+
+func (r *reading) Live() {
+	r.mu.Lock()
+	r.live = true
+	r.mu.Unlock()
+	r.held.Live()
+}
+
+func (r *reading) route(e *events.Event) {
+	r.mu.Lock()
+	live := r.live
+	if live {
+		r.got, r.last = append(r.got, fmt.Sprint(e.Offset)), e.Offset
+	}
+	r.mu.Unlock()
+	if live {
+		r.held.Queued()
+	}
+}
+
+// take returns what came since it was last called.
+func (r *reading) take() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	got := r.got
+	r.got = nil
+	return got
+}
+
+// A session of the tests is a holder and the questions that it was asked.
+type session struct {
+	*events.Holder
+	mu    sync.Mutex // guards the following
+	asked []uint64
+	sent  map[uint64]uint64 // by question, the last event before it
+
+	of   atomic.Pointer[reading] // the first that it had
+	deaf atomic.Bool             // it cannot be asked
+}
+
+// questions returns the numbers that the client was asked with.
+func (s *session) questions() []uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+// before returns the last event that was sent before the question.
+func (s *session) before(number uint64) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent[number]
+}
+
+// A desk is a hub with a keeper, and the readings that its router serves.
+type desk struct {
+	t     *testing.T
+	hub   *events.Hub
+	k     *events.Keeper
+	shelf *shelf
+
+	mu       sync.Mutex
+	readings []*reading
+}
+
+func newDesk(t *testing.T, classes []events.ClassConfig) *desk {
+	d := &desk{t: t, shelf: newShelf()}
+	rec := &recorder{hook: func(e *events.Event) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, r := range d.readings {
+			if r.held.Definition().Class == e.Class {
+				r.route(e)
+			}
+		}
+	}}
+	d.hub = must(events.NewHub(t.Context(), catalogue(t, classes), openStore(t), rec, events.DefaultConfig(), slog.New(slog.DiscardHandler)))(t)
+	t.Cleanup(d.hub.Close)
+	d.start()
+	t.Cleanup(func() { d.k.Close(context.Background()) })
+	return d
+}
+
+func (d *desk) start() {
+	d.k = events.NewKeeper(d.shelf, d.hub, events.KeeperConfig{Most: 3}, slog.New(slog.DiscardHandler))
+}
+
+func (d *desk) session(owner string) *session {
+	s := &session{sent: make(map[uint64]uint64)}
+	s.Holder = d.k.NewHolder(owner, func(number uint64) bool {
+		if s.deaf.Load() {
+			return false
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.asked = append(s.asked, number)
+		if r := s.of.Load(); r != nil {
+			r.mu.Lock()
+			s.sent[number] = r.last
+			r.mu.Unlock()
+		}
+		return true
+	})
+	return s
+}
+
+// attach attaches and begins to read.
+func (d *desk) attach(s *session, a events.Attach, slow time.Duration) *reading {
+	d.t.Helper()
+	held, err := s.Attach(d.t.Context(), a)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &reading{held: held, slow: slow, cancel: cancel, ended: make(chan struct{})}
+	s.of.CompareAndSwap(nil, r)
+	d.mu.Lock()
+	d.readings = append(d.readings, r)
+	d.mu.Unlock()
+	go func() {
+		defer close(r.ended)
+		if err := d.hub.Replay(ctx, a.Class, held.Start(), a.Of, r); err != nil && ctx.Err() == nil {
+			d.t.Errorf("Replay: %v", err)
+		}
+	}()
+	return r
+}
+
+// mustAttach attaches, and waits until the reading is live.
+func (d *desk) mustAttach(s *session, a events.Attach) *reading {
+	d.t.Helper()
+	r := d.attach(s, a, 0)
+	<-r.ended
+	return r
+}
+
+func (d *desk) detach(r *reading) {
+	r.cancel()
+	<-r.ended
+	d.mu.Lock()
+	d.readings = slices.DeleteFunc(d.readings, func(other *reading) bool { return other == r })
+	d.mu.Unlock()
+	r.held.Detach()
+}
+
+func (d *desk) publish(n int) {
+	for range n {
+		mustPublish(d.t, d.hub, event("log", 1))
+	}
+	synctest.Wait()
+}
+
+func (d *desk) want(r *reading, want ...string) {
+	d.t.Helper()
+	synctest.Wait()
+	if got := r.take(); !slices.Equal(got, want) {
+		d.t.Errorf("the session got %v, want %v", got, want)
+	}
+}
+
+var onLog = events.Attach{Name: "log", Class: "log"}
+
+// A client that answers gets each event once; what it did not answer for comes
+// again, marked.
+func TestKeeperAuto(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		d.publish(3)
+		s := d.session("joe")
+		r := d.mustAttach(s, onLog)
+		if !r.held.Fresh() {
+			t.Error("a subscription that nobody had is not fresh")
+		}
+		d.publish(2)
+		d.want(r, "4", "5")
+		if len(s.questions()) != 0 {
+			t.Error("the client was asked at once")
+		}
+		pass(time.Second)
+		if len(s.questions()) != 1 {
+			t.Fatalf("the client was asked %d times within a second, want once", len(s.questions()))
+		}
+		d.publish(1)
+		s.Answered(s.questions()[0]) // behind 5
+		pass(2 * time.Second)
+		if got := d.shelf.position("joe", "log").Offset; got != 5 {
+			t.Errorf("the position is %d, want 5", got)
+		}
+		d.want(r, "6")
+		d.detach(r)
+		pass(time.Minute)
+		if len(s.questions()) != 2 {
+			t.Errorf("the client was asked %d times, want twice", len(s.questions()))
+		}
+		if st := d.k.Stats(); st.Attached != 0 || st.Waiting != 0 {
+			t.Errorf("the keeper has %+v of a client that has gone", st)
+		}
+		s.Answered(s.questions()[1]) // too late
+		d.publish(2)
+
+		s = d.session("joe")
+		r = d.mustAttach(s, onLog)
+		d.want(r, "6r", "7r", "8r")
+		d.publish(1)
+		d.want(r, "9")
+		pass(time.Second)
+		s.Answered(s.questions()[0])
+		d.detach(r)
+		r = d.mustAttach(d.session("joe"), onLog)
+		d.want(r)
+		other := d.mustAttach(d.session("ada"), onLog)
+		d.want(other)
+		d.publish(1)
+		d.want(r, "10")
+		d.want(other, "10")
+	})
+}
+
+// What is sent is asked for at most four times a second, and not at all if
+// nothing is sent; an answer that does not come is asked for again.
+func TestKeeperAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		s := d.session("joe")
+		r := d.mustAttach(s, onLog)
+		for range 100 {
+			d.publish(1)
+			pass(20 * time.Millisecond)
+		}
+		if n := len(s.questions()); n < 4 || n > 9 {
+			t.Errorf("asked %d times in 2 seconds, want at most 9", n)
+		}
+		s.Answered(s.questions()[len(s.questions())-1] + 10) // nobody asked that
+		pass(30 * time.Second)
+		if got := d.shelf.position("joe", "log").Offset; got != 0 {
+			t.Errorf("the position is %d, and nothing was answered", got)
+		}
+		again := len(s.questions())
+		s.Answered(s.questions()[again-1])
+		pass(time.Hour)
+		if len(s.questions()) != again {
+			t.Errorf("asked %d times more for nothing", len(s.questions())-again)
+		}
+		if got := d.shelf.position("joe", "log").Offset; got != 100 {
+			t.Errorf("the position is %d, want 100", got)
+		}
+		s.deaf.Store(true)
+		d.publish(1)
+		pass(time.Minute)
+		s.deaf.Store(false)
+		pass(time.Minute)
+		s.Answered(s.questions()[len(s.questions())-1])
+		pass(2 * time.Second)
+		if got := d.shelf.position("joe", "log").Offset; got != 101 {
+			t.Errorf("the position is %d, want 101: a client that was away can be asked later", got)
+		}
+		d.detach(r)
+	})
+}
+
+// Where nothing is sent the position follows the log.
+func TestKeeperQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		s := d.session("joe")
+		a := onLog
+		a.Class, a.Name = "other", "other"
+		d.mustAttach(s, a)
+		held, err := s.Attach(t.Context(), onLog) // it is sent nothing, as by a query
+		if err != nil {
+			t.Fatal(err)
+		}
+		held.Live()
+		d.publish(50)
+		pass(2 * time.Minute)
+		if got := d.shelf.position("joe", "log").Offset; got != 50 {
+			t.Errorf("the position is %d, want 50", got)
+		}
+		if len(s.questions()) != 0 {
+			t.Errorf("asked %d times for nothing", len(s.questions()))
+		}
+	})
+}
+
+// Explicit acknowledgement: what is not acknowledged comes again, and nothing
+// else.
+func TestKeeperExplicit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		s := d.session("joe")
+		a := onLog
+		a.Explicit = true
+		r := d.mustAttach(s, a)
+		d.publish(10)
+		r.take()
+		epoch := d.hub.Mark("log").Epoch
+		ack := func(epoch string, through uint64, single ...uint64) error { return r.held.Ack(epoch, through, single) }
+		for _, err := range []error{ack(epoch, 2), ack("", 1), ack("", 0, 4, 6, 5), ack(epoch, 0, 9, 3)} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		for _, tt := range []struct {
+			err   error
+			epoch bool
+		}{{ack(epoch, 11), false}, {ack(epoch, 0, 12), false}, {ack("another", 1), true}} {
+			if e, ok := errors.AsType[*events.AckError](tt.err); !ok || e.Epoch != tt.epoch {
+				t.Errorf("got %v, want an AckError about the epoch: %v", tt.err, tt.epoch)
+			}
+		}
+		if at, acked := r.held.Position(); at.Offset != 6 || !slices.Equal(acked, []events.Span{{From: 9, Through: 9}}) {
+			t.Errorf("acknowledged up to %d and %v, want 6 and 9", at.Offset, acked)
+		}
+		if len(s.questions()) != 0 {
+			t.Error("the client was asked what it says itself")
+		}
+		d.detach(r)
+		pass(5 * time.Second)
+		r = d.mustAttach(d.session("joe"), a)
+		d.want(r, "7r", "8r", "10r")
+		if err := r.held.Ack("", 10, nil); err != nil {
+			t.Error(err)
+		}
+		d.detach(r)
+		d.want(d.mustAttach(d.session("joe"), a))
+	})
+}
+
+// Several sessions of an owner each get everything; the furthest has the
+// position. Who says where to begin does not move it back.
+func TestKeeperShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		one, two := d.session("joe"), d.session("joe")
+		first := d.mustAttach(one, onLog)
+		d.publish(5)
+		pass(time.Second)
+		one.Answered(one.questions()[0])
+		second := d.mustAttach(two, onLog)
+		d.publish(1)
+		d.want(first, "1", "2", "3", "4", "5", "6")
+		d.want(second, "6")
+		pass(time.Second)
+		two.Answered(two.questions()[0])
+		pass(2 * time.Second)
+		if got := d.shelf.position("joe", "log").Offset; got != 6 {
+			t.Errorf("the position is %d, want 6", got)
+		}
+		d.detach(second)
+		back := onLog
+		back.Start, back.Since = events.Since(2), true
+		third := d.mustAttach(two, back)
+		d.want(third, "3r", "4r", "5r", "6r")
+		pass(time.Second)
+		two.Answered(two.questions()[len(two.questions())-1])
+		d.detach(first)
+		d.detach(third)
+		pass(2 * time.Second)
+		d.publish(1)
+		d.want(d.mustAttach(one, onLog), "7r")
+	})
+}
+
+// A new subscription can begin in the past, and keeps that place.
+func TestKeeperBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		d.publish(5)
+		a := onLog
+		a.Start, a.Since = events.Last(2), true
+		r := d.mustAttach(d.session("joe"), a)
+		d.want(r, "4r", "5r")
+		d.detach(r)
+		d.want(d.mustAttach(d.session("joe"), onLog), "4r", "5r")
+	})
+}
+
+// A subscription lives as long as it was asked to after its last session, and as
+// long as it has one.
+func TestKeeperExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		a := onLog
+		a.For = 10 * time.Minute
+		r := d.mustAttach(d.session("joe"), a)
+		pass(24 * time.Hour)
+		if p := must(d.shelf.Persistent(t.Context(), "joe", "log"))(t); time.Until(p.Expires) < 8*time.Minute {
+			t.Errorf("it has a session, and expires in %v", time.Until(p.Expires))
+		}
+		d.detach(r)
+		pass(9 * time.Minute)
+		d.publish(1)
+		r = d.mustAttach(d.session("joe"), a)
+		d.want(r, "1r")
+		d.detach(r)
+		pass(11 * time.Minute)
+		if all := must(d.k.List(t.Context(), "joe"))(t); len(all) != 0 {
+			t.Errorf("the list has %v, which has expired", all)
+		}
+		d.publish(1)
+		r = d.mustAttach(d.session("joe"), a)
+		d.want(r)
+		if !r.held.Fresh() {
+			t.Error("a subscription that has expired is there still")
+		}
+	})
+}
+
+// What cannot be attached, and why.
+func TestKeeperRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := persistentClasses()
+		all[1].Persistent = 0
+		d := newDesk(t, all)
+		s := d.session("joe")
+		d.mustAttach(s, onLog)
+		errs := func(a events.Attach) error {
+			_, err := s.Attach(t.Context(), a)
+			return err
+		}
+		if _, ok := errors.AsType[*events.UnknownClassError](errs(events.Attach{Name: "x", Class: "none"})); !ok {
+			t.Error("a class that there is not")
+		}
+		if err := errs(events.Attach{Name: "x", Class: "free"}); !errors.Is(err, events.ErrNotRetained) {
+			t.Errorf("a class without a log: %v", err)
+		}
+		if err := errs(events.Attach{Name: "x", Class: "other"}); !errors.Is(err, events.ErrNotPersistable) {
+			t.Errorf("a class that has none: %v", err)
+		}
+		for _, long := range []time.Duration{time.Second, 2 * time.Hour} {
+			if _, ok := errors.AsType[*events.OptionError](errs(events.Attach{Name: "x", Class: "log", For: long})); !ok {
+				t.Errorf("for %v: no error", long)
+			}
+		}
+		if e, ok := errors.AsType[*events.OtherClassError](errs(events.Attach{Name: "log", Class: "log", Channel: "a"})); !ok || e.Topic != "log" {
+			t.Error("the same name for another channel")
+		}
+		for n := range 2 {
+			if err := errs(events.Attach{Name: fmt.Sprint(n), Class: "log"}); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := errs(events.Attach{Name: "x", Class: "log"}); !errors.Is(err, events.ErrTooManyPersistent) {
+			t.Errorf("one too many: %v", err)
+		}
+		puts := d.shelf.puts
+		if err := d.k.Remove(t.Context(), "joe", "none"); !errors.Is(err, events.ErrNotPersistent) {
+			t.Errorf("Remove of none: %v", err)
+		}
+		held := s.Held("log")
+		if err := d.k.Remove(t.Context(), "joe", "log"); err != nil {
+			t.Error(err)
+		}
+		d.publish(1)
+		if err := held.Ack("", 1, nil); !errors.Is(err, events.ErrNotPersistent) {
+			t.Errorf("Ack of what was removed: %v", err)
+		}
+		held.Detach()
+		held.Detach()
+		if got := len(must(d.k.List(t.Context(), "joe"))(t)); got != 2 || d.shelf.puts != puts {
+			t.Errorf("%d are left, want 2", got)
+		}
+		d.k.Close(t.Context())
+		if err := errs(onLog); !errors.Is(err, events.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+// A store that fails costs nothing but time; what could not be written is when
+// it can be.
+func TestKeeperStoreFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		s := d.session("joe")
+		a := onLog
+		a.Explicit = true
+		r := d.mustAttach(s, a)
+		d.publish(3)
+		d.shelf.fails(events.ErrUnavailable)
+		for n := range 3 {
+			if err := r.held.Ack("", uint64(n+1), nil); err != nil {
+				t.Error(err)
+			}
+			pass(5 * time.Second)
+		}
+		d.detach(r)
+		if st := d.k.Stats(); st.Failed == 0 || st.Waiting != 1 {
+			t.Errorf("the counters are %+v", st)
+		}
+		d.want(d.mustAttach(s, a)) // memory knows better than the store
+		d.shelf.fails(nil)
+		pass(time.Minute)
+		if got := d.shelf.position("joe", "log").Offset; got != 3 {
+			t.Errorf("the position is %d, want 3", got)
+		}
+	})
+}
+
+// Close writes what has moved a moment ago.
+func TestKeeperClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		a := onLog
+		a.Explicit = true
+		r := d.mustAttach(d.session("joe"), a)
+		d.publish(2)
+		if err := r.held.Ack("", 2, nil); err != nil {
+			t.Error(err)
+		}
+		d.k.Close(t.Context())
+		if got := d.shelf.position("joe", "log").Offset; got != 2 {
+			t.Errorf("the position is %d, want 2", got)
+		}
+	})
+}

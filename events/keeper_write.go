@@ -1,0 +1,181 @@
+package events
+
+import (
+	"context"
+	"time"
+)
+
+// moveTo moves the position on to a place that the client has reached. A quiet
+// move, which is worth little, is written rarely.
+func (k *Keeper) moveTo(s *kept, to Position, quiet bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.removed || to.Epoch == "":
+		return
+	case to.Epoch != s.at.Epoch:
+		if k.hub.Mark(s.class).Epoch != to.Epoch {
+			return // an answer from before the log was made anew
+		}
+		s.at = progress{Position: to}
+	case !s.at.reach(to.Offset):
+		return
+	}
+	if quiet {
+		s.quiet = true // touch notes it
+	} else {
+		k.noteLocked(s)
+	}
+}
+
+// noteLocked has the subscription written. Its mu is held.
+func (k *Keeper) noteLocked(s *kept) {
+	s.changes++
+	if s.queued || s.removed {
+		return
+	}
+	s.queued = true
+	k.queue(s)
+}
+
+// queue adds to what is to be written, which has each at most once.
+func (k *Keeper) queue(all ...*kept) {
+	k.due.Lock()
+	k.due.moves = append(k.due.moves, all...)
+	k.due.Unlock()
+	select {
+	case k.writing <- struct{}{}:
+	default:
+	}
+}
+
+// write writes what has moved, until Close.
+func (k *Keeper) write() {
+	pause := writeEvery
+	for {
+		select {
+		case <-k.writing:
+		case <-k.ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-k.ctx.Done():
+			return
+		}
+		left, err := k.flush(k.ctx)
+		if err == nil || k.ctx.Err() != nil {
+			pause = writeEvery
+			continue
+		}
+		if pause == writeEvery { // once for each failure, however long that lasts
+			k.log.Warn("positions of persistent subscriptions cannot be written", "count", left, "err", err)
+		}
+		pause = min(2*pause, writeRetry)
+	}
+}
+
+// flush writes all that has moved. With an error it returns how many are left,
+// which wait for the next time.
+func (k *Keeper) flush(ctx context.Context) (left int, err error) {
+	k.due.Lock()
+	all := k.due.moves
+	k.due.moves = nil
+	k.due.Unlock()
+	for len(all) > 0 {
+		chunk := all[:min(len(all), writeChunk)]
+		if err := k.flushChunk(ctx, chunk); err != nil {
+			k.stats.failed.Add(1)
+			k.queue(all...)
+			return len(all), err
+		}
+		all = all[len(chunk):]
+	}
+	return 0, nil
+}
+
+// A written is a subscription as it was when it was written.
+type written struct {
+	*kept
+	changes uint64
+	epoch   string
+	expires time.Time
+}
+
+// flushChunk writes a few.
+func (k *Keeper) flushChunk(ctx context.Context, chunk []*kept) error {
+	now := time.Now()
+	attached := make([]bool, len(chunk))
+	k.mu.Lock()
+	for i, s := range chunk {
+		attached[i] = s.attached > 0
+	}
+	k.mu.Unlock()
+	moves := make([]Move, 0, len(chunk))
+	as := make([]written, len(chunk))
+	for i, s := range chunk {
+		s.mu.Lock()
+		if attached[i] {
+			s.seen = milli(now)
+		}
+		as[i] = written{s, s.changes, s.at.Epoch, milli(s.seen.Add(s.life))}
+		if !s.removed {
+			at := s.at.clone()
+			moves = append(moves, Move{
+				Owner: s.key.owner, Name: s.key.name, Was: s.was, Position: at.Position, Acked: at.acked,
+				Seen: s.seen, Expires: as[i].expires,
+			})
+		}
+		s.mu.Unlock()
+	}
+	if len(moves) > 0 {
+		if err := k.store.MovePersistents(ctx, moves); err != nil {
+			return err
+		}
+		k.stats.written.Add(uint64(len(moves)))
+	}
+	k.wrote(as, now)
+	return nil
+}
+
+// wrote notes what is stored now. It queues those that have changed since again,
+// and forgets those that nobody needs in memory any more.
+func (k *Keeper) wrote(as []written, now time.Time) {
+	var again []*kept
+	k.mu.Lock()
+	for i := range as {
+		w := &as[i]
+		w.mu.Lock()
+		w.was, w.wrote, w.quiet, w.kept.expires = w.epoch, now, false, w.expires
+		if w.queued = w.kept.changes != w.changes && !w.removed; w.queued {
+			again = append(again, w.kept)
+		}
+		done := w.attached == 0 && !w.queued
+		w.mu.Unlock()
+		if done {
+			k.forgetLocked(w.kept)
+		}
+	}
+	k.mu.Unlock()
+	if len(again) > 0 {
+		k.queue(again...)
+	}
+}
+
+// touch has those written that sessions have and that nobody else has written:
+// their expiry, as it slides, and positions that have moved though nothing was
+// sent.
+func (k *Keeper) touch(now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, s := range k.kept {
+		if s.attached == 0 {
+			continue
+		}
+		s.mu.Lock()
+		if s.expires.Sub(now) < s.life-s.life/8 || s.quiet && now.Sub(s.wrote) >= writeQuiet {
+			k.noteLocked(s)
+		}
+		s.mu.Unlock()
+	}
+}
