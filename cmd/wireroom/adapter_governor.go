@@ -16,6 +16,7 @@ import (
 type governor struct {
 	hub       *events.Hub
 	queries   *events.Queries
+	kept      *holdings
 	anonymous string // the role of sessions that no user stands behind
 	log       *slog.Logger
 

@@ -31,6 +31,14 @@ func realmLogs(store events.Store, realm, plain wamp.URI) events.Store {
 	return &logs{store, "@" + string(realm)}
 }
 
+// realmKeeps returns the store of the realm's persistent subscriptions.
+func realmKeeps(store events.PersistentStore, realm, plain wamp.URI) events.PersistentStore {
+	if realm == plain {
+		return realmPersistents{store, ""}
+	}
+	return realmPersistents{store, "@" + string(realm)}
+}
+
 // Append implements [events.Store].
 func (l *logs) Append(records []events.Record, done func(results []events.Appended, err error)) {
 	named := make([]events.Record, len(records)) // the caller's stay as they are
@@ -77,6 +85,39 @@ func (l *logs) Bounds(ctx context.Context, class string) (events.Bounds, error) 
 // Trim implements [events.Store].
 func (l *logs) Trim(ctx context.Context, class string, keep events.Retain, now time.Time) (int, error) {
 	return l.store.Trim(ctx, class+l.at, keep, now)
+}
+
+// A realmPersistents keeps the persistent subscriptions of one realm with the
+// names that its logs have in the store. That they belong to the realm their
+// owners say.
+type realmPersistents struct {
+	events.PersistentStore
+	at string // "@realm"; empty: the logs have plain names
+}
+
+// PutPersistent implements [events.PersistentStore].
+func (r realmPersistents) PutPersistent(ctx context.Context, p *events.Persistent, most int) error {
+	named := *p
+	named.Class += r.at
+	return r.PersistentStore.PutPersistent(ctx, &named, most)
+}
+
+// Persistent implements [events.PersistentStore].
+func (r realmPersistents) Persistent(ctx context.Context, owner, name string) (*events.Persistent, error) {
+	p, err := r.PersistentStore.Persistent(ctx, owner, name)
+	if p != nil {
+		p.Class = strings.TrimSuffix(p.Class, r.at)
+	}
+	return p, err
+}
+
+// Persistents implements [events.PersistentStore].
+func (r realmPersistents) Persistents(ctx context.Context, owner string) ([]events.Persistent, error) {
+	all, err := r.PersistentStore.Persistents(ctx, owner)
+	for i := range all {
+		all[i].Class = strings.TrimSuffix(all[i].Class, r.at)
+	}
+	return all, err
 }
 
 // plainSlot is where the store keeps the name of the realm whose logs have

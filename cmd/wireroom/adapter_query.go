@@ -13,26 +13,27 @@ import (
 const optionWhere = "_where"
 
 // filter returns the filter of a subscription, or nil: the query that its options
-// ask for, and what the session's role sees. The bounds are those of
-// [events.QueryConfig], of what comes of both.
-func (g *governor) filter(s *router.Session, i router.Interest, options map[string]any) (*router.Filter, error) {
-	where, err := g.where(s, i, options)
+// ask for, which it returns, too, and what the session's role sees. The bounds
+// are those of [events.QueryConfig], of what comes of both.
+func (g *governor) filter(s *router.Session, i router.Interest, options map[string]any) (_ *router.Filter, own *query.Query, err error) {
+	own, err = g.where(s, i, options)
+	where := own
 	if err == nil {
 		where, err = g.narrow(s, i, where)
 	}
 	if where == nil || err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	of, err := g.audienceOf(s, i)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	asker := events.Asker{Role: s.AuthRole(), Have: s.FilterIDs(), Sees: of.classes}
 	standing, err := g.queries.Add(asker, where, of.scope, of.reached...)
 	if err != nil {
-		return nil, whereError(err, "the query")
+		return nil, nil, whereError(err, "the query")
 	}
-	return &router.Filter{ID: standing.ID(), Text: where.Normal(), Of: where, Release: standing.Release}, nil
+	return &router.Filter{ID: standing.ID(), Text: where.Normal(), Of: where, Release: standing.Release}, own, nil
 }
 
 // where returns the query that the options of a subscription ask for, or nil.

@@ -6,71 +6,93 @@ import (
 	"log/slog"
 
 	"github.com/wireroom/wireroom/events"
-	"github.com/wireroom/wireroom/events/query"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// notYet are options of a subscription that would change what a subscriber
-// gets, and that this version lacks. They are refused, not overlooked.
-var notYet = []string{"_persistent", "_ack"}
-
 // Subscribe implements [router.Governor]: it refuses subscriptions to classes
 // that the session may not see, and returns the filter that _where and _channel
-// ask for, and the replay that _last or _since do. Whose events a session gets by
-// a pattern is checked at delivery.
+// ask for, the replay that _last or _since do, and what makes the subscription a
+// persistent one. Whose events a session gets by a pattern is checked at delivery.
 func (g *governor) Subscribe(s *router.Session, i router.Interest, options *wamp.SubscribeOptions) (terms router.Terms, err error) {
-	for _, name := range notYet {
-		if _, ok := options.Extra[name]; ok {
-			return terms, wamp.Errorf(wamp.URIOptionNotAllowed, "option %s is not supported by this version", name)
-		}
+	wish, err := readWish(options.Extra)
+	if err != nil {
+		return terms, err
 	}
 	if class, _, ok := g.hub.Catalogue().Lookup(string(i.Topic)); ok && i.Match == wamp.Exact && !g.sees(s, class) {
 		return terms, g.unseen(s, class)
 	}
-	if terms.Filter, err = g.filter(s, i, options.Extra); err != nil {
+	filter, own, err := g.filter(s, i, options.Extra)
+	if err != nil {
 		return terms, err
 	}
-	terms.Replay, err = g.replay(i, options, queryOf(terms.Filter))
-	return terms, err
+	terms.Filter = filter
+	start, since, err := events.ParseStart(options.Extra)
+	if err != nil {
+		return terms, wampError(err)
+	}
+	if !since && wish == nil {
+		return terms, nil
+	}
+	p, err := g.past(i, since)
+	if err != nil {
+		return terms, err
+	}
+	p.selection.Where = queryOf(filter)
+	p.start = start.At(g.hub.Mark(p.class.Name())) // the subscription is not live from now on
+	if wish == nil {
+		terms.Replay = g.replay(p, nil)
+		return terms, nil
+	}
+	if own != nil {
+		wish.where = own.Normal()
+	}
+	return g.attach(s, terms, p, since, wish)
 }
 
-// replay returns the replay that the options ask for, or nil: of the events that
-// satisfy where, unless it is nil.
-func (g *governor) replay(i router.Interest, options *wamp.SubscribeOptions, where *query.Query) (router.Replay, error) {
-	start, replay, err := events.ParseStart(options.Extra)
-	if err != nil {
-		return nil, wampError(err)
+// A past is what a subscription is to get before what is published.
+type past struct {
+	class     *events.Class
+	selection events.Selection
+	start     events.Start
+}
+
+// past returns what there is of the past of a topic. since says whether it was
+// asked for by _last or _since.
+func (g *governor) past(i router.Interest, since bool) (*past, error) {
+	what := "option _persistent"
+	if since {
+		what = "options _last and _since"
 	}
 	class, channel, isClass := g.hub.Catalogue().Lookup(string(i.Topic))
 	if i.Match != wamp.Exact || !isClass {
-		if replay {
-			return nil, wamp.Errorf(wamp.URIOptionNotAllowed,
-				"options _last and _since: expected the topic of a retained event class, found the %s topic %q", i.Match, i.Topic)
-		}
-		return nil, nil
-	}
-	if !replay {
-		return nil, nil
+		return nil, wamp.Errorf(wamp.URIOptionNotAllowed,
+			"%s: expected the topic of a retained event class, found the %s topic %q", what, i.Match, i.Topic)
 	}
 	if !class.Retain().Retained() {
-		return nil, wamp.Errorf(wamp.URIOptionNotAllowed, "options _last and _since: the class %s is not retained, so there is no past", class.Name())
+		return nil, wamp.Errorf(wamp.URIOptionNotAllowed, "%s: the class %s is not retained, so there is no past", what, class.Name())
 	}
-	start = start.At(g.hub.Mark(class.Name())) // the subscription is not live from now on
+	return &past{class: class, selection: events.Selection{Channel: channel}}, nil
+}
+
+// replay returns the replay of the past. held is the persistent subscription
+// that it is for, or nil.
+func (g *governor) replay(p *past, held *events.Held) router.Replay {
+	name := p.class.Name()
 	return func(feed *router.Feed) {
-		to := &replayed{feed: feed, topic: wamp.URI(class.Name())}
-		err := g.hub.Replay(feed.Context(), class.Name(), start, events.Selection{Channel: channel, Where: where}, to)
+		to := &replayed{feed: feed, topic: wamp.URI(name), held: held}
+		err := g.hub.Replay(feed.Context(), name, p.start, p.selection, to)
 		if err == nil && to.gap != nil {
-			tellGap(feed, class.Name(), to.gap)
+			tellGap(feed, name, to.gap)
 		}
 		if err == nil || feed.Context().Err() != nil || errors.Is(err, context.Canceled) {
 			return
 		}
 		// The subscriber must not take what it has for all there is. A
 		// session that joins again asks again.
-		g.log.Error("replay failed", slog.String("class", class.Name()), slog.Any("session", feed.Session().ID()), slog.Any("err", err))
-		feed.Session().End(&wamp.Error{URI: wamp.URIUnavailableHere, Text: "the past of " + class.Name() + " cannot be read at the moment", Err: err})
-	}, nil
+		g.log.Error("replay failed", slog.String("class", name), slog.Any("session", feed.Session().ID()), slog.Any("err", err))
+		feed.Session().End(&wamp.Error{URI: wamp.URIUnavailableHere, Text: "the past of " + name + " cannot be read at the moment", Err: err})
+	}
 }
 
 // sees reports whether the session may receive events of the class.
@@ -88,6 +110,7 @@ func (g *governor) unseen(s *router.Session, class *events.Class) error {
 type replayed struct {
 	feed  *router.Feed
 	topic wamp.URI
+	held  *events.Held     // whose position moves with what is sent; nil: it is no persistent subscription
 	gap   *events.Recovery // to be told with the next event; nil: nothing is missing
 }
 
@@ -106,17 +129,29 @@ func (r *replayed) Recover(got events.Recovery) {
 
 // Send implements [events.Subscriber].
 func (r *replayed) Send(_ context.Context, e *events.Event) error {
+	if r.held != nil && r.held.Had(e) {
+		return nil
+	}
 	p := publicationOf(e)
 	p.Topic = r.topic
 	if r.gap != nil {
 		p.Fields = appendGap(p.Fields, r.gap)
 		r.gap = nil
 	}
-	return r.feed.Send(&p)
+	err := r.feed.Send(&p)
+	if err == nil && r.held != nil {
+		r.held.Sent(e)
+	}
+	return err
 }
 
 // Live implements [events.Subscriber].
-func (r *replayed) Live() { r.feed.Live() }
+func (r *replayed) Live() {
+	r.feed.Live()
+	if r.held != nil {
+		r.held.Live()
+	}
+}
 
 // appendGap adds what says that events before this one are missing.
 func appendGap(fields []wamp.Field, gap *events.Recovery) []wamp.Field {

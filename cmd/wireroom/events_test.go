@@ -157,7 +157,7 @@ func TestClientRefusals(t *testing.T) {
 		{"last and since", member, "demo.message", wamp.Dict{"_last": 1, "_since": 1}, "_last"},
 		{"bad since", member, "demo.message", wamp.Dict{"_since": "yesterday"}, `found the string "yesterday"`},
 		{"query", member, "demo.message", wamp.Dict{"_where": "n >"}, "option _where: 1:4: expected a field or a value"},
-		{"persistent", member, "demo.message", wamp.Dict{"_persistent": true}, "_persistent is not supported"},
+		{"persistent", member, "demo.message", wamp.Dict{"_persistent": true}, "the class has no persistent subscriptions"},
 	}
 	for _, tt := range subscribing {
 		t.Run("subscribe/"+tt.name, func(t *testing.T) {

@@ -29,7 +29,8 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-// sweepTokensEvery is how often expired client tokens are removed.
+// sweepTokensEvery is how often expired client tokens and persistent
+// subscriptions are removed.
 const sweepTokensEvery = 10 * time.Minute
 
 // A gateway is all rooms of the house, wired.
@@ -334,7 +335,8 @@ func (g *gateway) keepCertificates(ctx context.Context, now <-chan os.Signal) {
 	g.certs.Run(ctx, now)
 }
 
-// sweepTokens removes expired client tokens now and then.
+// sweepTokens removes expired client tokens and persistent subscriptions now and
+// then.
 func (g *gateway) sweepTokens(ctx context.Context) {
 	tick := time.NewTicker(sweepTokensEvery)
 	defer tick.Stop()
@@ -343,6 +345,11 @@ func (g *gateway) sweepTokens(ctx context.Context) {
 			g.log.Warn("expired client tokens cannot be removed", "err", err)
 		} else if n > 0 {
 			g.log.Debug("expired client tokens removed", "count", n)
+		}
+		if n, err := g.store.DeleteExpiredPersistents(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			g.log.Warn("expired persistent subscriptions cannot be removed", "err", err)
+		} else if n > 0 {
+			g.log.Debug("expired persistent subscriptions removed", "count", n)
 		}
 		select {
 		case <-tick.C:

@@ -46,6 +46,7 @@ func classDict(d events.Description) map[string]any {
 	set(m, "channel", d.Channel)
 	set(m, "keep_events", d.KeepEvents)
 	set(m, "keep_seconds", d.KeepFor)
+	set(m, "persistent_seconds", d.Persistent)
 	set(m, "when_full", string(d.WhenFull))
 	set(m, "key", d.Key)
 	set(m, "presence", d.Presence)

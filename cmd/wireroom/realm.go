@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
@@ -26,6 +27,7 @@ type realm struct {
 	auth   *auth.Auth
 	limits map[string]*router.Limits // of roles that have some of their own
 	hub    *events.Hub
+	keeper *events.Keeper
 	router *router.Realm
 	caller *dynamic.Caller // of procedures that decide for the gateway
 
@@ -38,6 +40,7 @@ func (r *realm) close() {
 		r.presence.Close()
 	}
 	r.hub.Close()
+	r.closeKeeper()
 }
 
 // A realms is the realms that are open, by name.
@@ -159,8 +162,10 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 		return nil, err
 	}
 
+	keeper := events.NewKeeper(realmKeeps(g.store, cfg.Name, g.plain), hub, g.cfg.Persistent, log("persistent"))
+
 	// Between whom.
-	govern := &governor{hub: hub, queries: queries, anonymous: anonymous, log: log("replay")}
+	govern := &governor{hub: hub, queries: queries, kept: &holdings{keeper: keeper}, anonymous: anonymous, log: log("replay")}
 	caller := dynamic.NewCaller(g.router, cfg.Name, g.cfg.Dynamic.Timeout)
 	asks := dynamic.NewAuthorizer(caller, g.cfg.Dynamic, log("authorizer"))
 	rules := authorizer{policy: policy, asks: asks, rows: sees, hub: hub}
@@ -169,6 +174,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	deliver.realm.KeepHistory(cfg.History)
 	provide(deliver.realm, hub, policy, anonymous)
 	provideQuery(deliver.realm, govern, policy)
+	providePersistent(deliver.realm, govern)
 	provideQueryStats(deliver.realm, queries, anonymous)
 	provideAuth(deliver.realm, asks, anonymous)
 	who := auth.New(cfg.Identity, policy, g.sessions, users)
@@ -177,7 +183,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	}
 	return &realm{
 		name: cfg.Name, auth: who, limits: cfg.RoleLimits,
-		hub: hub, router: deliver.realm, caller: caller, presence: present,
+		hub: hub, keeper: keeper, router: deliver.realm, caller: caller, presence: present,
 	}, nil
 }
 
@@ -214,4 +220,15 @@ func (g *gateway) closeRealms() {
 		one.caller.Close()
 		one.close()
 	}
+}
+
+// keeperPatience is how long a store may take to write, at the end, how far
+// persistent subscriptions have come.
+const keeperPatience = 5 * time.Second
+
+// closeKeeper writes how far the persistent subscriptions have come.
+func (r *realm) closeKeeper() {
+	ctx, cancel := context.WithTimeout(context.Background(), keeperPatience)
+	defer cancel()
+	r.keeper.Close(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -17,7 +18,6 @@ const maxRetain = 100 * 365 * day
 func (d *decoder) class(name string, n *yaml.Node, path string) events.ClassConfig {
 	c := events.ClassConfig{Name: name}
 	d.object(n, path, func(o *object) {
-		o.unsupported("persistent")
 		o.string("about", &c.About)
 		o.access("access", &c.Access)
 		c.Fields = o.fields("fields", 0)
@@ -29,10 +29,35 @@ func (d *decoder) class(name string, n *yaml.Node, path string) events.ClassConf
 			o.integer("events", &c.Retain.Events, 0, 1<<30)
 			o.duration("for", &c.Retain.For, 0, maxRetain)
 		})
+		o.persistent("persistent", &c.Persistent)
 		o.boolean("presence", &c.Presence)
 		o.delivery(&c.Delivery)
 	})
 	return c
+}
+
+// persistentFor is how long persistent subscriptions outlive their sessions,
+// unless the class says it.
+const persistentFor = 30 * day
+
+// persistent reads whether a class has persistent subscriptions, and for how
+// long.
+func (o *object) persistent(key string, v *time.Duration) {
+	n, path := o.take(key, "bool or mapping", "false")
+	switch {
+	case n == nil && !o.d.describe:
+	case n != nil && isScalar(n, "!!bool"):
+		if n.Value == "true" {
+			*v = persistentFor
+		}
+	case n != nil && n.Kind != yaml.MappingNode:
+		o.d.reportf(n, path, "expected true, false or a mapping with the key expires, found %s", describeNode(n))
+	default:
+		*v = persistentFor
+		o.d.object(n, path, func(o *object) {
+			o.duration("expires", v, events.MinPersistentFor, events.MaxPersistentFor)
+		})
+	}
 }
 
 // access reads who may receive the events of a class.

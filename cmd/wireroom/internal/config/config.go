@@ -48,11 +48,12 @@ type Config struct {
 	Store  Store
 	Realms []Realm // in the order of the file; at least one
 
-	Sessions auth.SessionConfig
-	JWT      *auth.JWTConfig // nil: no JWT is accepted
-	Dynamic  dynamic.Config
-	Keys     auth.KeysConfig // each of one of Realms
-	Origins  []string        // as [auth.NewOrigins] takes them
+	Sessions   auth.SessionConfig
+	Persistent events.KeeperConfig
+	JWT        *auth.JWTConfig // nil: no JWT is accepted
+	Dynamic    dynamic.Config
+	Keys       auth.KeysConfig // each of one of Realms
+	Origins    []string        // as [auth.NewOrigins] takes them
 
 	Queries events.QueryConfig // of all realms, without Roles
 

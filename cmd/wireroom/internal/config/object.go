@@ -19,7 +19,6 @@ type object struct {
 	items map[string]item
 	order []string // keys as they stand in the file
 	known []string // keys that were asked for
-	later []string // keys that a later version may know
 
 	misplaced string // what is asked for now must not be here, because there is this key
 }
@@ -62,9 +61,7 @@ func (o *object) finish() {
 			continue
 		}
 		text := fmt.Sprintf("expected one of the keys %s, found %q", strings.Join(o.known, ", "), key)
-		if slices.Contains(o.later, key) {
-			text += ", which this version does not support"
-		} else if near := nearest(key, o.known); near != "" {
+		if near := nearest(key, o.known); near != "" {
 			text += fmt.Sprintf("; did you mean %q?", near)
 		}
 		o.d.reportf(o.items[key].key, join(o.path, key), "%s", text)
@@ -147,9 +144,6 @@ func (o *object) again(read func()) {
 	read()
 	o.d.again = false
 }
-
-// unsupported refuses a key that a later version may know, and says so.
-func (o *object) unsupported(key string) { o.later = append(o.later, key) }
 
 // report reports a problem at a key of the object, or at the object itself if
 // it lacks the key.

@@ -24,9 +24,12 @@ const maxTimeout = time.Hour
 // lets nobody in.
 func Default() *Config {
 	return &Config{
-		Listen:    Listen{HTTP: "127.0.0.1:8080", SocketMode: 0o660},
-		Store:     Store{Path: "wireroom.db", Redis: redis.DefaultConfig()},
-		Sessions:  auth.DefaultSessionConfig(),
+		Listen:   Listen{HTTP: "127.0.0.1:8080", SocketMode: 0o660},
+		Store:    Store{Path: "wireroom.db", Redis: redis.DefaultConfig()},
+		Sessions: auth.DefaultSessionConfig(),
+
+		Persistent: events.KeeperConfig{Most: 100},
+
 		Realms:    []Realm{defaultRealm("realm1", "")},
 		Dynamic:   dynamic.DefaultConfig(),
 		Router:    router.DefaultConfig(),
@@ -128,6 +131,7 @@ func (c *Config) readSessions(o *object) {
 	o.anyDuration("ttl", &s.TTL)
 	o.anyDuration("max", &s.Max)
 	o.boolean("secure", &s.Secure)
+	o.integer("subscriptions", &c.Persistent.Most, 1, 10_000)
 	o.validate(s.Validate)
 }
 
