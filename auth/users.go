@@ -294,6 +294,10 @@ func errRefused(format string, args ...any) error {
 // that is no client token, so nobody can present it as one.
 var decoySlot = Secret("wireroom: decoy key").Hash()
 
+// DecoySlot returns the hash under which the store keeps the decoy key, as if it
+// were a token. The key is a secret.
+func DecoySlot() [32]byte { return decoySlot }
+
 // DecoyKey returns the key for [NewUsers] that the store keeps, and makes it
 // if there is none. It outlives restarts, since a made-up salt that changes
 // with them would be told from a user's.

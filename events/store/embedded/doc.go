@@ -26,6 +26,7 @@
 //
 //	"wireroom"  "format" → version (4 bytes)
 //	"classes"   class →  "epoch" → text
+//	                     "base"  → last offset when the epoch began, if there was one
 //	                     "log"      offset → record; the bucket's sequence is the last offset
 //	                     "ids"      id that the publisher gave → offset
 //	                     "channels" channel, 0, offset → ""

@@ -57,17 +57,8 @@ func openFile(path string, lockTimeout time.Duration) (*bolt.DB, error) {
 		})
 		return err
 	})
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fail("another process has it open (waited %v)", lockTimeout)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, fail("is not a store of wireroom, or is damaged: %w", err)
-	case errors.Is(err, berrors.ErrChecksum):
-		return nil, fail("is damaged: %w", err)
-	case errors.Is(err, errDamaged):
-		return nil, fail("%w", err)
-	case err != nil:
-		return nil, fail("cannot open: %w", bare(err))
+	if err != nil {
+		return nil, openError(path, lockTimeout, err)
 	}
 	err = guarded(func() error {
 		if err := db.View(whole); err != nil {
@@ -86,6 +77,28 @@ func openFile(path string, lockTimeout time.Duration) (*bolt.DB, error) {
 		return nil, fail("%w", err)
 	}
 	return db, nil
+}
+
+// ErrLocked says that another process has the file open, and writes it or does
+// not want it written.
+var ErrLocked = errors.New("another process has it open")
+
+// openError explains why bbolt did not open the file.
+func openError(path string, lockTimeout time.Duration, err error) error {
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("store file %s: "+format, append([]any{path}, args...)...)
+	}
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return fail("%w%s (waited %v)", ErrLocked, holder(path), lockTimeout)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch):
+		return fail("is not a store of wireroom, or is damaged: %w", err)
+	case errors.Is(err, berrors.ErrChecksum):
+		return fail("is damaged: %w", err)
+	case errors.Is(err, errDamaged):
+		return fail("%w", err)
+	}
+	return fail("cannot open: %w", bare(err))
 }
 
 // guarded runs fn and turns a panic into an error. bbolt panics when the file
@@ -129,22 +142,33 @@ func whole(tx *bolt.Tx) error {
 	return nil
 }
 
+// checkFormat checks the version of an open file, and reports whether it is new.
+func checkFormat(tx *bolt.Tx) (isNew bool, err error) {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil {
+		if k, _ := tx.Cursor().First(); k != nil {
+			return false, errors.New("is a bbolt file of another program")
+		}
+		return true, nil
+	}
+	v := meta.Get(keyFormat)
+	if len(v) != 4 {
+		return false, fmt.Errorf("%w: it has no format version", errDamaged)
+	}
+	if n := binary.BigEndian.Uint32(v); n > format {
+		return false, fmt.Errorf("is of the format %d, and this version of wireroom knows formats up to %d: use a newer wireroom", n, format)
+	} else if n == 0 {
+		return false, fmt.Errorf("%w: it has the format version 0", errDamaged)
+	}
+	return false, nil
+}
+
 // prepare checks the version of an open file, and makes the buckets of a new
 // one.
 func prepare(tx *bolt.Tx) error {
-	if meta := tx.Bucket(bucketMeta); meta != nil {
-		v := meta.Get(keyFormat)
-		if len(v) != 4 {
-			return fmt.Errorf("%w: it has no format version", errDamaged)
-		}
-		if n := binary.BigEndian.Uint32(v); n > format {
-			return fmt.Errorf("is of the format %d, and this version of wireroom knows formats up to %d: use a newer wireroom", n, format)
-		} else if n == 0 {
-			return fmt.Errorf("%w: it has the format version 0", errDamaged)
-		}
-	} else if k, _ := tx.Cursor().First(); k != nil {
-		return errors.New("is a bbolt file of another program")
-	} else {
+	if isNew, err := checkFormat(tx); err != nil {
+		return err
+	} else if isNew {
 		meta, err := tx.CreateBucket(bucketMeta)
 		if err != nil {
 			return err

@@ -138,7 +138,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { s.Close() })
-		}, "another process has it open (waited 50ms)"},
+		}, "another process has it open"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "wireroom.db")

@@ -61,7 +61,7 @@ func (r *appendRequest) apply(tx *txn) (err error) {
 			if err != nil {
 				return err
 			}
-			*done = events.Appended{Epoch: l.epoch, Offset: at, Time: when, Duplicate: true}
+			*done = events.Appended{Epoch: l.epoch, Offset: at, Time: when, Duplicate: true, Base: l.bounds.Base}
 		default:
 			if *done, err = l.append(tx, rec); err != nil {
 				return err
@@ -94,7 +94,7 @@ func (r *appendRequest) findDuplicates(tx *txn) (*events.ConflictError, error) {
 			if !same {
 				return &events.ConflictError{Class: rec.Class, ID: rec.ID, Index: i}, nil
 			}
-			r.results[i] = events.Appended{Epoch: l.epoch, Offset: offset, Time: at, Duplicate: true}
+			r.results[i] = events.Appended{Epoch: l.epoch, Offset: offset, Time: at, Duplicate: true, Base: l.bounds.Base}
 			continue
 		}
 		if len(r.records) == 1 {
@@ -152,7 +152,7 @@ func boundsOf(tx *bolt.Tx, class string) (events.Bounds, error) {
 	if log == nil {
 		return events.Bounds{}, errDamaged
 	}
-	bounds, _, err := readBounds(string(b.Get(keyEpoch)), log)
+	bounds, _, err := readBounds(b, log)
 	return bounds, err
 }
 

@@ -32,7 +32,7 @@ func (s *Store) viewLog(ctx context.Context, class string, fn func(l *logView) e
 			return errDamaged
 		}
 		var err error
-		if l.bounds, _, err = readBounds(string(b.Get(keyEpoch)), l.log); err != nil {
+		if l.bounds, _, err = readBounds(b, l.log); err != nil {
 			return err
 		}
 		return fn(l)

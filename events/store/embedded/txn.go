@@ -14,6 +14,7 @@ import (
 // Names in the bucket of a class.
 var (
 	keyEpoch       = []byte("epoch")
+	keyBase        = []byte("base")
 	bucketLog      = []byte("log")
 	bucketIDs      = []byte("ids")
 	bucketChannels = []byte("channels")
@@ -70,7 +71,7 @@ func (tx *txn) log(class string) (*logTxn, error) {
 		}
 	}
 	l.log.FillPercent = 1 // keys only grow, so leave no room between them
-	if l.bounds, l.newest, err = readBounds(l.epoch, l.log); err != nil {
+	if l.bounds, l.newest, err = readBounds(b, l.log); err != nil {
 		return nil, err
 	}
 	if tx.logs == nil {
@@ -110,10 +111,16 @@ type logTxn struct {
 	dirty              bool // bounds.Next changed
 }
 
-// readBounds returns the bounds of a log, and the time of the newest record.
-func readBounds(epoch string, log *bolt.Bucket) (b events.Bounds, newest time.Time, err error) {
+// readBounds returns the bounds of the log of a class, and the time of the newest
+// record.
+func readBounds(class, log *bolt.Bucket) (b events.Bounds, newest time.Time, err error) {
 	last := log.Sequence()
-	b = events.Bounds{Epoch: epoch, First: last + 1, Next: last + 1}
+	b = events.Bounds{Epoch: string(class.Get(keyEpoch)), First: last + 1, Next: last + 1}
+	if base := class.Get(keyBase); len(base) == 8 {
+		b.Base = binary.BigEndian.Uint64(base)
+	} else if base != nil {
+		return b, newest, errDamaged
+	}
 	k, _ := log.Cursor().First()
 	if k == nil {
 		return b, newest, nil
@@ -165,7 +172,7 @@ func (l *logTxn) append(tx *txn, r *events.Record) (events.Appended, error) {
 	l.bounds.Next++
 	l.keep, l.dirty = r.Keep, true
 	tx.appended++
-	return events.Appended{Epoch: l.epoch, Offset: offset, Time: l.newest.Truncate(time.Millisecond).UTC()}, nil
+	return events.Appended{Epoch: l.epoch, Offset: offset, Time: l.newest.Truncate(time.Millisecond).UTC(), Base: l.bounds.Base}, nil
 }
 
 // trimTo removes records before the offset first, at most maxTrim of them, and

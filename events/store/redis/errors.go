@@ -46,6 +46,9 @@ var (
 	errFormat  = errors.New("expected keys of the format " + format)
 	errDamaged = errors.New("what it has is damaged")
 	errStale   = errors.New("the log changed meanwhile")
+
+	errTaken     = errors.New("another import into it has begun since, or Redis has lost this one")
+	errImporting = errors.New("an import into it was not finished; import again, or remove its keys")
 )
 
 // refused returns the error that a script gives as its reply.
@@ -59,6 +62,10 @@ func (s *Store) refused(reply any) error {
 		return errNoInfo
 	case w[0] == "gone":
 		return errAway
+	case w[0] == "taken":
+		return errTaken
+	case w[0] == "format" && len(w) > 1 && w[1] == importing:
+		return errImporting
 	case w[0] == "format" && len(w) > 1:
 		return fmt.Errorf("%w, found the format %s: use a newer wireroom", errFormat, w[1])
 	case w[0] == "missing" && len(w) > 1:
@@ -132,6 +139,8 @@ func classify(err error) (what string, kind error) {
 		what = "does not tell which process it is"
 	case errors.Is(err, errFormat):
 		what = "has a store of another version"
+	case errors.Is(err, errImporting):
+		what = "has a part of a store"
 	case errors.Is(err, errDamaged):
 		what = "has a damaged store"
 	case errors.Is(err, syscall.ECONNREFUSED):

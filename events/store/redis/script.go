@@ -28,6 +28,11 @@ var (
 	scriptPut      = newScript("puttoken")
 	scriptDelete   = newScript("deltoken")
 	scriptExpire   = newScript("expire")
+
+	scriptImportBegin   = newScript("importbegin")
+	scriptImportLog     = newScript("importlog")
+	scriptImportRecords = newScript("importrecords")
+	scriptImportEnd     = newScript("importend")
 )
 
 // format is the version of the store, and layout that of the keys which are not

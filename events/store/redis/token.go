@@ -70,12 +70,21 @@ func (s *Store) Token(ctx context.Context, hash [32]byte) (*auth.Token, error) {
 	if value == nil {
 		return nil, fmt.Errorf("the store in Redis at %s: %w", s.place, auth.ErrNoToken)
 	}
+	t, err := parseToken(hash, value)
+	if err != nil {
+		return nil, s.explain(op, err)
+	}
+	return t, nil
+}
+
+// parseToken decodes a token with its member in the index by expiry before it.
+func parseToken(hash [32]byte, value []byte) (*auth.Token, error) {
 	var st storedToken
 	if len(value) < memberLen {
-		return nil, s.explain(op, errDamaged)
+		return nil, errDamaged
 	}
 	if err := json.Unmarshal(value[memberLen:], &st); err != nil {
-		return nil, s.explain(op, fmt.Errorf("%w: %v", errDamaged, err))
+		return nil, fmt.Errorf("%w: %v", errDamaged, err)
 	}
 	return &auth.Token{
 		Hash: hash, Client: st.Client, User: st.User, Roles: st.Roles, Realm: st.Realm, Claims: st.Claims,
