@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"events/query":                {"events/query/internal/cesql"},
 	"events/query/internal/cesql": {},
 	"events/query/querytest":      {"events/query"},
+	"events/store/archive":        {"events", "auth"},
 	"events/store/embedded":       {"events", "auth"},
 	"events/store/redis":          {"events", "auth"},
 	"events/store/storetest":      {"events", "auth"},
@@ -42,14 +43,15 @@ var mayImport = map[string][]string{
 
 	"auth": {"router/wamp"},
 
-	"cmd/wireroom":                  {"*"},
-	"cmd/wireroom/internal/bench":   {"*"},
-	"cmd/wireroom/internal/certs":   {},
-	"cmd/wireroom/internal/config":  {"*"},
-	"cmd/wireroom/internal/console": {"*"},
-	"cmd/wireroom/internal/dynamic": {"auth", "router", "router/local", "router/wamp"},
-	"cmd/wireroom/internal/interop": {"*"},
-	"cmd/wireroom/internal/torture": {},
+	"cmd/wireroom":                    {"*"},
+	"cmd/wireroom/internal/bench":     {"*"},
+	"cmd/wireroom/internal/certs":     {},
+	"cmd/wireroom/internal/config":    {"*"},
+	"cmd/wireroom/internal/console":   {"*"},
+	"cmd/wireroom/internal/dynamic":   {"auth", "router", "router/local", "router/wamp"},
+	"cmd/wireroom/internal/interop":   {"*"},
+	"cmd/wireroom/internal/storetool": {"*"},
+	"cmd/wireroom/internal/torture":   {},
 }
 
 // testsMayImport is what the tests of a package may import besides: the suites
