@@ -20,6 +20,14 @@ import (
 // quiet keeps the client from printing what the store reports itself.
 var quiet = sync.OnceFunc(logging.Disable)
 
+// How many connections a store has, to each server that it uses, and how many
+// of them are not for what goes through try: however much is read, what is
+// appended finds a connection.
+const (
+	connections = 16
+	reserved    = 4
+)
+
 // connect returns a client, which connects when it is used.
 func connect(p *place, config Config) goredis.UniversalClient {
 	quiet()
@@ -35,6 +43,8 @@ func connect(p *place, config Config) goredis.UniversalClient {
 		DB:                    p.db,
 		Username:              p.user,
 		Password:              password,
+		SentinelUsername:      config.SentinelUser,
+		SentinelPassword:      config.SentinelPassword,
 		TLSConfig:             p.tlsConfig(config.CA),
 		ClientName:            "wireroom",
 		DisableIdentity:       true,
@@ -46,8 +56,8 @@ func connect(p *place, config Config) goredis.UniversalClient {
 		WriteTimeout:          attempt,
 		PoolTimeout:           attempt,
 		ContextTimeoutEnabled: true,
-		PoolSize:              16,
-		MaxActiveConns:        16,
+		PoolSize:              connections,
+		MaxActiveConns:        connections,
 		PipelinePoolSize:      -1,
 		MaintNotificationsConfig: &maintnotifications.Config{
 			Mode: maintnotifications.ModeDisabled,
@@ -63,8 +73,18 @@ func connect(p *place, config Config) goredis.UniversalClient {
 	if o.TLSConfig != nil {
 		o.Dialer = (&tls.Dialer{NetDialer: dialer, Config: o.TLSConfig}).DialContext
 	}
+	if p.kind == cluster {
+		c := o.Cluster()
+		c.ClusterStateReloadInterval = relearn
+		return goredis.NewClusterClient(c)
+	}
 	return goredis.NewUniversalClient(o)
 }
+
+// relearn is how old may be what is known of a Cluster: where its slots are is
+// asked again when a node says that it has a slot no longer, but one that is
+// gone does not say so.
+const relearn = 500 * time.Millisecond
 
 // checkServer asks Redis for its version, and for what it does when its memory
 // is full.
@@ -102,7 +122,7 @@ func (s *Store) checkServer(ctx context.Context) error {
 }
 
 // try calls fn until it succeeds, fails for good, or the time is over. What fn
-// does must bear to be done twice. It explains the error.
+// does must bear to be done twice, and must not call try. It explains the error.
 func (s *Store) try(ctx context.Context, op string, fn func(ctx context.Context) error) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -113,7 +133,7 @@ func (s *Store) try(ctx context.Context, op string, fn func(ctx context.Context)
 	end := time.Now().Add(s.config.Timeout)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		one, cancel := context.WithTimeout(ctx, s.config.attempt())
-		err := fn(one)
+		err := s.share(one, fn)
 		cancel()
 		switch {
 		case err == nil:
@@ -129,6 +149,17 @@ func (s *Store) try(ctx context.Context, op string, fn func(ctx context.Context)
 		case <-ctx.Done():
 			return s.explain(op, err)
 		}
+	}
+}
+
+// share calls fn once there is a connection for it that is not reserved.
+func (s *Store) share(ctx context.Context, fn func(ctx context.Context) error) error {
+	select {
+	case s.room <- struct{}{}:
+		defer func() { <-s.room }()
+		return fn(ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

@@ -21,6 +21,12 @@ type Config struct {
 	// Password is used if the URL has none.
 	Password string
 
+	// SentinelUser and SentinelPassword are for the Sentinels themselves, with
+	// a URL of redis+sentinel, if they want a password; without a user, that
+	// of their default user.
+	SentinelUser     string
+	SentinelPassword string
+
 	// CA has certificates in PEM that vouch for Redis, with TLS; empty: those
 	// of the system.
 	CA string
@@ -60,8 +66,15 @@ func DefaultConfig() Config {
 // Validate reports each field that is out of its range, named in lower case
 // with underscores, as "batch_records".
 func (c Config) Validate(report func(path string, err error)) {
-	if _, err := parseURL(c.URL); err != nil {
+	p, err := parseURL(c.URL)
+	if err != nil {
 		report("url", err)
+	}
+	if c.SentinelPassword != "" && err == nil && p.kind != sentinel {
+		report("sentinel_password", errors.New("expected only with redis+sentinel://, found with another URL"))
+	}
+	if c.SentinelUser != "" && c.SentinelPassword == "" {
+		report("sentinel_user", errors.New("expected only with a password, found without one"))
 	}
 	if c.CA != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.CA)) {
 		report("ca", errors.New("expected certificates in PEM, found none"))

@@ -21,6 +21,7 @@ import (
 type Store struct {
 	// Fixed at construction.
 	client goredis.UniversalClient
+	room   chan struct{} // has one for each connection that try uses; never closed
 	place  *place
 	config Config
 	log    *slog.Logger
@@ -86,6 +87,7 @@ func open(ctx context.Context, config Config, log *slog.Logger, t tempo) (*Store
 	}
 	s := &Store{
 		client: connect(p, config),
+		room:   make(chan struct{}, connections-reserved),
 		place:  p,
 		config: config,
 		log:    log,

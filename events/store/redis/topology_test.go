@@ -50,6 +50,7 @@ func TestCluster(t *testing.T) {
 	url := "redis+cluster://127.0.0.1:" + p
 	storetest.RunLog(t, func(t *testing.T, dir string) storetest.Log { return open(t, url, named(prefix(dir))) })
 	storetest.RunTokens(t, func(t *testing.T, dir string) storetest.Tokens { return open(t, url, named(prefix(dir))) })
+	storetest.RunPersistents(t, func(t *testing.T, dir string) storetest.Persistents { return open(t, url, named(prefix(dir))) })
 }
 
 // Sentinel makes a replica the primary, and the store goes on there.
@@ -86,6 +87,47 @@ func TestSentinel(t *testing.T) {
 	got := mustPost(t, s, record(2), record(1))
 	if got[0].Offset != 2 || got[0].Epoch != epoch || !got[1].Duplicate {
 		t.Errorf("after a failover without loss, Append gives %+v, and before it the epoch %s", got, epoch)
+	}
+}
+
+// Sentinels may want a password of their own, which nobody else is told.
+func TestSentinelPassword(t *testing.T) {
+	p := port(t)
+	start(t, "--port", p, "--bind", "127.0.0.1").do("CONFIG", "SET", "requirepass", "primary")
+	watch := startSentinel(t, p)
+	for _, args := range [][]any{
+		{"SENTINEL", "SET", "mymaster", "auth-pass", "primary"},
+		{"ACL", "SETUSER", "gateway", "on", ">hunter2", "+@all", "~*", "&*"},
+		{"ACL", "SETUSER", "default", "resetpass", ">hunter3"},
+	} {
+		if err := watch.do(args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct{ name, user, password, want string }{
+		{"no password", "", "", "wants a password"},
+		{"another password", "", "hunter9", "does not accept the user or the password"},
+		{"another user", "eve", "hunter2", "does not accept the user or the password"},
+		{"the password", "", "hunter3", ""},
+		{"user and password", "gateway", "hunter2", ""},
+	} {
+		c := redis.DefaultConfig()
+		c.URL, c.Timeout, c.Prefix = "redis+sentinel://:primary@127.0.0.1:"+watch.port+"/mymaster", time.Minute, prefix(test.name)
+		c.SentinelUser, c.SentinelPassword = test.user, test.password
+		s, err := redis.Open(t.Context(), c, slog.New(slog.DiscardHandler))
+		if test.want != "" {
+			wantError(t, err, events.ErrUnavailable, test.want)
+			if strings.Contains(fmt.Sprint(err), "hunter") {
+				t.Errorf("%s: the error tells a password: %v", test.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		mustPost(t, s, record(1))
+		s.Close()
 	}
 }
 

@@ -115,11 +115,16 @@ func (c *Config) readRedis(o *object) {
 	password := auth.Secret(r.Password)
 	o.secret("password", &password)
 	r.Password = string(password)
+	o.string("sentinel_user", &r.SentinelUser)
+	forSentinel := auth.Secret(r.SentinelPassword)
+	o.secret("sentinel_password", &forSentinel)
+	r.SentinelPassword = string(forSentinel)
 	o.text("ca", &r.CA)
 	o.string("prefix", &r.Prefix)
 	o.anyDuration("timeout", &r.Timeout)
 	checked := *r
 	if redis.CheckURL(checked.URL) != nil {
+		checked.SentinelUser, checked.SentinelPassword = "", ""
 		checked.URL = "redis://localhost" // readStore reports what is wrong with it
 	}
 	o.validate(checked.Validate)
