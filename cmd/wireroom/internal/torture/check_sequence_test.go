@@ -138,8 +138,11 @@ func (c *checker) repeated(s subscriber, t *trail, before, i int, e *entry) {
 		acked, ok = u.entry, true
 	}
 	// What an acknowledgement has moved may not be durable yet when a process
-	// is killed: that costs repeats, and nothing else.
-	crashed := slices.ContainsFunc(c.faults, func(f int) bool { return c.entry(f).Crash && f < i && c.ended(f) > acked })
+	// is killed: that costs repeats, and nothing else. A store that has lost
+	// something may not take down what follows on what it has lost.
+	crashed := slices.ContainsFunc(c.faults, func(f int) bool {
+		return f < i && (c.entry(f).Loses || c.entry(f).Crash && c.ended(f) > acked)
+	})
 	if ok && !crashed {
 		c.report(3, s.Name, append(about, acked), "%v comes again after it was acknowledged", e.place())
 	}

@@ -218,6 +218,9 @@ func newClients(c *cluster, rec *recorder, rng func() *rand.Rand) []*client {
 	var all []*client
 	add := func(name string, s subscriber, change func(*client)) {
 		for _, class := range allClasses {
+			if !s.Keeps && class == allClasses[1] {
+				continue // two of each are enough
+			}
 			s.Name, s.Class = name+"-"+class, class
 			s.All, s.Filters = s.Keeps, s.Room != "" || len(s.Tags) > 0
 			cl := &client{subscriber: s, cluster: c, rec: rec, rng: rng(), restless: true, ready: make(chan struct{})}
@@ -235,6 +238,15 @@ func newClients(c *cluster, rec *recorder, rng func() *rand.Rand) []*client {
 	add("since-room", subscriber{Keeps: true, Room: "r1"}, func(*client) {})
 	add("since-where", subscriber{Keeps: true, Tags: []int{1, 3}}, func(*client) {})
 	add("resume", subscriber{Keeps: true}, func(cl *client) { cl.resumes = true })
+	if c.mode.forgets {
+		return all // a store that forgets everything forgets who its clients are
+	}
+	add("auto", subscriber{Auto: true}, func(cl *client) { cl.acks = ackAuto })
+	add("auto-room", subscriber{Auto: true, Room: "r2"}, func(cl *client) { cl.acks = ackAuto })
+	add("auto-where", subscriber{Auto: true, Tags: []int{0, 2}}, func(cl *client) { cl.acks = ackAuto })
+	add("upto", subscriber{}, func(cl *client) { cl.acks = ackUpto })
+	add("upto-where", subscriber{Tags: []int{1}}, func(cl *client) { cl.acks = ackUpto })
+	add("each", subscriber{}, func(cl *client) { cl.acks = ackEach })
 	return all
 }
 
