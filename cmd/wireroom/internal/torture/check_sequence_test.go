@@ -86,7 +86,7 @@ func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
 
 	high := t.high[e.Epoch]
 	begun := high > 0 || s.All && len(t.left) == 1 && t.gap < 0 // the log from its first record on
-	if !s.Filters && begun && e.Offset > high+1 && !c.announced(s, t, high+1, e) {
+	if !s.Filters && begun && e.Offset > high+1 && !c.announced(s, t, high+1, e) && !c.nobodyHas(s.Class, e.Epoch, high+1, e.Offset-1) {
 		c.report(1, s.Name, append(c.at(place{s.Class, e.Epoch, high}), i), "offsets %d to %d are missing before %d", high+1, e.Offset-1, e.Offset)
 	}
 	if repeated {
@@ -111,6 +111,18 @@ func (c *checker) announced(s subscriber, t *trail, from uint64, e *entry) bool 
 		return len(t.left) > 1
 	}
 	return g.Epoch == e.Epoch && g.Offset <= from && g.Through == e.Offset-1
+}
+
+// nobodyHas reports whether the class is trimmed, and nobody has ever seen an
+// event at the offsets, nor a receipt: their publishers do not know whether they
+// are in the log, and they were removed before the gateway found them there.
+func (c *checker) nobodyHas(class, epoch string, from, through uint64) bool {
+	for offset := from; offset <= through; offset++ {
+		if _, ok := c.places[place{class, epoch, offset}]; ok {
+			return false
+		}
+	}
+	return c.trimmed(class)
 }
 
 // at returns the entry that says what is at a place, if there is one.

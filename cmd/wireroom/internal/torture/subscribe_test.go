@@ -166,6 +166,9 @@ func (c *client) listen(w *wampConn, over time.Time) error {
 				c.rec.wrong(5, c.Name, "an event of subscription %d, which is not %d: %s", a.subscription, c.subscription, m)
 			}
 			c.take(a)
+			if a.data.Key == "" {
+				break // a notice alone
+			}
 			if err := acks.took(a); err != nil {
 				return err
 			}
