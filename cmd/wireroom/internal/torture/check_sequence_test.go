@@ -16,6 +16,7 @@ type trail struct {
 	last  uint64 // offset of the last event of the connection in epoch
 	acked map[place]int
 	upto  map[string]upto // epoch → acknowledged up to there
+	node  map[int]string  // connection → which gateway it led to
 	ended map[int]int     // connection → the entry of its end
 	gap   int             // entry of a notice that no event has followed, or -1
 }
@@ -29,7 +30,7 @@ type upto struct {
 // sequence checks rules 2 and 3, and the parts of rules 1 and 4 that show
 // in the order in which events come.
 func (c *checker) sequence(s subscriber) {
-	t := trail{left: map[string]bool{}, had: map[place]int{}, high: map[string]uint64{}, acked: map[place]int{}, upto: map[string]upto{}, ended: map[int]int{}, gap: -1}
+	t := trail{left: map[string]bool{}, had: map[place]int{}, high: map[string]uint64{}, acked: map[place]int{}, upto: map[string]upto{}, node: map[int]string{}, ended: map[int]int{}, gap: -1}
 	for _, i := range c.events[s.Name] {
 		e := c.entry(i)
 		switch e.Kind {
@@ -38,6 +39,7 @@ func (c *checker) sequence(s subscriber) {
 				t.last = 0
 			}
 			t.conn, t.gap = e.Conn, -1
+			t.node[e.Conn] = e.Node
 		case kindAcked:
 			if e.Upto {
 				if e.Offset >= t.upto[e.Epoch].offset {
@@ -155,7 +157,9 @@ func (c *checker) repeated(s subscriber, t *trail, before, i int, e *entry) {
 	crashed := slices.ContainsFunc(c.faults, func(f int) bool {
 		return f < i && (c.entry(f).Loses || c.entry(f).Crash && c.ended(f) > acked)
 	})
-	if ok && !crashed {
+	// Another gateway learns of it when it has been written, a moment later.
+	moved := ok && t.node[c.entry(acked).Conn] != t.node[e.Conn]
+	if ok && !crashed && !moved {
 		c.report(3, s.Name, append(about, acked), "%v comes again after it was acknowledged", e.place())
 	}
 }
@@ -168,7 +172,7 @@ const answered = 5 * time.Second
 // long before the connection broke.
 func (c *checker) answeredFor(s subscriber, t *trail, before, i int) {
 	end, ok := t.ended[c.entry(before).Conn]
-	if !s.Auto || !ok || c.entry(end).At-c.entry(before).At < answered {
+	if !s.Auto || !ok || t.node[c.entry(before).Conn] != t.node[c.entry(i).Conn] || c.entry(end).At-c.entry(before).At < answered {
 		return
 	}
 	if !slices.ContainsFunc(c.faults, func(f int) bool {

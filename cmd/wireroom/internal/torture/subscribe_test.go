@@ -30,6 +30,7 @@ type client struct {
 
 	// Owned by run.
 	conn         int
+	node         string // which gateway it is connected to
 	epoch        string // its position
 	offset       uint64
 	session      uint64 // to resume, with token
@@ -70,7 +71,9 @@ const (
 
 // live is one connection, from its beginning to its end.
 func (c *client) live(ctx context.Context) error {
-	addr := c.cluster.any(c.rng).front.addr()
+	g := c.cluster.any(c.rng)
+	c.node = g.name
+	addr := g.front.addr()
 	if c.address != nil {
 		if addr = c.address(); addr == "" {
 			return nil
@@ -212,7 +215,7 @@ func (c *client) request() (topic string, options map[string]any) {
 }
 
 func (c *client) subscribed(resumed bool) {
-	e := entry{Kind: kindSubscribed, Who: c.Name, Conn: c.conn, Class: c.Class, Resumed: resumed}
+	e := entry{Kind: kindSubscribed, Who: c.Name, Conn: c.conn, Class: c.Class, Node: c.node, Resumed: resumed}
 	if c.Keeps && !resumed {
 		e.Note = fmt.Sprintf("since %s:%d", c.epoch, c.offset)
 	}
