@@ -30,6 +30,7 @@ var (
 	bucketExpiry  = []byte("expiry")
 	bucketSubs    = []byte("subscriptions")
 	bucketLapse   = []byte("lapse")
+	bucketUsers   = []byte("users")
 	keyFormat     = []byte("format")
 )
 
@@ -182,7 +183,7 @@ func prepare(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	return nil
+	return indexUsers(tx)
 }
 
 // explain turns an error of bbolt or the file system into one that callers can

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -20,15 +21,86 @@ var _ auth.TokenStore = (*Store)(nil)
 func (s *Store) PutToken(ctx context.Context, t *auth.Token) error {
 	hash, value := t.Hash, appendToken(nil, t) // the token is the caller's, so keep nothing of it
 	expires := expiryKey(t.Expires, hash)
-	return s.update(ctx, func(tx *txn) error {
-		if err := dropExpiry(tx.Tx, hash); err != nil {
+	user := userKey(t.Realm, t.User, hash)
+	return s.update(ctx, func(tx *txn) error { return putToken(tx.Tx, hash, value, expires[:], user) })
+}
+
+// ReplaceToken replaces a token of a version; see [auth.TokenStore].
+func (s *Store) ReplaceToken(ctx context.Context, t *auth.Token, version uint64) error {
+	hash, value := t.Hash, appendToken(nil, t)
+	expires, user := expiryKey(t.Expires, hash), userKey(t.Realm, t.User, hash)
+	var refused error
+	err := s.update(ctx, func(tx *txn) error {
+		v := tx.Bucket(bucketTokens).Get(hash[:])
+		if v == nil {
+			refused = auth.ErrNoToken
+			return nil
+		}
+		old, err := parseToken(hash, v)
+		if err != nil {
 			return err
 		}
-		if err := tx.Bucket(bucketExpiry).Put(expires[:], nil); err != nil {
-			return err
+		if old.Version != version {
+			refused = auth.ErrTokenChanged
+			return nil
 		}
-		return tx.Bucket(bucketTokens).Put(hash[:], value)
+		return putToken(tx.Tx, hash, value, expires[:], user)
 	})
+	if err != nil {
+		return err // the transaction may be under way still, and refused is its own
+	}
+	if refused != nil {
+		return fmt.Errorf("store file %s: %w", s.path, refused)
+	}
+	return nil
+}
+
+// putToken writes a token with what the indexes have of it; user is nil if it
+// has none.
+func putToken(tx *bolt.Tx, hash [32]byte, value, expires, user []byte) error {
+	if err := dropIndexes(tx, hash); err != nil {
+		return err
+	}
+	if err := tx.Bucket(bucketExpiry).Put(expires, nil); err != nil {
+		return err
+	}
+	if user != nil {
+		if err := tx.Bucket(bucketUsers).Put(user, nil); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(bucketTokens).Put(hash[:], value)
+}
+
+// UserTokens returns the tokens of a user; see [auth.TokenStore].
+func (s *Store) UserTokens(ctx context.Context, realm, user string) (list []*auth.Token, err error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	err = s.view(func(tx *bolt.Tx) error {
+		list = nil
+		if user == "" {
+			return nil
+		}
+		prefix, tokens := userPrefix(realm, user), tx.Bucket(bucketTokens)
+		cursor := tx.Bucket(bucketUsers).Cursor()
+		for k, _ := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = cursor.Next() {
+			if len(k) != len(prefix)+32 {
+				return errDamaged
+			}
+			hash := [32]byte(k[len(prefix):])
+			t, err := parseToken(hash, tokens.Get(hash[:]))
+			if err != nil {
+				return err
+			}
+			list = append(list, t)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
 }
 
 // Token returns the token with the hash; see [auth.TokenStore].
@@ -56,7 +128,7 @@ func (s *Store) Token(ctx context.Context, hash [32]byte) (t *auth.Token, err er
 // DeleteToken removes a token; see [auth.TokenStore].
 func (s *Store) DeleteToken(ctx context.Context, hash [32]byte) error {
 	return s.update(ctx, func(tx *txn) error {
-		if err := dropExpiry(tx.Tx, hash); err != nil {
+		if err := dropIndexes(tx.Tx, hash); err != nil {
 			return err
 		}
 		return tx.Bucket(bucketTokens).Delete(hash[:])
@@ -114,7 +186,10 @@ func deleteExpired(tx *bolt.Tx, until []byte) (n int, err error) {
 		keys = append(keys, append([]byte(nil), k...))
 	}
 	for _, k := range keys {
-		if err := expiry.Delete(k); err != nil {
+		if err := dropIndexes(tx, [32]byte(k[timeLen:])); err != nil {
+			return 0, err
+		}
+		if err := expiry.Delete(k); err != nil { // in case its token is of another time
 			return 0, err
 		}
 		if err := tokens.Delete(k[timeLen:]); err != nil {
@@ -124,8 +199,9 @@ func deleteExpired(tx *bolt.Tx, until []byte) (n int, err error) {
 	return len(keys), nil
 }
 
-// dropExpiry removes a token from the index by expiry, if it is there.
-func dropExpiry(tx *bolt.Tx, hash [32]byte) error {
+// dropIndexes removes a token from the indexes by expiry and user, if it is
+// there.
+func dropIndexes(tx *bolt.Tx, hash [32]byte) error {
 	v := tx.Bucket(bucketTokens).Get(hash[:])
 	if v == nil {
 		return nil
@@ -134,8 +210,48 @@ func dropExpiry(tx *bolt.Tx, hash [32]byte) error {
 	if err != nil {
 		return err
 	}
+	if user := userKey(t.Realm, t.User, hash); user != nil {
+		if err := tx.Bucket(bucketUsers).Delete(user); err != nil {
+			return err
+		}
+	}
 	k := expiryKey(t.Expires, hash)
 	return tx.Bucket(bucketExpiry).Delete(k[:])
+}
+
+// indexUsers makes the index by user for a file from before there was one.
+func indexUsers(tx *bolt.Tx) error {
+	if tx.Bucket(bucketUsers) != nil {
+		return nil
+	}
+	users, err := tx.CreateBucket(bucketUsers)
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(bucketTokens).ForEach(func(k, v []byte) error {
+		if len(k) != 32 {
+			return errDamaged
+		}
+		t, err := parseToken([32]byte(k), v)
+		if err != nil || t.User == "" {
+			return err
+		}
+		return users.Put(userKey(t.Realm, t.User, t.Hash), nil)
+	})
+}
+
+// userKey returns the key of a token in the index by user: the realm and the
+// user, each with its length before it, so that none begins another, and the
+// hash. It returns nil if there is no user.
+func userKey(realm, user string, hash [32]byte) []byte {
+	if user == "" {
+		return nil
+	}
+	return append(userPrefix(realm, user), hash[:]...)
+}
+
+func userPrefix(realm, user string) []byte {
+	return appendText(appendText(nil, realm), user)
 }
 
 // timeLen is how many bytes of a key in the index by expiry are the time.
@@ -158,12 +274,13 @@ const yearOne = 62135596800
 // Created, Expires and LastSeen, each in seconds since the year 1 (varint) and
 // nanoseconds (uvarint), then Client, User and the roles, each with its length
 // before it (uvarint), the roles with their number first. The realm follows only
-// if the token has one or claims, and the claims only if it has some; files of
-// before there were either have neither.
+// if the token has one, claims or more, the claims only if it has some or more,
+// and then, if it has any of that: Version (uvarint), Agent, and the fields of
+// Secrets in order, hashes as they are. Files of before there were these have
+// none.
 func appendToken(b []byte, t *auth.Token) []byte {
 	for _, at := range []time.Time{t.Created, t.Expires, t.LastSeen} {
-		b = binary.AppendVarint(b, at.Unix()+yearOne)
-		b = binary.AppendUvarint(b, uint64(at.Nanosecond()))
+		b = appendTime(b, at)
 	}
 	b = appendText(b, t.Client)
 	b = appendText(b, t.User)
@@ -171,13 +288,31 @@ func appendToken(b []byte, t *auth.Token) []byte {
 	for _, role := range t.Roles {
 		b = appendText(b, role)
 	}
-	if t.Realm != "" || t.Claims != "" {
+	more := t.Version != 0 || t.Agent != "" || t.Secrets != auth.Secrets{}
+	if t.Realm != "" || t.Claims != "" || more {
 		b = appendText(b, t.Realm)
 	}
-	if t.Claims != "" {
+	if t.Claims != "" || more {
 		b = appendText(b, t.Claims)
 	}
-	return b
+	if !more {
+		return b
+	}
+	b = binary.AppendUvarint(b, t.Version)
+	b = appendText(b, t.Agent)
+	c := &t.Secrets
+	b = appendTime(b, c.Made)
+	b = append(b, c.Current[:]...)
+	b = appendTime(b, c.Since)
+	b = append(b, c.Next[:]...)
+	b = append(b, c.Salt[:]...)
+	b = append(b, c.Previous[:]...)
+	return appendTime(b, c.Until)
+}
+
+func appendTime(b []byte, at time.Time) []byte {
+	b = binary.AppendVarint(b, at.Unix()+yearOne)
+	return binary.AppendUvarint(b, uint64(at.Nanosecond()))
 }
 
 func appendText(b []byte, s string) []byte {
@@ -198,7 +333,10 @@ func parseToken(hash [32]byte, b []byte) (*auth.Token, error) {
 		if len(d.rest) > 0 {
 			t.Claims = d.text()
 		}
-		if t.Realm == "" && t.Claims == "" || len(d.rest) > 0 {
+		switch {
+		case len(d.rest) > 0:
+			d.family(t)
+		case t.Realm == "" && t.Claims == "":
 			d.fail()
 		}
 	}
@@ -206,6 +344,19 @@ func parseToken(hash [32]byte, b []byte) (*auth.Token, error) {
 		return nil, errDamaged
 	}
 	return t, nil
+}
+
+// family reads what tokens have since there are families.
+func (d *decoder) family(t *auth.Token) {
+	t.Version, t.Agent = d.uvarint(), d.text()
+	c := &t.Secrets
+	c.Made = d.time()
+	d.bytes(c.Current[:])
+	c.Since = d.time()
+	d.bytes(c.Next[:])
+	d.bytes(c.Salt[:])
+	d.bytes(c.Previous[:])
+	c.Until = d.time()
 }
 
 // A decoder takes apart what the functions above put together.
@@ -250,6 +401,15 @@ func (d *decoder) uvarint() uint64 {
 	}
 	d.rest = d.rest[n:]
 	return v
+}
+
+// bytes reads as many bytes as there is room for in b.
+func (d *decoder) bytes(b []byte) {
+	if len(d.rest) < len(b) {
+		d.fail()
+		return
+	}
+	d.rest = d.rest[copy(b, d.rest):]
 }
 
 // count returns a number of things that have at least one byte each.

@@ -120,3 +120,17 @@ local function turn(feed, n)
   redis.call('XTRIM', feed, 'MINID', text(past + 1) .. '-0')
   redis.call('HSET', KEYS[1], 'mark', text(n), 'size', '0')
 end
+
+-- puttoken writes a token in place of old, which may be nil, by the keys and
+-- arguments of the script puttoken. The index of its user lives as long as the
+-- token that does longest.
+local function puttoken(old)
+  local member, gone = ARGV[2], ARGV[3]
+  redis.call('SET', KEYS[2], member .. ARGV[1], 'PXAT', gone)
+  if old then redis.call('ZREM', KEYS[3], string.sub(old, 1, #member)) end
+  redis.call('ZADD', KEYS[3], 0, member)
+  if not KEYS[4] then return end
+  redis.call('ZADD', KEYS[4], gone, string.sub(member, -32))
+  local last = redis.call('ZREVRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+  redis.call('PEXPIREAT', KEYS[4], text(tonumber(last[2])))
+end

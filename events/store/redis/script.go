@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
 	"fmt"
 	"strings"
@@ -26,6 +27,7 @@ var (
 	scriptSeekTime = newScript("seektime")
 	scriptSeekLast = newScript("seeklast")
 	scriptPut      = newScript("puttoken")
+	scriptReplace  = newScript("replacetoken")
 	scriptDelete   = newScript("deltoken")
 	scriptExpire   = newScript("expire")
 
@@ -79,6 +81,11 @@ func (k keys) ofNodes() []string { return []string{k.writer, k.nodes, k.feed, k.
 
 // token returns the key of a token.
 func (k keys) token(hash [32]byte) string { return fmt.Sprintf("%stoken:%x", k.base, hash) }
+
+// user returns the key of the index of a user's tokens.
+func (k keys) user(realm, user string) string {
+	return fmt.Sprintf("%suser:%x", k.base, sha256.Sum256(fmt.Appendf(nil, "%d:%s%s", len(realm), realm, user)))
+}
 
 // class appends the keys of the log of a class.
 func (k keys) class(to []string, class string) []string {

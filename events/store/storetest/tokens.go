@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,9 @@ func RunTokens(t *testing.T, open func(t *testing.T, dir string) Tokens) {
 		{"a token comes back as it was", tokenRoundTrip},
 		{"a token that is not there", tokenAbsent},
 		{"a token is replaced", tokenReplaced},
+		{"a token is replaced if it is of the version", tokenVersions},
+		{"of many who replace a token one succeeds", tokenContended},
+		{"the tokens of a user", tokensOfUser},
 		{"a token is deleted", tokenDeleted},
 		{"expired tokens are deleted", tokensExpired},
 		{"a renewed token is not deleted with the old expiry", tokenRenewed},
@@ -66,6 +70,12 @@ func token(n int, ttl time.Duration) *auth.Token {
 		Created:  start.Add(123456789),
 		Expires:  start.Add(ttl),
 		LastSeen: start.Add(time.Minute),
+		Version:  7,
+		Agent:    "Browser/1.0",
+		Secrets: auth.Secrets{
+			Made: start.Add(1), Current: sha256.Sum256([]byte("current")), Since: start.Add(2),
+			Next: sha256.Sum256([]byte("next")), Salt: [16]byte{1, 2, 3}, Previous: sha256.Sum256([]byte("previous")), Until: start.Add(3),
+		},
 	}
 }
 
@@ -83,7 +93,7 @@ func (s *tokenSuite) want(t *auth.Token) {
 	if err != nil {
 		s.Fatalf("Token: %v", err)
 	}
-	for _, at := range []*time.Time{&got.Created, &got.Expires, &got.LastSeen} {
+	for _, at := range []*time.Time{&got.Created, &got.Expires, &got.LastSeen, &got.Secrets.Made, &got.Secrets.Since, &got.Secrets.Until} {
 		*at = at.UTC()
 	}
 	if !reflect.DeepEqual(got, t) {
@@ -112,10 +122,18 @@ func tokenRoundTrip(_ *testing.T, s *tokenSuite) {
 	everywhere.Realm = ""
 	here := token(3, time.Hour)
 	here.Claims = ""
-	for _, t := range []*auth.Token{full, bare, everywhere, here} {
+	old := token(4, time.Hour) // from before there were families
+	old.Version, old.Agent, old.Secrets = 0, "", auth.Secrets{}
+	fresh := token(5, time.Hour)
+	fresh.Realm, fresh.Claims, fresh.Agent = "", "", ""
+	fresh.Secrets.Next, fresh.Secrets.Previous, fresh.Secrets.Until = [32]byte{}, [32]byte{}, time.Time{}
+	unused := token(6, time.Hour)
+	unused.LastSeen = time.Time{}
+	all := []*auth.Token{full, bare, everywhere, here, old, fresh, unused}
+	for _, t := range all {
 		s.put(t)
 	}
-	for _, t := range []*auth.Token{full, bare, everywhere, here} {
+	for _, t := range all {
 		s.want(t)
 	}
 }
@@ -134,6 +152,122 @@ func tokenReplaced(_ *testing.T, s *tokenSuite) {
 	s.put(first)
 	s.put(second)
 	s.want(second)
+}
+
+func tokenVersions(t *testing.T, s *tokenSuite) {
+	first := token(1, time.Hour)
+	replace := func(to *auth.Token, version uint64, want error) {
+		t.Helper()
+		if err := s.store.ReplaceToken(t.Context(), to, version); !errors.Is(err, want) {
+			t.Errorf("ReplaceToken of the version %d: %v, want %v", version, err, want)
+		}
+	}
+	replace(first, 7, auth.ErrNoToken)
+	s.wantNone(first)
+	s.put(first)
+	second := token(1, 2*time.Hour)
+	second.Version, second.Secrets.Current = 8, sha256.Sum256([]byte("other"))
+	replace(second, 6, auth.ErrTokenChanged)
+	s.want(first)
+	replace(second, 7, nil)
+	s.want(second)
+	third := token(1, 3*time.Hour)
+	third.Version = 8
+	replace(third, 7, auth.ErrTokenChanged)
+	s.want(second)
+	s.wantExpired(start.Add(time.Hour), 0)
+
+	old := token(2, time.Hour)
+	old.Version, old.Agent, old.Secrets = 0, "", auth.Secrets{}
+	s.put(old)
+	renewed := token(2, 2*time.Hour)
+	renewed.Version = 1
+	replace(renewed, 0, nil)
+	s.want(renewed)
+	s.wantExpired(start.Add(2*time.Hour), 2)
+}
+
+func tokenContended(t *testing.T, s *tokenSuite) {
+	s.put(token(1, time.Hour))
+	var wg sync.WaitGroup
+	var won atomic.Int64
+	for n := range 16 {
+		wg.Go(func() {
+			mine := token(1, time.Hour)
+			mine.Version, mine.Agent = 8, fmt.Sprint(n)
+			switch err := s.store.ReplaceToken(t.Context(), mine, 7); {
+			case err == nil:
+				won.Add(1)
+			case !errors.Is(err, auth.ErrTokenChanged):
+				t.Errorf("ReplaceToken: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d of 16 replaced the token, want 1", won.Load())
+	}
+}
+
+func tokensOfUser(t *testing.T, s *tokenSuite) {
+	of := func(n int, realm, user string) *auth.Token {
+		tk := token(n, time.Hour)
+		tk.Realm, tk.User = realm, user
+		return tk
+	}
+	want := func(realm, user string, numbers ...int) {
+		t.Helper()
+		list, err := s.store.UserTokens(t.Context(), realm, user)
+		if err != nil {
+			t.Fatalf("UserTokens: %v", err)
+		}
+		got := make(map[string]bool)
+		for _, tk := range list {
+			got[tk.Client] = true
+			if tk.User != user || tk.Realm != realm || tk.Agent != "Browser/1.0" {
+				t.Errorf("UserTokens(%q, %q) has %+v", realm, user, tk)
+			}
+		}
+		expected := make(map[string]bool)
+		for _, n := range numbers {
+			expected[fmt.Sprint("client-", n)] = true
+		}
+		if len(list) != len(numbers) || !reflect.DeepEqual(got, expected) {
+			t.Errorf("UserTokens(%q, %q) = %v, want %v", realm, user, got, expected)
+		}
+	}
+	want("r", "ada")
+	for n, who := range [][2]string{{"r", "ada"}, {"r", "ada"}, {"", "ada"}, {"r", "adam"}, {"ra", "da"}, {"r", ""}, {"", ""}} {
+		s.put(of(n, who[0], who[1]))
+	}
+	want("r", "ada", 0, 1)
+	want("", "ada", 2)
+	want("r", "adam", 3)
+	want("ra", "da", 4)
+	want("r", "")
+	want("", "")
+	s.put(of(1, "r", "ada")) // again
+	want("r", "ada", 0, 1)
+	renewed := of(1, "r", "ada")
+	renewed.Version, renewed.Expires = 8, start.Add(2*time.Hour)
+	if err := s.store.ReplaceToken(t.Context(), renewed, 7); err != nil {
+		t.Fatal(err)
+	}
+	want("r", "ada", 0, 1)
+	if err := s.store.DeleteToken(t.Context(), of(0, "", "").Hash); err != nil {
+		t.Fatal(err)
+	}
+	want("r", "ada", 1)
+	s.wantExpired(start.Add(time.Hour), 5)
+	want("r", "ada", 1)
+	want("", "ada")
+	if err := s.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.store = s.open(s.T, s.dir)
+	want("r", "ada", 1)
+	s.wantExpired(start.Add(2*time.Hour), 1)
+	want("r", "ada")
 }
 
 func tokenDeleted(t *testing.T, s *tokenSuite) {
@@ -218,9 +352,12 @@ func tokensConcurrent(t *testing.T, s *tokenSuite) {
 func (s *tokenSuite) each(ctx context.Context) map[string]error {
 	_, get := s.store.Token(ctx, token(1, 0).Hash)
 	_, expired := s.store.DeleteExpired(ctx, start)
+	_, ofUser := s.store.UserTokens(ctx, "", "ada")
 	return map[string]error{
 		"PutToken":      s.store.PutToken(ctx, token(1, 0)),
 		"Token":         get,
+		"ReplaceToken":  s.store.ReplaceToken(ctx, token(1, 0), 7),
+		"UserTokens":    ofUser,
 		"DeleteToken":   s.store.DeleteToken(ctx, token(1, 0).Hash),
 		"DeleteExpired": expired,
 	}
