@@ -243,10 +243,18 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) error {
 	s.meter = newMeter(s.limits)
 	s.peer.ChannelID = nil // and with it what TLS remembers of its handshake
 	s.peer.Identity = nil  // nor is that needed any more: its place serves those that have particulars
-	if g.Claims != "" || g.Client != "" {
-		s.peer.Identity = &particulars{claims: g.Claims, client: g.Client}
+	if g.Claims != "" || g.Client != "" || g.Tenure != nil {
+		s.peer.Identity = &particulars{claims: g.Claims, client: g.Client, tenure: g.Tenure}
+	}
+	if g.Tenure != nil {
+		if err := g.Tenure.Begin(s); err != nil {
+			return err
+		}
 	}
 	if !s.realm.admit(s) {
+		if g.Tenure != nil {
+			g.Tenure.End()
+		}
 		return s.realm.errClosed()
 	}
 	welcome := seal(s.peer.Framing, s.peer.Serializer, &wamp.Welcome{Session: s.id, Ready: details}, len(details))

@@ -159,6 +159,17 @@ func (r *Realm) killWhere(a *metaArgs, doomed func(*Session) bool) ([]*Session, 
 	return sessions, nil
 }
 
+// EndSessions ends the realm's sessions for which doomed is true, as
+// [Session.End] does, and returns how many. A session that joins meanwhile may
+// or may not be asked about.
+func (r *Realm) EndSessions(why *wamp.Error, doomed func(s *Session) bool) int {
+	sessions := r.sessionsWhere(doomed)
+	for _, s := range sessions {
+		s.End(why)
+	}
+	return len(sessions)
+}
+
 func (r *Realm) killByAuthID(a *metaArgs) ([]any, error) {
 	authid, err := a.text(0, "authid")
 	if err != nil {

@@ -38,9 +38,32 @@ type Grant struct {
 	// router does not look into it.
 	Client string
 
+	// Expires is when the session ends by what Tenure knows; zero if it doesn't.
+	// The peer is told (WELCOME.Details._expires).
+	Expires time.Time
+
+	// Tenure is told when the session begins and ends; nil: nobody is.
+	Tenure Tenure
+
 	// Trusted says that the peer is a part of the program itself: no
 	// [Authorizer] is asked what it may do.
 	Trusted bool
+}
+
+// A Tenure is what the stay of a session hangs on besides its connection, such
+// as a credential that ends: whoever knows of that ends the session by
+// [Session.End]. Each Grant has a Tenure of its own.
+type Tenure interface {
+	// Begin is called once when a peer is about to get WELCOME, before any
+	// other session can see it. With an error it does not, and gets that.
+	Begin(s *Session) error
+
+	// Resume is called when the peer with the grant, whose Tenure has not
+	// begun, takes the session up again. With an error it does not.
+	Resume(g *Grant) error
+
+	// End is called once after Begin has succeeded, when the session has left.
+	End()
 }
 
 // A Challenge is a question that a joining peer must answer.

@@ -98,7 +98,10 @@ func (l *lasting) hasTokenLocked(token string) bool {
 // particular has an authid that was drawn for the one session: there the token
 // alone decides.
 func (s *Session) isOf(g *Grant) bool {
-	if s.authrole != g.AuthRole || s.trusted != g.Trusted || s.Claims() != g.Claims {
+	if s.authrole != g.AuthRole || s.trusted != g.Trusted || s.Claims() != g.Claims || s.Client() != g.Client {
+		return false
+	}
+	if (s.Tenure() == nil) != (g.Tenure == nil) {
 		return false
 	}
 	if s.authmethod == methodAnonymous || g.AuthMethod == methodAnonymous {
@@ -163,7 +166,11 @@ func (s *Session) takeOver(l *lasting, g *Grant, a *resumeAsk) error {
 		old.mayRepeatReceipts()
 	}
 	l.mu.Lock()
-	if l.over || old.ending.Load() || l.claimant != s {
+	gone := l.over || old.ending.Load() || l.claimant != s
+	if t := old.Tenure(); t != nil && !gone {
+		gone = t.Resume(g) != nil
+	}
+	if gone {
 		l.mu.Unlock()
 		_ = s.link.Close() // there is no outbox any more to say it through
 		return errEnded

@@ -117,9 +117,20 @@ func (s *Session) Client() string {
 	return ""
 }
 
+// Tenure returns what [Grant.Tenure] was when the peer joined.
+func (s *Session) Tenure() Tenure {
+	if p, ok := s.peer.Identity.(*particulars); ok {
+		return p.tenure
+	}
+	return nil
+}
+
 // Particulars are what is known of those few peers of whom more is known than
 // everybody has. Once the peer has joined, they are in its Identity's place.
-type particulars struct{ claims, client string }
+type particulars struct {
+	claims, client string
+	tenure         Tenure // nil: there is none
+}
 
 // Trusted reports whether the peer is a part of the program itself, which may
 // do everything.
@@ -428,6 +439,9 @@ func (s *Session) leave() {
 	putWorkspace(ws)
 	receipts.leave(s)
 	s.realm.forget(s)
+	if t := s.Tenure(); t != nil {
+		t.End()
+	}
 	s.traffic.end()
 	if !s.silent.Load() {
 		if wills != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -33,7 +34,7 @@ type welcomeParts struct{ head, tail []byte }
 
 // append appends the Details of WELCOME for g to b.
 func (w *welcomes) append(b []byte, ser wamp.Serializer, realm wamp.URI, g *Grant) []byte {
-	if g.Extra != nil {
+	if g.Extra != nil || !g.Expires.IsZero() {
 		return append(b, encodeWelcome(ser, realm, g, g.AuthID, nil)...)
 	}
 	key := welcomeKey{ser, g.AuthRole, g.AuthMethod, g.Provider}
@@ -84,6 +85,9 @@ func encodeWelcome(ser wamp.Serializer, realm wamp.URI, g *Grant, authid string,
 		"authrole":   g.AuthRole,
 		"authmethod": g.AuthMethod,
 		"roles":      routerRoles,
+	}
+	if !g.Expires.IsZero() {
+		details["_expires"] = g.Expires.UTC().Format(time.RFC3339)
 	}
 	maps.Copy(details, more)
 	if g.Provider != "" {

@@ -46,6 +46,9 @@ const (
 	URIInvalidQuery    URI = "wireroom.error.invalid_query"
 	URINoSuchEvent     URI = "wireroom.error.no_such_publication"
 	URIQueryBudget     URI = "wireroom.error.query_budget"
+	URISessionChanged  URI = "wireroom.error.session_changed"
+	URISessionExpired  URI = "wireroom.error.session_expired"
+	URISessionRevoked  URI = "wireroom.error.session_revoked"
 	URISlowConsumer    URI = "wireroom.error.slow_consumer"
 	URIUnavailableHere URI = "wireroom.error.unavailable"
 )
