@@ -23,6 +23,19 @@ type SessionConfig struct {
 	// was given or its user last proved who they are: TTL to 87600h.
 	Max time.Duration `yaml:"max"`
 
+	// Rotate is how old a secret may become before a renewal gives a new one in
+	// its place: Grace to 9600h; 0: it stays the same.
+	Rotate time.Duration `yaml:"rotate"`
+
+	// Grace is how long a secret is still good after its successor has come
+	// back for the first time: 1s to 1h. Clocks of gateways over one store
+	// must agree better than that.
+	Grace time.Duration `yaml:"grace"`
+
+	// Devices is how many live tokens a user can have in a realm: 1 to 10,000.
+	// For one more, the one that has not been seen for the longest gives way.
+	Devices int `yaml:"devices"`
+
 	// Secure marks every cookie Secure. Set it where TLS ends in front of
 	// the gateway: pages of the gateway's own host must then be of https to
 	// use the cookie. For requests that reach the gateway over TLS all this
@@ -31,15 +44,22 @@ type SessionConfig struct {
 }
 
 // DefaultSessionConfig returns the defaults: a cookie "wireroom" for 30 days
-// after the last renewal, and at most a year.
+// after the last renewal, and at most a year, with a new secret each day and the
+// old one good for another minute; 100 devices of a user.
 func DefaultSessionConfig() SessionConfig {
-	return SessionConfig{Cookie: "wireroom", TTL: 720 * time.Hour, Max: 8760 * time.Hour}
+	return SessionConfig{
+		Cookie: "wireroom", TTL: 720 * time.Hour, Max: 8760 * time.Hour,
+		Rotate: 24 * time.Hour, Grace: time.Minute, Devices: 100,
+	}
 }
 
 const (
 	minTTL = time.Minute
 	maxTTL = 9600 * time.Hour
 	maxMax = 87600 * time.Hour
+
+	minGrace, maxGrace = time.Second, time.Hour
+	maxDevices         = 10_000
 )
 
 // Validate reports each field that is out of its range.
@@ -56,6 +76,15 @@ func (c SessionConfig) Validate(report func(field string, err error)) {
 	}
 	if c.Max < c.TTL || c.Max > maxMax {
 		report("max", fmt.Errorf("must be in ttl (%v) to 87600h, not %v", c.TTL, c.Max))
+	}
+	if c.Grace < minGrace || c.Grace > maxGrace {
+		report("grace", fmt.Errorf("must be in 1s to 1h, not %v", c.Grace))
+	}
+	if c.Rotate != 0 && (c.Rotate < c.Grace || c.Rotate > maxTTL) {
+		report("rotate", fmt.Errorf("must be 0 or in grace (%v) to 9600h, not %v", c.Grace, c.Rotate))
+	}
+	if c.Devices < 1 || c.Devices > maxDevices {
+		report("devices", fmt.Errorf("must be in 1 to %d, not %d", maxDevices, c.Devices))
 	}
 }
 

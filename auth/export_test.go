@@ -30,16 +30,6 @@ func (n *node) count() int {
 	return total
 }
 
-// Locked reports whether somebody holds the lock of the token.
-func (s *Sessions) Locked(secret Secret) bool {
-	mu := s.lock(secret.Hash())
-	if mu.TryLock() {
-		mu.Unlock()
-		return false
-	}
-	return true
-}
-
 // SASLprep and DecodeBase64 are what credentials go through.
 var (
 	SASLprep         = saslprep

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,24 +82,52 @@ func (s *Sessions) servePost(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	var g gift
+	agent := agentOf(r)
 	t, secret, err := s.presented(ctx, r.Header, now)
 	if err == nil && who != nil {
-		t, secret, err = s.bind(ctx, t, secret, who, now)
+		g, err = s.bind(ctx, t, secret, who, now, agent)
 	} else if err == nil {
-		t, secret, err = s.give(ctx, t, secret, now)
+		g, err = s.give(ctx, t, secret, now, agent)
 	}
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
 	}
-	end := s.end(t)
-	s.setCookie(w, r, secret, end.Sub(now), end)
-	s.reply(w, t)
+	if g.moved { // what says nothing new could overtake what does
+		end := s.end(g.token)
+		s.setCookie(w, r, g.secret, end.Sub(now), end)
+	}
+	s.reply(w, g.token)
+}
+
+// maxAgent is how much is kept of a User-Agent, in bytes.
+const maxAgent = 256
+
+// agentOf returns what the request says of the program that makes it, as far as
+// it can be shown to people.
+func agentOf(r *http.Request) string {
+	agent := r.UserAgent()
+	if len(agent) > maxAgent {
+		agent = strings.ToValidUTF8(agent[:maxAgent], "")
+	}
+	if !printable(agent) {
+		return ""
+	}
+	return agent
 }
 
 func (s *Sessions) serveDelete(w http.ResponseWriter, r *http.Request) {
+	ctx, now := r.Context(), time.Now()
 	for _, secret := range candidates(r.Header, s.cfg.Cookie) {
-		if err := s.revoke(r.Context(), secret); err != nil {
+		t, _, err := s.find(ctx, secret, now)
+		switch {
+		case errors.Is(err, ErrExpired):
+			err = s.delete(ctx, secret.Key())
+		case err == nil:
+			err = s.remove(ctx, t, Revocation{Client: t.Client, Text: "the client has logged out"})
+		}
+		if err != nil && !worthless(err) {
 			s.unavailable(w, r, err)
 			return
 		}
@@ -118,7 +147,7 @@ func (s *Sessions) bearer(r *http.Request) (*Identity, error) {
 	if len(headers) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") {
 		return nil, errNotBearer
 	}
-	who, err := s.Ticket(r.Context(), Secret(strings.Trim(text, " ")))
+	who, err := s.traded(r.Context(), Secret(strings.Trim(text, " ")))
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +155,23 @@ func (s *Sessions) bearer(r *http.Request) (*Identity, error) {
 		return nil, errNoUser
 	}
 	return who, nil
+}
+
+// traded is Ticket for a ticket that is traded for a cookie: of a client token
+// nothing is written down, as its holder does not join with it.
+func (s *Sessions) traded(ctx context.Context, text Secret) (*Identity, error) {
+	if !strings.HasPrefix(string(text), SecretPrefix) {
+		return s.Ticket(ctx, text)
+	}
+	now := time.Now()
+	t, err := s.ticketToken(ctx, text, func() (*Token, error) {
+		t, _, err := s.find(ctx, text, now)
+		return t, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.identity(t, now), nil
 }
 
 func (s *Sessions) reply(w http.ResponseWriter, t *Token) {

@@ -26,6 +26,8 @@ type Identity struct {
 	certificate *certificate // nil if there is none
 
 	proven time.Time // when the credential was given, which bounds what is made from it
+	token  [32]byte  // by which the store knows the client token; zero if there is none
+	known  time.Time // when it was looked up; what is revoked later ends who joins with it
 }
 
 // Anonymous reports whether there was no token at all.
@@ -43,7 +45,7 @@ func (id *Identity) in(realm wamp.URI) *Identity {
 	if id == nil || id.Realm == "" || id.Realm == realm {
 		return id
 	}
-	return &Identity{Client: id.Client, Expires: id.Expires, certificate: id.certificate, proven: id.proven}
+	return &Identity{Client: id.Client, Expires: id.Expires, certificate: id.certificate, proven: id.proven, token: id.token, known: id.known}
 }
 
 // certified reports whether a certificate came along that TLS has verified.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
@@ -24,17 +23,20 @@ type Sessions struct {
 	origins *Origins
 	log     *slog.Logger
 
-	// locks keep a renewal, which reads a token and writes it back, from
-	// bringing back one that is deleted in between. A token's lock is
-	// chosen by its hash; it is held during calls to the store.
-	locks [64]sync.Mutex
+	leases leases // of who has joined
+	stats  counters
+
+	// Set before anything is served; may be nil.
+	announce, endUser func(Revocation)
 }
 
 // NewSessions returns the sessions of cfg, which must be valid, with their
 // tokens in store. jwt may be nil: then nobody can log in by JWT. origins may
 // be nil: then only pages of the gateway's own origin can use the cookie.
 func NewSessions(cfg SessionConfig, store TokenStore, jwt *Verifier, origins *Origins, log *slog.Logger) *Sessions {
-	return &Sessions{cfg: cfg, store: store, jwt: jwt, origins: origins, log: log}
+	s := &Sessions{cfg: cfg, store: store, jwt: jwt, origins: origins, log: log}
+	s.leases.init()
+	return s
 }
 
 // Identify says who makes the request, by its cookie: the identity of the
@@ -45,7 +47,8 @@ func (s *Sessions) Identify(r *http.Request) (*Identity, error) {
 	if !s.origins.trusts(r, s.cfg.Secure) {
 		return nobody, nil
 	}
-	t, _, err := s.presented(r.Context(), r.Header, time.Now())
+	now := time.Now()
+	t, err := s.joins(r, now)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +58,21 @@ func (s *Sessions) Identify(r *http.Request) (*Identity, error) {
 	}
 	id := &Identity{}
 	if t != nil {
-		id = s.identity(t)
+		id = s.identity(t, now)
 	}
 	id.certificate = cert
 	return id, nil
+}
+
+// joins returns the first live token among the request's cookies, or nil.
+func (s *Sessions) joins(r *http.Request, now time.Time) (*Token, error) {
+	for _, secret := range candidates(r.Header, s.cfg.Cookie) {
+		t, err := s.use(r.Context(), secret, now)
+		if err == nil || !worthless(err) {
+			return t, err
+		}
+	}
+	return nil, nil
 }
 
 // nobody is the identity of everybody of whom nothing is known: it is kept as
@@ -80,19 +94,28 @@ func (s *Sessions) Ticket(ctx context.Context, text Secret) (*Identity, error) {
 		}
 		return s.jwt.Verify(ctx, text)
 	}
+	now := time.Now()
+	t, err := s.ticketToken(ctx, text, func() (*Token, error) { return s.use(ctx, text, now) })
+	if err != nil {
+		return nil, err
+	}
+	return s.identity(t, now), nil
+}
+
+// ticketToken returns the token that find finds by a ticket, with errors as
+// [Sessions.Ticket] has them.
+func (s *Sessions) ticketToken(ctx context.Context, text Secret, find func() (*Token, error)) (*Token, error) {
 	if !text.WellFormed() {
 		return nil, fmt.Errorf("%w: malformed client token", ErrInvalid)
 	}
-	t, err := s.store.Token(ctx, text.Hash())
+	t, err := find()
 	switch {
 	case errors.Is(err, ErrNoToken):
 		return nil, fmt.Errorf("%w: unknown client token", ErrInvalid)
-	case err != nil:
-		return nil, fmt.Errorf("look up client token: %w", err)
-	case !s.live(t, time.Now()):
-		return nil, fmt.Errorf("%w: client token of %s", ErrExpired, t.Client)
+	case errors.Is(err, errStolen):
+		return nil, fmt.Errorf("%w: %v", ErrInvalid, err)
 	}
-	return s.identity(t), nil
+	return t, err
 }
 
 // Issue makes a token for a user of a realm that the caller vouches for, as a
@@ -117,9 +140,13 @@ func (s *Sessions) Issue(ctx context.Context, realm wamp.URI, user string, roles
 		return "", nil, fmt.Errorf("ttl must be at least 1s, not %v", ttl)
 	}
 	now := time.Now()
-	secret, t := s.mint(newClient(), &Identity{Realm: realm, User: user, Roles: roles}, now, now.Add(min(ttl, s.cfg.Max)))
+	secret, t := s.mint(newClient(), &Identity{Realm: realm, User: user, Roles: roles}, now, now, now.Add(min(ttl, s.cfg.Max)))
+	t.LastSeen = time.Time{} // nobody has joined with it
 	if err := s.store.PutToken(ctx, t); err != nil {
 		return "", nil, fmt.Errorf("store client token: %w", err)
+	}
+	if err := s.makeRoom(ctx, t); err != nil {
+		return "", nil, err
 	}
 	return secret, t, nil
 }
@@ -135,134 +162,129 @@ func (s *Sessions) Sweep(ctx context.Context) (int, error) {
 }
 
 // presented returns the first live token among the cookies and its secret, or
-// nil.
+// nil. A secret that comes back for the first time is in force from then on.
 func (s *Sessions) presented(ctx context.Context, h http.Header, now time.Time) (*Token, Secret, error) {
 	for _, secret := range candidates(h, s.cfg.Cookie) {
-		t, err := s.store.Token(ctx, secret.Hash())
-		if errors.Is(err, ErrNoToken) {
-			continue
-		}
-		if err != nil {
-			return nil, "", fmt.Errorf("look up client token: %w", err)
-		}
-		if s.live(t, now) {
+		t, err := s.update(ctx, secret, now, func(*Token, standing) bool { return false })
+		if err == nil {
 			return t, secret, nil
+		}
+		if !worthless(err) {
+			return nil, "", err
 		}
 	}
 	return nil, "", nil
 }
 
+// A gift is what a request to /session gets.
+type gift struct {
+	token  *Token
+	secret Secret
+	moved  bool // the secret, or when it ends, is not what the client knows
+}
+
 // give returns a token for whoever presents t, which may be nil: the same one
 // renewed, or a new one for a new client.
-func (s *Sessions) give(ctx context.Context, t *Token, secret Secret, now time.Time) (*Token, Secret, error) {
+func (s *Sessions) give(ctx context.Context, t *Token, secret Secret, now time.Time, agent string) (gift, error) {
 	if t != nil {
-		renewed, err := s.renew(ctx, secret, t.Created, now)
-		if err == nil {
-			return renewed, secret, nil
-		}
-		if !errors.Is(err, ErrNoToken) {
-			return nil, "", err
+		g, err := s.prolong(ctx, secret, t.Created, now, agent)
+		if err == nil || !worthless(err) {
+			return g, err
 		}
 		// It was revoked a moment ago, so this is somebody new.
 	}
-	secret, t = s.mint(newClient(), new(Identity), now, now.Add(s.cfg.TTL))
+	secret, t = s.mint(newClient(), new(Identity), now, now, now.Add(s.cfg.TTL))
+	t.Agent = agent
 	if err := s.store.PutToken(ctx, t); err != nil {
-		return nil, "", fmt.Errorf("store client token: %w", err)
+		return gift{}, fmt.Errorf("store client token: %w", err)
 	}
-	return t, secret, nil
+	return gift{t, secret, true}, nil
+}
+
+// prolong renews the token of the secret, and gives the secret that follows if
+// it is time for that. Errors are those of find.
+func (s *Sessions) prolong(ctx context.Context, secret Secret, proven, now time.Time, agent string) (gift, error) {
+	moved := false
+	t, err := s.update(ctx, secret, now, func(t *Token, st standing) bool {
+		moved = s.renew(t, secret, st, proven, now, agent)
+		return moved
+	})
+	if err != nil {
+		return gift{}, err
+	}
+	if moved {
+		s.leases.prolong(t.Client, t.Hash, s.end(t))
+	}
+	next := t.Secrets.offered(secret)
+	return gift{t, next, moved || next != secret}, nil
 }
 
 // bind returns a token that belongs to the user who, and replaces t, which may
 // be nil.
 //
-// The secret changes with the user, the roles or the claims, so that whoever planted or
-// saw the cookie before the login has nothing after it. The client stays the
-// same when nobody stood behind it before, or the same user did; a different
-// user is a different client.
-func (s *Sessions) bind(ctx context.Context, t *Token, secret Secret, who *Identity, now time.Time) (*Token, Secret, error) {
+// With the user, the roles or the claims the family changes, so that whoever
+// planted or saw the cookie before the login has nothing after it. The client
+// stays the same when nobody stood behind it before, or the same user did; a
+// different user is a different client. What has joined as nobody may stay;
+// what has joined with other roles or as somebody else ends.
+func (s *Sessions) bind(ctx context.Context, t *Token, secret Secret, who *Identity, now time.Time, agent string) (gift, error) {
 	client := newClient()
 	same := t != nil && t.User == who.User && t.Realm == string(who.Realm)
 	if same && t.Claims == who.Claims && slices.Equal(t.Roles, who.Roles) {
-		renewed, err := s.renew(ctx, secret, who.proven, now)
-		if err == nil {
-			return renewed, secret, nil
-		}
-		if !errors.Is(err, ErrNoToken) {
-			return nil, "", err
+		g, err := s.prolong(ctx, secret, who.proven, now, agent)
+		if err == nil || !worthless(err) {
+			return g, err
 		}
 		t = nil
 	}
 	if t != nil && (t.User == "" || same) {
 		client = t.Client
 	}
-	expires := s.expiry(now, who.proven)
-	fresh, bound := s.mint(client, who, who.proven, expires)
-	bound.LastSeen = now
+	fresh, bound := s.mint(client, who, now, who.proven, s.expiry(now, who.proven))
+	bound.Agent = agent
 	if err := s.store.PutToken(ctx, bound); err != nil {
-		return nil, "", fmt.Errorf("store client token: %w", err)
+		return gift{}, fmt.Errorf("store client token: %w", err)
 	}
-	if t != nil {
-		if err := s.revoke(ctx, secret); err != nil {
-			return nil, "", err
-		}
+	if err := s.leaveBehind(ctx, t, same); err != nil {
+		return gift{}, err
 	}
-	return bound, fresh, nil
+	if err := s.makeRoom(ctx, bound); err != nil {
+		return gift{}, err
+	}
+	return gift{bound, fresh, true}, nil
 }
 
-// renew moves the expiry of the token and returns it. It writes only when an
-// hour, or a tenth of the ttl, has passed since it last did. proven is when
-// the holder last showed who they are. The error wraps [ErrNoToken] if the
-// token is gone.
-func (s *Sessions) renew(ctx context.Context, secret Secret, proven, now time.Time) (*Token, error) {
-	hash := secret.Hash()
-	mu := s.lock(hash)
-	mu.Lock()
-	defer mu.Unlock()
-
-	t, err := s.store.Token(ctx, hash)
-	if err != nil {
-		return nil, fmt.Errorf("look up client token: %w", err)
+// leaveBehind removes the token, if there is one, in whose place a login put
+// another one.
+func (s *Sessions) leaveBehind(ctx context.Context, t *Token, same bool) error {
+	switch {
+	case t == nil:
+		return nil
+	case t.User == "":
+		return s.delete(ctx, t.Hash)
+	case same:
+		return s.remove(ctx, t, Revocation{Client: t.Client, Token: t.Hash, Text: "the user has logged in anew, with other rights"})
 	}
-	if !s.live(t, now) {
-		return nil, fmt.Errorf("client token expired: %w", ErrNoToken)
-	}
-	created := t.Created
-	if proven.After(created) {
-		created = proven
-	}
-	expires := s.expiry(now, created)
-	if now.Sub(t.LastSeen) < min(s.cfg.TTL/10, time.Hour) || expires.Equal(t.Expires) {
-		return t, nil
-	}
-	t.Created, t.Expires, t.LastSeen = created, expires, now
-	if err := s.store.PutToken(ctx, t); err != nil {
-		return nil, fmt.Errorf("store client token: %w", err)
-	}
-	return t, nil
+	return s.remove(ctx, t, Revocation{Client: t.Client, Text: "another user has logged in"})
 }
 
-// revoke deletes the token. It is not honoured again once revoke returns nil.
-func (s *Sessions) revoke(ctx context.Context, secret Secret) error {
-	hash := secret.Hash()
-	mu := s.lock(hash)
-	mu.Lock()
-	defer mu.Unlock()
+// delete removes the token from the store. It is not honoured again once delete
+// returns nil.
+func (s *Sessions) delete(ctx context.Context, hash [32]byte) error {
 	if err := s.store.DeleteToken(ctx, hash); err != nil {
 		return fmt.Errorf("delete client token: %w", err)
 	}
 	return nil
 }
 
-// lock returns the lock of the token with the hash.
-func (s *Sessions) lock(hash [32]byte) *sync.Mutex { return &s.locks[hash[0]%byte(len(s.locks))] }
-
 // mint makes a token that no store knows yet, for a client who is the user that
 // who names, if it does.
-func (s *Sessions) mint(client string, who *Identity, created, expires time.Time) (Secret, *Token) {
+func (s *Sessions) mint(client string, who *Identity, now, created, expires time.Time) (Secret, *Token) {
 	secret := NewSecret()
 	return secret, &Token{
-		Hash: secret.Hash(), Client: client, User: who.User, Roles: slices.Clone(who.Roles), Realm: string(who.Realm), Claims: who.Claims,
-		Created: created, Expires: expires, LastSeen: created,
+		Hash: secret.Key(), Client: client, User: who.User, Roles: slices.Clone(who.Roles), Realm: string(who.Realm), Claims: who.Claims,
+		Created: created, Expires: expires, LastSeen: now,
+		Secrets: Secrets{Made: now, Current: secret.Hash(), Since: now},
 	}
 }
 
@@ -286,6 +308,10 @@ func (s *Sessions) end(t *Token) time.Time {
 
 func (s *Sessions) live(t *Token, now time.Time) bool { return now.Before(s.end(t)) }
 
-func (s *Sessions) identity(t *Token) *Identity {
-	return &Identity{Client: t.Client, User: t.User, Roles: t.Roles, Realm: wamp.URI(t.Realm), Claims: t.Claims, Expires: s.end(t), proven: t.Created}
+// identity returns who holds the token, which was read at now or after.
+func (s *Sessions) identity(t *Token, now time.Time) *Identity {
+	return &Identity{
+		Client: t.Client, User: t.User, Roles: t.Roles, Realm: wamp.URI(t.Realm), Claims: t.Claims, Expires: s.end(t),
+		proven: t.Created, token: t.Hash, known: now,
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,9 +90,16 @@ func (b *browser) identify() *auth.Identity {
 	return id
 }
 
+// newSessions returns sessions whose secrets stay the same.
 func newSessions(t testing.TB, store auth.TokenStore) *auth.Sessions {
+	cfg := auth.DefaultSessionConfig()
+	cfg.Rotate = 0
+	return sessionsOf(t, store, cfg)
+}
+
+func sessionsOf(t testing.TB, store auth.TokenStore, cfg auth.SessionConfig) *auth.Sessions {
 	v := must(auth.NewVerifier(jwtConfig("HS256", string(hsSecret))))(t)
-	return auth.NewSessions(auth.DefaultSessionConfig(), store, v, nil, slog.New(slog.DiscardHandler))
+	return auth.NewSessions(cfg, store, v, nil, slog.New(slog.DiscardHandler))
 }
 
 // ticket returns a JWT for a user.
@@ -127,7 +135,7 @@ func TestSessionLife(t *testing.T) {
 			t.Fatal("the secret is in the body, or the reply may be cached")
 		}
 		for hash := range store.tokens {
-			if hash != auth.Secret(c.Value).Hash() {
+			if hash != auth.Secret(c.Value).Key() {
 				t.Fatal("the store knows the token by something else than its hash")
 			}
 		}
@@ -139,16 +147,12 @@ func TestSessionLife(t *testing.T) {
 		for range 10 {
 			time.Sleep(5 * time.Minute)
 			got := b.do("POST", "")
-			if got.Client != first.Client || !got.Expires.Equal(first.Expires) || got.cookie == nil || got.cookie.Value != c.Value {
+			if got.Client != first.Client || !got.Expires.Equal(first.Expires) || got.cookie != nil {
 				t.Fatalf("POST again = %+v", got)
 			}
 		}
 		if n, writes := store.counts(); n != 1 || writes != 1 {
 			t.Fatalf("%d tokens, %d writes; want 1 and 1", n, writes)
-		}
-		// The cookie's age is what is left, not a new 30 days.
-		if want := int((30*day - 50*time.Minute) / time.Second); b.cookie.MaxAge != want {
-			t.Fatalf("Max-Age is %d, want %d", b.cookie.MaxAge, want)
 		}
 		// GET moves nothing, ever.
 		time.Sleep(20 * day)
@@ -298,7 +302,7 @@ func TestSessionBind(t *testing.T) {
 		// A login restarts the maximum.
 		time.Sleep(29 * day)
 		b.do("POST", ticket(t, "joe", "member"))
-		if got := store.tokens[auth.Secret(b.cookie.Value).Hash()]; !got.Created.Equal(time.Now()) {
+		if got := store.tokens[auth.Secret(b.cookie.Value).Key()]; !got.Created.Equal(time.Now()) {
 			t.Fatalf("the maximum counts from %v ago", time.Since(got.Created))
 		}
 
@@ -406,7 +410,7 @@ func TestIssue(t *testing.T) {
 		store := newMemStore()
 		s := newSessions(t, store)
 		secret, token, err := s.Issue(t.Context(), "", "joe", []string{"member"}, 10*time.Minute)
-		if err != nil || token.User != "joe" || !token.Expires.Equal(time.Now().Add(10*time.Minute)) || token.Hash != secret.Hash() {
+		if err != nil || token.User != "joe" || !token.Expires.Equal(time.Now().Add(10*time.Minute)) || token.Hash != secret.Key() {
 			t.Fatalf("Issue = %+v, %v", token, err)
 		}
 		id, err := s.Ticket(t.Context(), secret)
@@ -481,7 +485,7 @@ func TestSeveralCookies(t *testing.T) {
 	if id := b.identify(); id.Client != first.Client {
 		t.Fatalf("Identify = %+v, want the client of the one live cookie", id)
 	}
-	if got := b.do("POST", ""); got.Client != first.Client || got.cookie.Value != good {
+	if got := b.do("POST", ""); got.Client != first.Client || got.cookie != nil {
 		t.Fatalf("POST = %+v, want the same client", got)
 	}
 	// DELETE revokes all of them.
@@ -657,37 +661,32 @@ func TestSweep(t *testing.T) {
 	})
 }
 
-// A renewal that has read the token when it is revoked must not write it back:
-// from reading to writing it holds the lock that a revocation takes.
+// A renewal that has read the token when it is revoked must not write it back,
+// at whichever gateway that happens.
 func TestRenewalDoesNotUndoRevocation(t *testing.T) {
 	store := newMemStore()
 	s := newSessions(t, store)
 	b := newBrowser(t, s)
-	b.do("POST", "")
+	first := b.do("POST", "")
 	secret := auth.Secret(b.cookie.Value)
-	token := store.tokens[secret.Hash()]
+	token := store.tokens[secret.Key()]
 	token.LastSeen = token.LastSeen.Add(-2 * time.Hour)
 	token.Expires = token.Expires.Add(-2 * time.Hour)
 
-	var wg sync.WaitGroup
+	revoked := false
 	store.beforePut = sync.OnceFunc(func() {
-		wg.Go(func() { b.s.ServeHTTP(httptest.NewRecorder(), deleteRequest(t, secret)) })
-		if !s.Locked(secret) {
-			t.Error("a renewal writes without the token's lock")
-		}
+		revoked = true
+		newSessions(t, store).ServeHTTP(httptest.NewRecorder(), deleteRequest(t, secret))
 	})
-	store.beforeDelete = func() {
-		if !s.Locked(secret) {
-			t.Error("a revocation deletes without the token's lock")
-		}
+	got := newBrowserWith(t, s, secret).do("POST", "")
+	if !revoked {
+		t.Fatal("the renewal writes nothing: the test has lost its point")
 	}
-	newBrowserWith(t, s, secret).do("POST", "")
-	wg.Wait()
-	if _, writes := store.counts(); writes != 2 {
-		t.Fatalf("%d writes, want 2: the test has lost its point", writes)
-	}
-	if _, err := store.Token(t.Context(), secret.Hash()); !errors.Is(err, auth.ErrNoToken) {
+	if _, err := store.Token(t.Context(), secret.Key()); !errors.Is(err, auth.ErrNoToken) {
 		t.Fatal("the revoked token is back")
+	}
+	if got.status != 200 || got.Client == first.Client || got.cookie == nil {
+		t.Fatalf("POST = %+v, want a new client", got)
 	}
 }
 
@@ -712,12 +711,17 @@ func TestRevokedWhileInUse(t *testing.T) {
 		b := newBrowser(t, s)
 		first := b.do("POST", ticket(t, "joe"))
 		secret := auth.Secret(b.cookie.Value)
-		store.afterRead = sync.OnceFunc(func() { s.ServeHTTP(httptest.NewRecorder(), deleteRequest(t, secret)) })
+		var once atomic.Bool // a sync.Once would wait for itself, as deleting reads, too
+		store.afterRead = func() {
+			if once.CompareAndSwap(false, true) {
+				s.ServeHTTP(httptest.NewRecorder(), deleteRequest(t, secret))
+			}
+		}
 		got := b.do("POST", bearer)
 		if got.status != 200 || got.Client == first.Client || got.cookie.Value == string(secret) {
 			t.Errorf("POST = %+v, want a new client", got)
 		}
-		if _, err := store.Token(t.Context(), secret.Hash()); !errors.Is(err, auth.ErrNoToken) {
+		if _, err := store.Token(t.Context(), secret.Key()); !errors.Is(err, auth.ErrNoToken) {
 			t.Error("the revoked token is back")
 		}
 	}

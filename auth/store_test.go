@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +36,40 @@ func (m *memStore) PutToken(_ context.Context, t *auth.Token) error {
 	m.writes++
 	m.tokens[t.Hash] = t.Clone()
 	return nil
+}
+
+func (m *memStore) ReplaceToken(_ context.Context, t *auth.Token, version uint64) error {
+	if m.beforePut != nil {
+		m.beforePut()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	switch old, ok := m.tokens[t.Hash]; {
+	case !ok:
+		return auth.ErrNoToken
+	case old.Version != version:
+		return auth.ErrTokenChanged
+	}
+	m.writes++
+	m.tokens[t.Hash] = t.Clone()
+	return nil
+}
+
+func (m *memStore) UserTokens(_ context.Context, realm, user string) (list []*auth.Token, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return nil, m.fail
+	}
+	for _, t := range m.tokens {
+		if t.User == user && t.User != "" && t.Realm == realm {
+			list = append(list, t.Clone())
+		}
+	}
+	return list, nil
 }
 
 func (m *memStore) Token(_ context.Context, hash [32]byte) (*auth.Token, error) {
@@ -97,3 +132,13 @@ func must[T any](v T, err error) func(testing.TB) T {
 		return v
 	}
 }
+
+// must2 is must for the first of two values.
+func must2[T, U any](v T, _ U, err error) func(testing.TB) T { return must(v, err) }
+
+// A nullWriter is where an answer goes that nobody reads.
+type nullWriter struct{}
+
+func (nullWriter) Header() http.Header         { return make(http.Header) }
+func (nullWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (nullWriter) WriteHeader(int)             {}

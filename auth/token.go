@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -12,13 +13,20 @@ import (
 	"time"
 )
 
-// ErrNoToken says that a [TokenStore] holds no token with the given hash.
-var ErrNoToken = errors.New("auth: no such token")
+var (
+	// ErrNoToken says that a [TokenStore] holds no token with the given hash.
+	ErrNoToken = errors.New("auth: no such token")
 
-// A Token is what the gateway remembers of a client token: never the secret
-// itself, only its hash, so that a copy of the store lets nobody in.
+	// ErrTokenChanged says that a token is not any more what somebody read who
+	// wanted to replace it.
+	ErrTokenChanged = errors.New("auth: the token was changed meanwhile")
+)
+
+// A Token is what the gateway remembers of a client token and of all secrets
+// that followed the first one: a family, which is one device. It never has a
+// secret itself, only hashes, so that a copy of the store lets nobody in.
 type Token struct {
-	Hash   [32]byte // SHA-256 of the secret's text
+	Hash   [32]byte // what the store knows it by: [Secret.Key] of each of its secrets
 	Client string   // identity of the client; outlives every session
 	User   string   // who the web application says the client is; "" if nobody
 	Roles  []string // the user's roles; nil if there is no user
@@ -27,7 +35,24 @@ type Token struct {
 
 	Created  time.Time // when the client was first seen; bounds every renewal
 	Expires  time.Time // the token is worth nothing from this moment on
-	LastSeen time.Time // when the expiry was last moved; it is not written on each request
+	LastSeen time.Time // when it was last used, as far as was written down: not each time
+
+	Version uint64 // grows with each [TokenStore.ReplaceToken]
+	Agent   string // the User-Agent of who last renewed it at /session; may be empty
+	Secrets Secrets
+}
+
+// Secrets are what a [Token] remembers of its secrets. The zero value is that
+// of a token from before secrets were changed: it has one for ever, of which
+// Hash is the hash.
+type Secrets struct {
+	Made     time.Time // when the first one was given
+	Current  [32]byte  // hash of the secret in force
+	Since    time.Time // when that came to be in force
+	Next     [32]byte  // hash of the one that is to follow, which nobody has shown yet; zero: none
+	Salt     [16]byte  // from which, and the secret before, the last one was made
+	Previous [32]byte  // hash of the one before Current; zero: none
+	Until    time.Time // Previous is good until then
 }
 
 // Clone returns a copy of t that shares no memory with it.
@@ -46,12 +71,23 @@ type TokenStore interface {
 	// is durable when PutToken returns.
 	PutToken(ctx context.Context, t *Token) error
 
+	// ReplaceToken replaces the token with the hash of t by t if its version
+	// is the given one. The error wraps [ErrNoToken] if it is not there, and
+	// [ErrTokenChanged] if it has another version. Of callers with the same
+	// version at most one succeeds, unless they bring the same. It is durable
+	// when ReplaceToken returns.
+	ReplaceToken(ctx context.Context, t *Token, version uint64) error
+
 	// Token returns the token with the hash, expired or not, or an error
 	// that wraps [ErrNoToken].
 	Token(ctx context.Context, hash [32]byte) (*Token, error)
 
 	// DeleteToken removes the token. It is no error if there is none.
 	DeleteToken(ctx context.Context, hash [32]byte) error
+
+	// UserTokens returns the tokens of a user, expired ones too, whose Realm
+	// is realm; in no order. A token without a user is nobody's.
+	UserTokens(ctx context.Context, realm, user string) ([]*Token, error)
 
 	// DeleteExpired removes every token whose Expires is not after now, and
 	// returns how many.
@@ -62,29 +98,55 @@ type TokenStore interface {
 // into a log or a repository can be found by a search.
 const SecretPrefix = "wr_"
 
-// secretLen is the length of a token's text: the prefix and 256 bits in
-// base64url without padding.
-const secretLen = len(SecretPrefix) + 43
+// The lengths of a token's text: the prefix, the handle that all secrets of a
+// family begin with (128 bits), and 256 bits of its own, in base64url without
+// padding. Texts from before there were families have no handle.
+const (
+	handleEnd   = len(SecretPrefix) + 22
+	secretLen   = handleEnd + 43
+	oldTokenLen = len(SecretPrefix) + 43
+)
 
 // A Secret is a credential in clear: the text of a client token, a JWT or a
 // key. It prints, logs and marshals as "[redacted]"; string(s) is the text.
 type Secret string
 
-// NewSecret returns the text of a new client token: 256 random bits.
+// NewSecret returns the text of a new client token, the first of a family: 384
+// random bits, of which 256 change with each secret that follows.
 func NewSecret() Secret {
-	var b [32]byte
+	var b [16 + 32]byte
 	rand.Read(b[:]) // never fails: the runtime ends the process instead
-	return Secret(SecretPrefix + base64.RawURLEncoding.EncodeToString(b[:]))
+	return Secret(SecretPrefix + base64.RawURLEncoding.EncodeToString(b[:16]) + base64.RawURLEncoding.EncodeToString(b[16:]))
 }
 
-// Hash returns the SHA-256 of the secret's text: what a [TokenStore] knows it
-// by. The secret has 256 random bits, so that a plain fast hash is enough.
+// Hash returns the SHA-256 of the secret's text. A secret has 256 random bits,
+// so that a plain fast hash is enough.
 func (s Secret) Hash() [32]byte { return sha256.Sum256([]byte(s)) }
+
+// Key returns what a [TokenStore] knows the token of a well-formed secret by:
+// the SHA-256 of its prefix and handle, which all secrets of a family share, or
+// of a whole text from before there were families.
+func (s Secret) Key() [32]byte {
+	if len(s) == secretLen {
+		s = s[:handleEnd]
+	}
+	return s.Hash()
+}
+
+// next returns the secret of the same family that follows s. It takes s and
+// the salt to make it, so that a copy of the store does not help, and whoever
+// shows s, at whichever gateway, is given the same one.
+func (s Secret) next(salt [16]byte) Secret {
+	m := hmac.New(sha256.New, []byte(s))
+	m.Write([]byte("wireroom client token"))
+	m.Write(salt[:])
+	return s[:handleEnd] + Secret(base64.RawURLEncoding.EncodeToString(m.Sum(nil)))
+}
 
 // WellFormed reports whether s has the form of a client token. Only then is it
 // worth asking a store.
 func (s Secret) WellFormed() bool {
-	return len(s) == secretLen && strings.HasPrefix(string(s), SecretPrefix) && isBase64URL(string(s))
+	return (len(s) == secretLen || len(s) == oldTokenLen) && strings.HasPrefix(string(s), SecretPrefix) && isBase64URL(string(s))
 }
 
 // isBase64URL reports whether s has only characters of base64url without

@@ -21,9 +21,12 @@ func TestNewSecret(t *testing.T) {
 		seen[s] = true
 	}
 	good := string(auth.NewSecret())
+	if old := auth.Secret(good[:46]); !old.WellFormed() || old.Key() != old.Hash() {
+		t.Errorf("%q, from before there were families, is malformed or looked up by something else than its hash", string(old))
+	}
 	for _, bad := range []string{
-		"", "wr_", good[3:], good[:45], good + "A", "WR_" + good[3:], "wr_" + good[3:45] + "=", "wr_" + good[3:45] + "\n",
-		"wr_" + good[3:45] + "+", "wr_" + good[3:45] + "\xff",
+		"", "wr_", good[3:], good[:45], good[:47], good[:67], good + "A", "WR_" + good[3:], "wr_" + good[3:67] + "=", "wr_" + good[3:67] + "\n",
+		"wr_" + good[3:67] + "+", "wr_" + good[3:67] + "\xff",
 	} {
 		if auth.Secret(bad).WellFormed() {
 			t.Errorf("%q is well formed", bad)

@@ -51,6 +51,7 @@ type Grant struct {
 	Provider   string         // "anonymous", "session" (a client token), "jwt", "static" (a configured user) or "dynamic" (the application)
 	Claims     string         // as [Identity.Claims]
 	Client     string         // as [Identity.Client]
+	Terms      *Terms         // what the session hangs on; nil: on nothing but its connection
 	Extra      map[string]any // "client", "user", "expires" (RFC 3339), "verifier" (of WAMP-SCRAM), as far as known; may be nil
 }
 
@@ -133,7 +134,7 @@ func (a *Auth) Begin(ctx context.Context, realm wamp.URI, hello Hello, id *Ident
 				continue
 			}
 			if role, ok := a.cookieRole(realm, id); ok {
-				return grant(id, role, MethodCookie), nil, nil
+				return grant(id, realm, role, MethodCookie), nil, nil
 			}
 		case MethodAnonymous:
 			if a.lookup(MethodAnonymous) != nil {
@@ -235,7 +236,7 @@ func (a *Auth) ticket(realm wamp.URI, hello *Hello) *Challenge {
 			if err != nil {
 				return nil, err
 			}
-			return grant(id, role, MethodTicket), nil
+			return grant(id, realm, role, MethodTicket), nil
 		},
 	}
 }
@@ -293,7 +294,7 @@ func (a *Auth) ticketRole(realm wamp.URI, id *Identity) (string, error) {
 	}
 }
 
-func grant(id *Identity, role, method string) *Grant {
+func grant(id *Identity, realm wamp.URI, role, method string) *Grant {
 	g := &Grant{AuthID: id.authID(), AuthRole: role, AuthMethod: method, Provider: "jwt", Claims: id.Claims, Client: id.Client, Extra: make(map[string]any, 3)}
 	if id.Client != "" {
 		g.Provider = "session"
@@ -304,6 +305,9 @@ func grant(id *Identity, role, method string) *Grant {
 	}
 	if !id.Expires.IsZero() {
 		g.Extra["expires"] = id.Expires.UTC().Format(time.RFC3339)
+	}
+	if id.Client != "" || !id.Expires.IsZero() {
+		g.Terms = id.terms(realm)
 	}
 	return g
 }

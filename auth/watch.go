@@ -1,0 +1,120 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+const (
+	// maxDue is how many leases are looked at before others get a turn.
+	maxDue = 256
+
+	// askTimeout bounds how long the store is asked about a token whose lease
+	// is due. If it cannot be asked, that is tried again after askAgain, until
+	// patience is over: the token may have been renewed at another gateway.
+	askTimeout = 2 * time.Second
+	askAgain   = 5 * time.Second
+	patience   = time.Minute
+)
+
+// Run ends sessions when their tokens and JWTs end, until ctx is done. Without
+// it they go on. It is to be called once.
+func (s *Sessions) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		due, next, more := s.leases.due(now, maxDue)
+		s.look(ctx, due, now)
+		var later <-chan time.Time
+		if more {
+			timer.Reset(time.Until(next)) // since Go 1.23 nothing of before is left in its channel
+			later = timer.C
+		}
+		select {
+		case <-later:
+		case <-s.leases.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look ends the sessions of the leases, unless their tokens were renewed.
+func (s *Sessions) look(ctx context.Context, due []*Lease, now time.Time) {
+	away := false // the store could not be asked a moment ago, and is not asked again in this turn
+	for _, l := range due {
+		t := s.leases.termsOf(l)
+		if t.client == "" {
+			s.expire(l)
+			continue
+		}
+		err := errStoreAway
+		var token *Token
+		if !away {
+			token, err = s.ask(ctx, t.token)
+			away = err != nil && !errors.Is(err, ErrNoToken)
+		}
+		switch {
+		case err == nil && s.live(token, now):
+			s.leases.extend(l, t, s.end(token), time.Time{})
+		case err == nil, errors.Is(err, ErrNoToken), now.Sub(t.expires) >= patience:
+			s.expire(l)
+		default:
+			s.leases.extend(l, t, t.expires, now.Add(askAgain))
+			if !errors.Is(err, errStoreAway) && ctx.Err() == nil {
+				s.log.LogAttrs(ctx, slog.LevelWarn, "cannot ask whether a client token was renewed: its sessions go on for a moment", slog.Any("err", err))
+			}
+		}
+	}
+}
+
+var errStoreAway = errors.New("the store is away")
+
+func (s *Sessions) ask(ctx context.Context, hash [32]byte) (*Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return s.store.Token(ctx, hash)
+}
+
+// expire ends the session of a lease that is over, if it is that still.
+func (s *Sessions) expire(l *Lease) {
+	if s.leases.expired(l) {
+		s.stats.expired.Add(1)
+		l.holder.End(&wamp.Error{URI: wamp.URISessionExpired, Text: "the credential of this session has expired: join again"})
+	}
+}
+
+// extend has a lease that was due, and has had no other terms since, looked at
+// when its token ends, or at the time again, if it is given.
+func (ls *leases) extend(l *Lease, was *Terms, end, again time.Time) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l.over || l.terms != was {
+		return
+	}
+	if !end.Equal(was.expires) {
+		t := *was
+		t.expires = end
+		l.terms = &t
+	}
+	if again.IsZero() {
+		again = end
+	}
+	ls.armLocked(l, again)
+}
+
+// expired releases a lease that was due, unless it was renewed since.
+func (ls *leases) expired(l *Lease) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l.over || l.place >= 0 {
+		return false
+	}
+	ls.releaseLocked(l)
+	return true
+}
