@@ -33,6 +33,27 @@ type TokenMinter interface {
 	Token(ctx context.Context, key Key, user string, roles []string, ttl time.Duration) (token string, expires time.Time, err error)
 }
 
+// A SessionKeeper is a [Sink] that also knows where the users of the web
+// application behind a key are logged in.
+type SessionKeeper interface {
+	// Devices returns the devices on which the user is logged in.
+	Devices(ctx context.Context, key Key, user string) ([]Device, error)
+
+	// Revoke logs the user out on the device, or, if client is empty, on all,
+	// and returns on how many that was. Sessions there end.
+	Revoke(ctx context.Context, key Key, user, client string) (int, error)
+}
+
+// A Device is where a user is logged in.
+type Device struct {
+	Client   string `json:"client"`
+	Agent    string `json:"agent"`    // the browser; may be empty
+	Made     string `json:"made"`     // when the user logged in, as RFC 3339 has it, like the next two
+	Seen     string `json:"seen"`     // when it was last used, but for an hour
+	Expires  string `json:"expires"`  // when the user is logged out there, unless it is used before
+	Sessions int    `json:"sessions"` // that are open
+}
+
 // An Authenticator recognises ingest keys. It is called concurrently, once per
 // call or request, and compares in constant time.
 type Authenticator interface {

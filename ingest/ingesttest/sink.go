@@ -99,12 +99,22 @@ func (s *Sink) Events() []Posted {
 }
 
 // A TokenSink is a [Sink] that also gives tokens, which say what they were
-// asked for: "user role,role ttl".
+// asked for: "user role,role ttl". It has a device for every user.
 type TokenSink struct{ Sink }
 
 // Token returns "user role,role ttl".
 func (*TokenSink) Token(_ context.Context, _ ingest.Key, user string, roles []string, ttl time.Duration) (string, time.Time, error) {
 	return fmt.Sprintf("%s %s %v", user, strings.Join(roles, ","), ttl), time.Now().Add(ttl), nil
+}
+
+// Devices returns one device, of a client called like the user.
+func (*TokenSink) Devices(_ context.Context, _ ingest.Key, user string) ([]ingest.Device, error) {
+	return []ingest.Device{{Client: user, Made: "2026-01-31T12:00:00Z", Sessions: 2}}, nil
+}
+
+// Revoke returns how many bytes the names of the user and the client have.
+func (*TokenSink) Revoke(_ context.Context, _ ingest.Key, user, client string) (int, error) {
+	return len(user) + len(client), nil
 }
 
 // Keys recognises ingest keys: names by secret. The name under the empty secret

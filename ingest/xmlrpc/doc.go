@@ -2,7 +2,8 @@
 // with text/xml.
 //
 // A [Handler] has the methods event.publish, event.publish_many, class.list,
-// session.token (if its sink is an [ingest.TokenMinter]), those of the system
+// session.token (if its sink is an [ingest.TokenMinter]), session.devices and
+// session.revoke (if it is an [ingest.SessionKeeper]), those of the system
 // family (listMethods, methodHelp, methodSignature, multicall,
 // getCapabilities), and send_event as Telegraphy's web applications call it.
 // docs/ingest.md has the reference.

@@ -226,6 +226,15 @@ func TestMethods(t *testing.T) {
 			"token, ttl of zero", request("session.token", "demo", "joe", "<nil/>", "<int>0</int>"),
 			"-32602 session.token: parameter 4 (ttl): expected 1 to 315360000 seconds, found 0", "",
 		},
+		{"devices", request("session.devices", "demo", "joe"), "<array><data><value><struct><member><name>client</name><value><string>joe</string></value></member><member><name>agent</name><value><string></string></value></member><member><name>made</name><value><string>2026-01-31T12:00:00Z</string></value></member><member><name>seen</name><value><string></string></value></member><member><name>expires</name><value><string></string></value></member><member><name>sessions</name><value><int>2</int></value></member></struct></value></data></array>", ""},
+		{"devices, no user", request("session.devices", "demo", ""), "-32602 session.devices: parameter 2 (user): expected a name, found an empty string", ""},
+		{"revoke all", request("session.revoke", "demo", "joe"), "<int>3</int>", ""},
+		{"revoke one", request("session.revoke", "demo", "joe", "abcde"), "<int>8</int>", ""},
+		{
+			"revoke, no client", request("session.revoke", "demo", "joe", ""),
+			"-32602 session.revoke: parameter 3 (client): expected a client, found an empty string; leave it out to log the user out everywhere", "",
+		},
+		{"revoke, wrong key", request("session.revoke", "wrong", "joe"), "401 the ingest key is missing or unknown", ""},
 		{"token, wrong key", request("session.token", "wrong", "joe"), "401 the ingest key is missing or unknown", ""},
 
 		{"help for nothing", request("system.methodHelp", "x"), `-32601 there is no method "x"; system.listMethods has all`, ""},

@@ -50,5 +50,8 @@ func methodsFor(sink ingest.Sink) (map[string]*method, []string) {
 	if minter, ok := sink.(ingest.TokenMinter); ok {
 		add(tokenMethod(minter))
 	}
+	if keeper, ok := sink.(ingest.SessionKeeper); ok {
+		add(sessionMethods(keeper)...)
+	}
 	return methods, slices.Sorted(maps.Keys(methods))
 }
