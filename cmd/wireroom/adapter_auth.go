@@ -13,7 +13,10 @@ import (
 
 // An authenticator lets package auth decide who joins a realm:
 // [router.Authenticator] by way of the [auth.Auth] of each.
-type authenticator struct{ realms *realms }
+type authenticator struct {
+	realms   *realms
+	sessions *auth.Sessions
+}
 
 // Authenticate implements [router.Authenticator].
 func (a authenticator) Authenticate(ctx context.Context, j router.Joining) (*router.Grant, *router.Challenge, error) {
@@ -61,11 +64,45 @@ func (a authenticator) grant(r *realm, g *auth.Grant) (*router.Grant, error) {
 			return nil, wamp.Errorf(wamp.URINoSuchRealm, "there is no realm %q here", g.Realm)
 		}
 	}
-	return &router.Grant{
+	granted := &router.Grant{
 		Realm:  g.Realm,
 		AuthID: g.AuthID, AuthRole: g.AuthRole, AuthMethod: g.AuthMethod, Provider: g.Provider, Extra: g.Extra, Claims: g.Claims, Client: g.Client,
 		Limits: r.limits[g.AuthRole],
-	}, nil
+	}
+	if g.Terms != nil {
+		granted.Expires = g.Terms.Expires()
+		granted.Tenure = &tenure{sessions: a.sessions, terms: g.Terms}
+	}
+	return granted, nil
+}
+
+// A tenure is the lease of a session: [router.Tenure] by way of [auth.Sessions].
+type tenure struct {
+	sessions *auth.Sessions
+	terms    *auth.Terms // by which its peer wants to join
+	lease    *auth.Lease // set by Begin
+}
+
+// Begin implements [router.Tenure].
+func (t *tenure) Begin(s *router.Session) (err error) {
+	t.lease, err = t.sessions.Begin(s, t.terms)
+	return err
+}
+
+// Resume implements [router.Tenure].
+func (t *tenure) Resume(g *router.Grant) error {
+	return t.sessions.Replace(t.lease, g.Tenure.(*tenure).terms)
+}
+
+// End implements [router.Tenure].
+func (t *tenure) End() { t.sessions.Release(t.lease) }
+
+// endUser ends the sessions of the user that a revocation names, however they
+// joined.
+func (r *realms) endUser(rev auth.Revocation) {
+	if one := r.get(rev.Realm); one != nil {
+		one.router.EndSessions(rev.Why(), func(s *router.Session) bool { return s.AuthID() == rev.User && !s.Trusted() })
+	}
 }
 
 // An authorizer lets the roles decide, and the procedures that they name:

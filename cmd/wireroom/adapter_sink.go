@@ -14,7 +14,7 @@ import (
 )
 
 // A sink takes what web applications post: [ingest.Sink],
-// [ingest.TokenMinter] and [ingest.Authenticator] by way of [events.Hub],
+// [ingest.TokenMinter], [ingest.SessionKeeper] and [ingest.Authenticator] by way of [events.Hub],
 // [auth.Sessions] and [auth.Keys]. A key posts to its realm.
 type sink struct {
 	realms   *realms
@@ -187,4 +187,57 @@ func (s *sink) Token(ctx context.Context, key ingest.Key, user string, roles []s
 		return "", time.Time{}, tokenError(err)
 	}
 	return string(secret), token.Expires, nil
+}
+
+// Devices implements [ingest.SessionKeeper].
+func (s *sink) Devices(ctx context.Context, key ingest.Key, user string) ([]ingest.Device, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.under.Done()
+	if err := keepsSessions(key); err != nil {
+		return nil, err
+	}
+	devices, err := s.sessions.Devices(ctx, key.Principal.(*auth.Key).Realm(), user)
+	if err != nil {
+		return nil, tokenError(err)
+	}
+	list := make([]ingest.Device, len(devices))
+	for i, d := range devices {
+		list[i] = ingest.Device{
+			Client: d.Client, Agent: d.Agent, Sessions: d.Sessions,
+			Made: d.Made.UTC().Format(time.RFC3339), Seen: d.Seen.UTC().Format(time.RFC3339), Expires: d.Expires.UTC().Format(time.RFC3339),
+		}
+	}
+	return list, nil
+}
+
+// Revoke implements [ingest.SessionKeeper].
+func (s *sink) Revoke(ctx context.Context, key ingest.Key, user, client string) (n int, err error) {
+	if err := s.enter(); err != nil {
+		return 0, err
+	}
+	defer s.under.Done()
+	if err := keepsSessions(key); err != nil {
+		return 0, err
+	}
+	realm := key.Principal.(*auth.Key).Realm()
+	if client != "" {
+		n, err = s.sessions.RevokeClient(ctx, realm, user, client)
+	} else {
+		n, err = s.sessions.RevokeUser(ctx, realm, user, "", true)
+	}
+	if err != nil {
+		return n, tokenError(err)
+	}
+	return n, nil
+}
+
+// keepsSessions says why the key may not look after sessions of users, if so:
+// who may not let any in has nothing to do with them.
+func keepsSessions(key ingest.Key) error {
+	if !key.Principal.(*auth.Key).MayIssue(nil) {
+		return ingest.Errorf(ingest.Forbidden, "the key %s has no tokens, and so may not look after sessions of users", key.Name)
+	}
+	return nil
 }

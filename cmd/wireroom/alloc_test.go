@@ -76,7 +76,7 @@ func TestAuthenticateAllocs(t *testing.T) {
 	sessions := auth.NewSessions(auth.DefaultSessionConfig(), nil, nil, origins, slog.New(slog.DiscardHandler))
 	known := &realms{}
 	known.put(&realm{name: "realm1", auth: auth.New(auth.RoleConfig{Anonymous: "anonymous"}, policy, sessions, nil)})
-	a, find := authenticator{known}, identify(sessions)
+	a, find := authenticator{known, sessions}, identify(sessions)
 	r := httptest.NewRequest(http.MethodGet, "/ws", nil)
 	peer := &router.Peer{Transport: "websocket"}
 	hello := &wamp.Hello{Realm: "realm1", Roles: []string{"subscriber"}}

@@ -116,9 +116,10 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		}
 	}
 	g.sessions = auth.NewSessions(cfg.Sessions, g.store, g.verifier, origins, log.With("part", "sessions"))
+	g.sessions.EndUsers(g.realms.endUser)
 
 	// Between whom, and what.
-	g.router = router.New(cfg.Router, authenticator{&g.realms}, log.With("part", "router"))
+	g.router = router.New(cfg.Router, authenticator{&g.realms, g.sessions}, log.With("part", "router"))
 	undo = append(undo, func() { _ = g.router.Shutdown(ctx) })
 	if g.plain, err = plainRealm(ctx, g.store, cfg.Realms[0].Name); err != nil {
 		return nil, err
@@ -237,6 +238,7 @@ func (g *gateway) run(ctx context.Context) error {
 	var owned sync.WaitGroup
 	chores, stopChores := context.WithCancel(context.WithoutCancel(ctx))
 	owned.Go(func() { g.sweepTokens(chores) })
+	owned.Go(func() { g.sessions.Run(chores) })
 	if g.verifier != nil {
 		owned.Go(func() { g.verifier.Run(chores, g.log.With("part", "jwt")) })
 	}

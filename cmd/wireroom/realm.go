@@ -181,6 +181,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	if len(cfg.Authenticators) > 0 {
 		who = who.Asking(cfg.Name, dynamic.Lookups(caller, cfg.Authenticators, log("authenticator")), g.realms.those(cfg.AuthenticatorRealms), decoyKey)
 	}
+	provideSessions(deliver.realm, who, g.sessions, anonymous)
 	return &realm{
 		name: cfg.Name, auth: who, limits: cfg.RoleLimits,
 		hub: hub, keeper: keeper, router: deliver.realm, caller: caller, presence: present,
