@@ -50,7 +50,7 @@ func (s *Sessions) look(ctx context.Context, due []*Lease, now time.Time) {
 	for _, l := range due {
 		t := s.leases.termsOf(l)
 		if t.client == "" {
-			s.expire(l)
+			s.expire(l, now)
 			continue
 		}
 		err := errStoreAway
@@ -63,7 +63,7 @@ func (s *Sessions) look(ctx context.Context, due []*Lease, now time.Time) {
 		case err == nil && s.live(token, now):
 			s.leases.extend(l, t, s.end(token), time.Time{})
 		case err == nil, errors.Is(err, ErrNoToken), now.Sub(t.expires) >= patience:
-			s.expire(l)
+			s.expire(l, now)
 		default:
 			s.leases.extend(l, t, t.expires, now.Add(askAgain))
 			if !errors.Is(err, errStoreAway) && ctx.Err() == nil {
@@ -82,8 +82,8 @@ func (s *Sessions) ask(ctx context.Context, hash [32]byte) (*Token, error) {
 }
 
 // expire ends the session of a lease that is over, if it is that still.
-func (s *Sessions) expire(l *Lease) {
-	if s.leases.expired(l) {
+func (s *Sessions) expire(l *Lease, now time.Time) {
+	if s.leases.expired(l, now) {
 		s.stats.expired.Add(1)
 		l.holder.End(&wamp.Error{URI: wamp.URISessionExpired, Text: "the credential of this session has expired: join again"})
 	}
@@ -109,10 +109,10 @@ func (ls *leases) extend(l *Lease, was *Terms, end, again time.Time) {
 }
 
 // expired releases a lease that was due, unless it was renewed since.
-func (ls *leases) expired(l *Lease) bool {
+func (ls *leases) expired(l *Lease, now time.Time) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	if l.over || l.place >= 0 {
+	if l.over || l.terms.expires.IsZero() || l.terms.expires.After(now) {
 		return false
 	}
 	ls.releaseLocked(l)

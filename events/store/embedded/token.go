@@ -31,6 +31,7 @@ func (s *Store) ReplaceToken(ctx context.Context, t *auth.Token, version uint64)
 	expires, user := expiryKey(t.Expires, hash), userKey(t.Realm, t.User, hash)
 	var refused error
 	err := s.update(ctx, func(tx *txn) error {
+		refused = nil
 		v := tx.Bucket(bucketTokens).Get(hash[:])
 		if v == nil {
 			refused = auth.ErrNoToken
