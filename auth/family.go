@@ -27,7 +27,7 @@ var errStolen = errors.New("a secret that was replaced long ago was shown again;
 func (t *Token) standing(hash [32]byte, now time.Time) standing {
 	c, none := &t.Secrets, [32]byte{}
 	switch {
-	case c.Current == none, hash == c.Current:
+	case hash == c.Current, c.Current == none && hash == t.Hash: // the latter is from before there were families
 		return inForce
 	case c.Next != none && hash == c.Next:
 		return successor

@@ -64,6 +64,20 @@ type tokenLine struct {
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires"`
 	Seen    time.Time `json:"seen"`
+
+	Version uint64       `json:"version,omitempty"`
+	Agent   text         `json:"agent,omitempty"`
+	Secrets *secretsLine `json:"secrets,omitempty"` // hashes in base64; not of tokens from before secrets changed
+}
+
+type secretsLine struct {
+	Made     time.Time `json:"made"`
+	Current  []byte    `json:"current"`
+	Since    time.Time `json:"since"`
+	Next     []byte    `json:"next"`
+	Salt     []byte    `json:"salt"`
+	Previous []byte    `json:"previous"`
+	Until    time.Time `json:"until"`
 }
 
 type subscriptionLine struct {
@@ -140,6 +154,13 @@ func newToken(t *auth.Token) *tokenLine {
 	l := &tokenLine{
 		Hash: hex.EncodeToString(t.Hash[:]), Client: text(t.Client), User: text(t.User), Realm: text(t.Realm), Claims: text(t.Claims),
 		Created: t.Created.UTC(), Expires: t.Expires.UTC(), Seen: t.LastSeen.UTC(),
+		Version: t.Version, Agent: text(t.Agent),
+	}
+	if c := t.Secrets; c != (auth.Secrets{}) {
+		l.Secrets = &secretsLine{
+			Made: c.Made.UTC(), Current: c.Current[:], Since: c.Since.UTC(), Next: c.Next[:],
+			Salt: c.Salt[:], Previous: c.Previous[:], Until: c.Until.UTC(),
+		}
 	}
 	for _, role := range t.Roles {
 		l.Roles = append(l.Roles, text(role))
@@ -151,6 +172,22 @@ func (l *tokenLine) token() (*auth.Token, error) {
 	t := &auth.Token{
 		Client: string(l.Client), User: string(l.User), Realm: string(l.Realm), Claims: string(l.Claims),
 		Created: l.Created.UTC(), Expires: l.Expires.UTC(), LastSeen: l.Seen.UTC(),
+		Version: l.Version, Agent: string(l.Agent),
+	}
+	if c := l.Secrets; c != nil {
+		t.Secrets.Made, t.Secrets.Since, t.Secrets.Until = c.Made.UTC(), c.Since.UTC(), c.Until.UTC()
+		for _, part := range []struct {
+			name     string
+			to, from []byte
+		}{
+			{"current", t.Secrets.Current[:], c.Current}, {"next", t.Secrets.Next[:], c.Next},
+			{"salt", t.Secrets.Salt[:], c.Salt}, {"previous", t.Secrets.Previous[:], c.Previous},
+		} {
+			if len(part.from) != len(part.to) {
+				return nil, fmt.Errorf("secrets.%s: expected %d bytes in base64, found %d", part.name, len(part.to), len(part.from))
+			}
+			copy(part.to, part.from)
+		}
 	}
 	for _, role := range l.Roles {
 		t.Roles = append(t.Roles, string(role))
