@@ -52,7 +52,7 @@ func (f *Feed) Session() *Session { return f.member.session }
 func (f *Feed) Send(p *Publication) error {
 	s := f.member.session
 	ws := getWorkspace()
-	frame := f.frame(ws, p)
+	frame := ws.single(f.member, p)
 	putWorkspace(ws)
 	if frame == nil {
 		return f.ctx.Err()
@@ -81,28 +81,11 @@ func (f *Feed) Send(p *Publication) error {
 func (f *Feed) Tell(p *Publication) {
 	m := f.member
 	ws := getWorkspace()
-	if frame := f.frame(ws, p); frame != nil && ws.pushed(m.session, m.push(frame, keyFirm, 0)) {
+	if frame := ws.single(f.member, p); frame != nil && ws.pushed(m.session, m.push(frame, keyFirm, 0)) {
 		m.session.router.stats.events.Add(1)
 	}
 	ws.handOver(&m.session.router.flushers)
 	putWorkspace(ws)
-}
-
-// frame returns the framed event, or nil if the peer's serializer cannot express
-// the payload. It draws p.ID if it is zero.
-func (f *Feed) frame(ws *workspace, p *Publication) []byte {
-	if p.ID == 0 {
-		p.ID = NewID()
-	}
-	s := f.member.session
-	ws.enc.init(p)
-	ws.enc.begin(f.member.sub)
-	frame := ws.enc.frame(&s.peer)
-	ws.enc = encoding{}
-	if frame == nil {
-		s.router.stats.untranslatable.Add(1)
-	}
-	return frame
 }
 
 // push queues frame unless the subscription is over. If there is no room

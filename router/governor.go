@@ -1,6 +1,8 @@
 package router
 
 import (
+	"context"
+
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
@@ -41,6 +43,17 @@ type Interest struct {
 	Topic wamp.URI // or pattern of topics
 	Match wamp.Match
 	Where any // of the [Authorizer]'s [Decision]
+}
+
+// A Greeter is a [Governor] that has something to tell clients that come back.
+type Greeter interface {
+	Governor
+
+	// Greet returns what Details of WELCOME a peer gets besides who has asked
+	// for that by _subscriptions: true in HELLO.Details, or nil. It is asked
+	// about new sessions, before they are in the realm; not about those that
+	// are resumed. ctx is done when the peer has waited long enough.
+	Greet(ctx context.Context, realm *Realm, g *Grant) map[string]any
 }
 
 // Terms say what a subscriber gets.

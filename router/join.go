@@ -142,6 +142,9 @@ func (s *Session) greet(m wamp.Hello) error {
 	if err != nil {
 		return err
 	}
+	if s.returns, _, err = detail[bool](m.Details, "_subscriptions", "bool"); err != nil {
+		return err
+	}
 	if ask != nil {
 		s.tied.Store(&tie{ask: ask})
 	}
@@ -192,8 +195,22 @@ func (s *Session) welcome(g *Grant) error {
 	if a := s.asked(); a != nil {
 		return s.welcomeLasting(g, a)
 	}
+	if more := s.greeting(g); more != nil {
+		return s.welcomed(g, encodeWelcome(s.peer.Serializer, s.realm.name, g, g.AuthID, more))
+	}
 	s.ws.details = s.realm.welcomes.append(s.ws.details[:0], s.peer.Serializer, s.realm.name, g)
 	return s.welcomed(g, s.ws.details)
+}
+
+// greeting returns what WELCOME tells a client that comes back, or nil.
+func (s *Session) greeting(g *Grant) map[string]any {
+	greeter, ok := s.realm.gov.(Greeter)
+	if !s.returns || !ok {
+		return nil
+	}
+	ctx := newTerm(s.router.cfg.HelloTimeout)
+	defer ctx.finish()
+	return greeter.Greet(ctx, s.realm, g)
 }
 
 // redirect has the peer join another realm than it asked for. It keeps the ID

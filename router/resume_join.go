@@ -30,6 +30,7 @@ func (s *Session) welcomeLasting(g *Grant, a *resumeAsk) error {
 			more["_resume_refused"] = refused
 		}
 	}
+	maps.Copy(more, s.greeting(g))
 	if a.again && s.router.cfg.Resume.For > 0 {
 		return s.settle(g, more)
 	}

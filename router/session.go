@@ -59,6 +59,7 @@ type Session struct {
 	provider   string
 	features   uint16
 	trusted    bool
+	returns    bool // HELLO asks what the client has left here
 	joined     atomic.Bool
 
 	// Owned by the reader.

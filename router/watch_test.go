@@ -207,3 +207,29 @@ func TestProbe(t *testing.T) {
 		lean.hangUp()
 	})
 }
+
+// What is told to some subscriptions reaches these, and no others.
+func TestTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(lookout)
+		tr := newRouterGoverned(t, l)
+		a := tr.connect()
+		a.send(hello)
+		a.mustNext(t, 2)
+		for i, topic := range []string{"kept.", "kept.else", "other.topic"} {
+			a.send(fmt.Sprintf(`[32,%d,{"match":"prefix"},%q]`, i+1, topic))
+			a.mustNext(t, 33)
+		}
+		n := tr.rt.Realm(testRealm).Tell(&router.Publication{Topic: "kept.topic"}, func(_ *router.Session, topic wamp.URI, match wamp.Match) bool {
+			return wamp.URI("kept.topic").Fits(topic, match)
+		})
+		if n != 1 {
+			t.Errorf("%d subscriptions were told, want 1", n)
+		}
+		a.mustNext(t, 36)
+		synctest.Wait()
+		if msg, more := a.next(); more {
+			t.Errorf("%s came, too", msg)
+		}
+	})
+}
