@@ -65,6 +65,7 @@ func (h *Hub) fillOrSkip(m *member, at Appended) {
 			h.stats.skipped.Add(at.Offset - 1 - after)
 			h.log.Error("events of a log are not delivered, as they cannot be read",
 				"class", m.class.name, "first", after+1, "last", at.Offset-1, "err", err)
+			h.lost(m.class, Recovery{Epoch: at.Epoch, LostFrom: after + 1, LostThrough: at.Offset - 1})
 			return
 		}
 		time.Sleep(pause)

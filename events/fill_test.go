@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -112,10 +113,11 @@ func TestFillFailsForNew(t *testing.T) {
 		fails   int64
 		want    []string
 		skipped uint64
+		lost    string
 		took    time.Duration
 	}{
-		{"for a moment", 4, []string{`log {"n":0}`, `log {"n":1}`, `log {"n":7}`}, 0, 300 * time.Millisecond},
-		{"for long", 5, []string{`log {"n":7}`}, 2, 300 * time.Millisecond},
+		{"for a moment", 4, []string{`log {"n":0}`, `log {"n":1}`, `log {"n":7}`}, 0, "", 300 * time.Millisecond},
+		{"for long", 5, []string{`log {"n":7}`}, 2, "log 1-2", 300 * time.Millisecond},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -133,6 +135,9 @@ func TestFillFailsForNew(t *testing.T) {
 					t.Errorf("it took %v, want %v", took, test.took)
 				}
 				r.want(t, test.want...)
+				if lost := strings.Join(r.lost, ", "); lost != test.lost {
+					t.Errorf("subscribers are told that they miss %q, want %q", lost, test.lost)
+				}
 				if got := h.Stats(); got.Skipped != test.skipped {
 					t.Errorf("%d events skipped, want %d", got.Skipped, test.skipped)
 				}

@@ -24,6 +24,25 @@ type Router interface {
 	Route(e *Event, c *Class, channel string)
 }
 
+// A GapRouter is a [Router] that tells subscribers what they miss.
+type GapRouter interface {
+	Router
+
+	// Lost says that live subscribers of a retained class do not get what the
+	// recovery says: it could not be read, or the log was made anew. It is
+	// called between those calls of Route that are before and after the gap.
+	// The same rules hold for it.
+	Lost(c *Class, r Recovery)
+}
+
+// lost tells live subscribers of the class what they miss.
+func (h *Hub) lost(c *Class, r Recovery) {
+	h.stats.gaps.Add(1)
+	if to, ok := h.router.(GapRouter); ok {
+		to.Lost(c, r)
+	}
+}
+
 // A Hub takes events, keeps those of retained classes, and routes all. Its
 // methods may be called concurrently.
 type Hub struct {
@@ -74,6 +93,8 @@ type classLog struct {
 	mu     sync.Mutex
 	epoch  string
 	routed uint64 // offset of the last event that was routed
+
+	told string // the epoch that live subscribers go by; owned by the deliverer
 }
 
 // position returns how far the events of the class were routed.
@@ -176,7 +197,7 @@ func (h *Hub) openLog(ctx context.Context, class string) (*classLog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log of the class %s: %w", class, err)
 	}
-	return &classLog{epoch: b.Epoch, routed: b.Next - 1}, nil
+	return &classLog{epoch: b.Epoch, routed: b.Next - 1, told: b.Epoch}, nil
 }
 
 // Close takes no more events, waits until all that were accepted are delivered

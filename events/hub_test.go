@@ -42,7 +42,14 @@ func catalogue(t testing.TB, classes []events.ClassConfig) *events.Catalogue {
 type recorder struct {
 	mu     sync.Mutex
 	routed []routed
+	lost   []string
 	hook   func(e *events.Event) // may be nil
+}
+
+func (r *recorder) Lost(c *events.Class, got events.Recovery) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lost = append(r.lost, fmt.Sprintf("%s %d-%d", c.Name(), got.LostFrom, got.LostThrough))
 }
 
 type routed struct {

@@ -227,6 +227,10 @@ func (h *Hub) routeLogged(a admitted, at Appended) (Receipt, error) {
 }
 
 func (h *Hub) routeAt(l *classLog, a admitted) {
+	if e := a.event.Epoch; e != l.told {
+		l.told = e
+		h.lost(a.member.class, Recovery{Epoch: e})
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h.router.Route(a.event, a.member.class, a.channel)

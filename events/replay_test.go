@@ -317,6 +317,9 @@ func TestKeptInNewEpoch(t *testing.T) {
 	}
 	mustPublish(t, h, event("log", 4))
 	r.want(t, `log {"n":0}`, `log {"n":1}`, `log {"n":2}`, `log {"n":3}`, `log {"n":4}`)
+	if got := strings.Join(r.lost, ", "); got != "log 0-0, log 0-0" {
+		t.Errorf("live subscribers are told of %q, want the two epochs in which an event came", got)
+	}
 }
 
 // A keptEpoch gives its logs another epoch if it is told one.

@@ -104,8 +104,7 @@ func FuzzCluster(f *testing.F) {
 				checkTree(t, c, e.ref, axis(e.lo))
 				for v := range uint32(20) {
 					m.found = m.found[:0]
-					m.trees = append(m.trees, subtree{e.ref, v})
-					m.scan()
+					m.scan(e.ref, v)
 					slices.Sort(m.found)
 					want := all.find(axis(e.lo), v)
 					if slices.Sort(want); !slices.Equal(m.found, want) {

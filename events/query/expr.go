@@ -79,8 +79,6 @@ func rootOf(name string) (root, bool) {
 	return 0, false
 }
 
-var rootNames = [...]string{rootData: "data", rootClass: "class", rootID: "id", rootTime: "time", rootTopic: "topic", rootSession: "session"}
-
 // A path is a field.
 type path struct {
 	root  root
@@ -239,11 +237,12 @@ func (p path) append(b []byte, element string) []byte {
 	case p.root == rootElement:
 		b = append(b, element...)
 	case p.root != rootData:
-		b = append(b, rootNames[p.root]...)
+		b = append(b, [...]string{"", "class", "id", "time", "topic", "session"}[p.root]...)
 	case len(names) == 0:
 		return append(b, "data"...)
 	default:
-		if !isShort(names[0], element) {
+		_, taken := rootOf(names[0])
+		if taken || names[0] == element || !isName(names[0]) || isFunction(names[0]) {
 			b = append(b, "data"...)
 			break
 		}
@@ -257,13 +256,6 @@ func (p path) append(b []byte, element string) []byte {
 		b = append(appendQuoted(append(b, '['), n), ']')
 	}
 	return b
-}
-
-// isShort reports whether a field of the data with the name can be written
-// without data in front of it.
-func isShort(name, element string) bool {
-	_, taken := rootOf(name)
-	return !taken && name != element && isName(name) && !isFunction(name)
 }
 
 // String returns the path as a query has it.

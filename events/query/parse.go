@@ -12,7 +12,6 @@ import (
 type parser struct {
 	lexer
 	tok     token
-	parts   parts
 	session bool   // session may be used
 	asks    bool   // inside of has
 	element string // the name of the element, inside of exists
@@ -20,12 +19,12 @@ type parser struct {
 	leaves  int
 }
 
-// parse parses a whole query, which it makes of the parts.
-func parse(text string, limits *Limits, session bool, parts *parts) (*expr, *Error) {
+// parse parses a whole query.
+func parse(text string, limits *Limits, session bool) (*expr, *Error) {
 	if len(text) > limits.Text {
 		return nil, limitAt(text, limits.Text, "expected a query of at most %d bytes, found %d", limits.Text, len(text))
 	}
-	p := &parser{lexer: lexer{text: text, limits: *limits}, session: session, parts: *parts}
+	p := &parser{lexer: lexer{text: text, limits: limits}, session: session}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
@@ -39,11 +38,13 @@ func parse(text string, limits *Limits, session bool, parts *parts) (*expr, *Err
 	if p.tok.kind != tokenEnd {
 		return nil, p.unexpected("&&, || or the end")
 	}
-	*parts = p.parts
 	return e, nil
 }
 
-func (p *parser) advance() *Error { return p.next(&p.tok) }
+func (p *parser) advance() (err *Error) {
+	p.tok, err = p.next()
+	return err
+}
 
 // words are operators of other languages.
 var words = map[string]string{
@@ -81,15 +82,14 @@ func (p *parser) condition() (*expr, *Error) {
 		return nil, err
 	}
 	defer func() { p.depth-- }()
-	var t term
-	if err := p.disjunction(&t); err != nil {
+	t, err := p.disjunction()
+	if err != nil {
 		return nil, err
 	}
-	return p.asCondition(&t)
+	return p.asCondition(t)
 }
 
-// A term is an operand: a condition, a field, a value, or a list of values. It is
-// big, so whoever parses one fills in that of its caller, which is empty.
+// A term is an operand: a condition, a field, a value, or a list of values.
 type term struct {
 	kind  termKind
 	pos   int
@@ -108,63 +108,56 @@ const (
 	termList
 )
 
-func (t *term) what() string {
+func (t term) what() string {
 	return [...]string{"a condition", "a field", "a value", "a list"}[t.kind]
 }
 
-func (p *parser) disjunction(t *term) *Error { return p.chain(t, opOr, tokenOr) }
+func (p *parser) disjunction() (term, *Error) { return p.chain(opOr, tokenOr) }
 
 // link parses what stands between the operators of a chain.
-func (p *parser) link(t *term, o op) *Error {
+func (p *parser) link(o op) (term, *Error) {
 	if o == opOr {
-		return p.chain(t, opAnd, tokenAnd)
+		return p.chain(opAnd, tokenAnd)
 	}
-	return p.relation(t)
+	return p.relation()
 }
 
 // chain parses operands with the same operator between them.
-func (p *parser) chain(t *term, o op, sign tokenKind) *Error {
-	if err := p.link(t, o); err != nil || p.tok.kind != sign {
-		return err
+func (p *parser) chain(o op, sign tokenKind) (term, *Error) {
+	first, err := p.link(o)
+	if err != nil || p.tok.kind != sign {
+		return first, err
 	}
-	pos := t.pos
-	var few [8]*expr // as most have no more
-	kids := few[:0]
-	for {
+	e := &expr{op: o, pos: first.pos, kids: make([]*expr, 0, 4)}
+	for t := first; ; {
 		c, err := p.asCondition(t)
 		if err != nil {
-			return err
+			return term{}, err
 		}
 		if c.op == o {
-			kids = append(kids, c.kids...) // (a && b) && c is a && b && c
+			e.kids = append(e.kids, c.kids...) // (a && b) && c is a && b && c
 		} else {
-			kids = append(kids, c)
+			e.kids = append(e.kids, c)
 		}
 		if p.tok.kind != sign {
-			e := p.parts.expr()
-			e.op, e.pos, e.kids = o, pos, append(p.parts.list(len(kids)), kids...)
-			*t = term{kind: termCondition, pos: pos, cond: e}
-			return nil
+			return term{kind: termCondition, pos: first.pos, cond: e}, nil
 		}
 		if err := p.advance(); err != nil {
-			return err
+			return term{}, err
 		}
-		*t = term{}
-		if err := p.link(t, o); err != nil {
-			return err
+		if t, err = p.link(o); err != nil {
+			return term{}, err
 		}
 	}
 }
 
 // asCondition makes a condition of a term, if it is one.
-func (p *parser) asCondition(t *term) (*expr, *Error) {
+func (p *parser) asCondition(t term) (*expr, *Error) {
 	switch {
 	case t.kind == termCondition:
 		return t.cond, nil
 	case t.kind == termField:
-		e := p.parts.expr()
-		e.op, e.pos, e.field = opBool, t.pos, t.field
-		return e, p.leaf(e)
+		return p.leaf(&expr{op: opBool, pos: t.pos, field: t.field})
 	case t.kind == termValue && t.value.Kind() == Bool:
 		return &expr{op: opConst, pos: t.pos, value: t.value}, nil
 	case t.kind == termValue:
@@ -174,11 +167,11 @@ func (p *parser) asCondition(t *term) (*expr, *Error) {
 }
 
 // leaf counts a leaf.
-func (p *parser) leaf(e *expr) *Error {
+func (p *parser) leaf(e *expr) (*expr, *Error) {
 	if p.leaves++; p.leaves > p.limits.Leaves {
-		return limitAt(p.text, e.pos, "expected at most %d comparisons, found more", p.limits.Leaves)
+		return nil, limitAt(p.text, e.pos, "expected at most %d comparisons, found more", p.limits.Leaves)
 	}
-	return nil
+	return e, nil
 }
 
 var comparisons = [tokenMinus + 1]op{
@@ -187,41 +180,41 @@ var comparisons = [tokenMinus + 1]op{
 }
 
 // relation parses a comparison, or one operand alone.
-func (p *parser) relation(left *term) *Error {
-	if err := p.unary(left); err != nil {
-		return err
+func (p *parser) relation() (term, *Error) {
+	left, err := p.unary()
+	if err != nil {
+		return term{}, err
 	}
-	sign := p.tok.start
-	o := comparisons[p.tok.kind]
-	in := p.tok.kind == tokenName && p.text[sign:p.tok.end] == "in"
-	if o == 0 && !in {
-		return nil
+	sign := p.tok
+	o := comparisons[sign.kind]
+	compares := o != 0
+	in := sign.kind == tokenName && p.text[sign.start:sign.end] == "in"
+	if !compares && !in {
+		return left, nil
 	}
 	if err := p.advance(); err != nil {
-		return err
+		return term{}, err
 	}
-	var right term
-	if err := p.unary(&right); err != nil {
-		return err
+	right, err := p.unary()
+	if err != nil {
+		return term{}, err
 	}
 	var e *expr
-	var err *Error
 	if in {
-		e, err = p.membership(left, &right, sign)
+		e, err = p.membership(left, right, sign.start)
 	} else {
-		e, err = p.comparison(o, left, &right, sign)
+		e, err = p.comparison(o, left, right, sign.start)
 	}
 	if err != nil {
-		return err
+		return term{}, err
 	}
 	if comparisons[p.tok.kind] != 0 {
-		return errorAt(p.text, p.tok.start, "expected && or ||, found a second comparison: a < b < c is a < b && b < c")
+		return term{}, errorAt(p.text, p.tok.start, "expected && or ||, found a second comparison: a < b < c is a < b && b < c")
 	}
-	*left = term{kind: termCondition, pos: left.pos, cond: e}
-	return nil
+	return term{kind: termCondition, pos: left.pos, cond: e}, nil
 }
 
-func (p *parser) comparison(o op, left, right *term, pos int) (*expr, *Error) {
+func (p *parser) comparison(o op, left, right term, pos int) (*expr, *Error) {
 	switch {
 	case left.kind != termField && left.kind != termValue:
 		return nil, p.incomparable(left)
@@ -232,15 +225,14 @@ func (p *parser) comparison(o op, left, right *term, pos int) (*expr, *Error) {
 	case left.kind == termValue:
 		left, right, o = right, left, o.flip()
 	}
-	e := p.parts.expr()
-	e.op, e.pos, e.field, e.value = o, pos, left.field, right.value
+	e := &expr{op: o, pos: pos, field: left.field, value: right.value}
 	if right.kind == termField {
 		e.other = new(right.field)
 	}
-	return e, p.leaf(e)
+	return p.leaf(e)
 }
 
-func (p *parser) incomparable(t *term) *Error {
+func (p *parser) incomparable(t term) *Error {
 	return errorAt(p.text, t.pos, "expected a field or a value to compare, found %s", t.what())
 }
 
@@ -263,67 +255,63 @@ func compareValues(o op, a, b Value) Value {
 	return BoolValue(o == opLess && c < 0 || o == opLessEqual && c <= 0 || o == opGreater && c > 0 || o == opGreaterEqual && c >= 0)
 }
 
-func (p *parser) membership(left, right *term, pos int) (*expr, *Error) {
-	ofSession := func(t *term) bool { return t.kind == termField && t.field.root == rootSession }
-	e := &expr{pos: pos}
+func (p *parser) membership(left, right term, pos int) (*expr, *Error) {
+	ofSession := func(t term) bool { return t.kind == termField && t.field.root == rootSession }
 	switch {
 	case left.kind == termField && ofSession(right): // a constant list, when the query is used
-		e.op, e.field, e.other = opIn, left.field, new(right.field)
+		return p.leaf(&expr{op: opIn, pos: pos, field: left.field, other: new(right.field)})
 	case ofSession(left) && right.kind == termField:
-		e.op, e.field, e.other = opHolds, right.field, new(left.field)
+		return p.leaf(&expr{op: opHolds, pos: pos, field: right.field, other: new(left.field)})
 	case left.kind == termField && right.kind == termList:
-		e.op, e.field, e.list = opIn, left.field, right.list
+		return p.leaf(&expr{op: opIn, pos: pos, field: left.field, list: right.list})
 	case left.kind == termValue && right.kind == termField:
-		e.op, e.field, e.value = opHolds, right.field, left.value
+		return p.leaf(&expr{op: opHolds, pos: pos, field: right.field, value: left.value})
 	case left.kind == termValue && right.kind == termList:
 		found := false
 		for _, v := range right.list {
 			found = found || equal(left.value, v)
 		}
-		e.value = BoolValue(found)
-		return e, nil
-	default:
-		return nil, errorAt(p.text, pos, `expected a field in a list (status in ["new", "paid"]) or a value in a field ("red" in tags), found %s in %s`, left.what(), right.what())
+		return &expr{op: opConst, pos: pos, value: BoolValue(found)}, nil
 	}
-	return e, p.leaf(e)
+	return nil, errorAt(p.text, pos, `expected a field in a list (status in ["new", "paid"]) or a value in a field ("red" in tags), found %s in %s`, left.what(), right.what())
 }
 
 // unary parses an operand with signs in front of it.
-func (p *parser) unary(t *term) *Error {
+func (p *parser) unary() (term, *Error) {
 	switch p.tok.kind {
 	case tokenNot:
 		if err := p.deeper(); err != nil {
-			return err
+			return term{}, err
 		}
 		defer func() { p.depth-- }()
 		pos := p.tok.start
 		if err := p.advance(); err != nil {
-			return err
+			return term{}, err
 		}
-		if err := p.unary(t); err != nil {
-			return err
+		t, err := p.unary()
+		if err != nil {
+			return term{}, err
 		}
 		c, err := p.asCondition(t)
 		if err != nil {
-			return err
+			return term{}, err
 		}
-		*t = term{kind: termCondition, pos: pos, cond: &expr{op: opNot, pos: pos, kids: []*expr{c}}}
-		return nil
+		return term{kind: termCondition, pos: pos, cond: &expr{op: opNot, pos: pos, kids: []*expr{c}}}, nil
 	case tokenMinus:
-		return p.negative(t)
+		return p.negative()
 	}
-	return p.operand(t)
+	return p.operand()
 }
 
 // negative parses a number with a minus in front of it.
-func (p *parser) negative(t *term) *Error {
+func (p *parser) negative() (term, *Error) {
 	pos := p.tok.start
 	if err := p.advance(); err != nil {
-		return err
+		return term{}, err
 	}
 	v := p.tok.value
 	if p.tok.kind != tokenValue || !v.isNumber() {
-		return p.unexpected("a number behind the minus")
+		return term{}, p.unexpected("a number behind the minus")
 	}
 	switch {
 	case v.kind == Int:
@@ -333,96 +321,93 @@ func (p *parser) negative(t *term) *Error {
 	case v.num == 1<<63 && p.text[p.tok.end-1]|0x20 != 'u':
 		v = IntValue(math.MinInt64)
 	default:
-		return errorAt(p.text, pos, "expected a uint, found a negative one")
+		return term{}, errorAt(p.text, pos, "expected a uint, found a negative one")
 	}
-	t.kind, t.pos, t.value = termValue, pos, v
-	return p.advance()
+	return term{kind: termValue, pos: pos, value: v}, p.advance()
 }
 
 // operand parses what stands between operators.
-func (p *parser) operand(t *term) *Error {
-	tok := &p.tok
-	t.pos = tok.start
-	switch tok.kind {
+func (p *parser) operand() (term, *Error) {
+	t := p.tok
+	switch t.kind {
 	case tokenValue:
-		if tok.value.kind == Uint && tok.value.num == 1<<63 && p.text[tok.end-1]|0x20 != 'u' {
-			return errorAt(p.text, tok.start, "expected an integer of 64 bits, found 9223372036854775808; with .0 at its end it is a double")
+		if t.value.kind == Uint && t.value.num == 1<<63 && p.text[t.end-1]|0x20 != 'u' {
+			return term{}, errorAt(p.text, t.start, "expected an integer of 64 bits, found 9223372036854775808; with .0 at its end it is a double")
 		}
-		t.kind, t.value = termValue, tok.value
-		return p.advance()
+		return term{kind: termValue, pos: t.start, value: t.value}, p.advance()
 	case tokenOpen:
-		if err := p.parenthesis(t); err != nil || t.kind != termField {
-			return err
+		t, err := p.parenthesis()
+		if err != nil || t.kind != termField {
+			return t, err
 		}
 		return p.rest(t)
 	case tokenOpenList:
-		return p.list(t)
+		return p.list()
 	case tokenName:
-		switch name := p.text[tok.start:tok.end]; name {
+		switch name := p.text[t.start:t.end]; name {
 		case "true", "false":
-			t.kind, t.value = termValue, BoolValue(name == "true")
-			return p.advance()
+			return term{kind: termValue, pos: t.start, value: BoolValue(name == "true")}, p.advance()
 		case "null":
-			t.kind = termValue
-			return p.advance()
+			return term{kind: termValue, pos: t.start, value: NullValue()}, p.advance()
 		default:
-			return p.name(t, name)
+			return p.name(name)
 		}
 	}
-	return p.unexpected("a field or a value")
+	return term{}, p.unexpected("a field or a value")
 }
 
-func (p *parser) parenthesis(t *term) *Error {
+func (p *parser) parenthesis() (term, *Error) {
 	if err := p.deeper(); err != nil {
-		return err
+		return term{}, err
 	}
 	defer func() { p.depth-- }()
 	if err := p.advance(); err != nil {
-		return err
+		return term{}, err
 	}
-	if err := p.disjunction(t); err != nil {
-		return err
+	t, err := p.disjunction()
+	if err != nil {
+		return term{}, err
 	}
-	return p.expect(tokenClose, "&&, || or )")
+	return t, p.expect(tokenClose, "&&, || or )")
 }
 
 // list parses a list of values.
-func (p *parser) list(t *term) *Error {
-	t.kind = termList
+func (p *parser) list() (term, *Error) {
+	t := term{kind: termList, pos: p.tok.start}
 	if err := p.advance(); err != nil {
-		return err
+		return term{}, err
 	}
 	for p.tok.kind != tokenCloseList {
 		if p.tok.kind == tokenComma && len(t.list) == 0 { // [,] is empty, too
 			if err := p.advance(); err != nil {
-				return err
+				return term{}, err
 			}
 			if p.tok.kind != tokenCloseList {
-				return p.unexpected("]")
+				return term{}, p.unexpected("]")
 			}
 			break
 		}
-		var v term
-		if err := p.unary(&v); err != nil {
-			return err
+		v, err := p.unary()
+		if err != nil {
+			return term{}, err
 		}
 		if v.kind != termValue {
-			return errorAt(p.text, v.pos, "expected a value in the list, found %s", v.what())
+			return term{}, errorAt(p.text, v.pos, "expected a value in the list, found %s", v.what())
 		}
 		if t.list = append(t.list, v.value); len(t.list) > p.limits.List {
-			return limitAt(p.text, v.pos, "expected a list of at most %d values, found more", p.limits.List)
+			return term{}, limitAt(p.text, v.pos, "expected a list of at most %d values, found more", p.limits.List)
 		}
 		if p.tok.kind != tokenComma {
 			if p.tok.kind != tokenCloseList {
-				return p.unexpected(", or ]")
+				return term{}, p.unexpected(", or ]")
 			}
 			break
 		}
 		if err := p.advance(); err != nil {
-			return err
+			return term{}, err
 		}
 	}
-	return p.advance()
+	return t, p.advance()
 }
 
 // literal parses a string that a function takes. It may be in parentheses.
@@ -449,18 +434,17 @@ func (p *parser) literal(function string) (string, *Error) {
 }
 
 // timestamp parses the point in time that a timestamp is written with.
-func (p *parser) timestamp(t *term, pos int) *Error {
+func (p *parser) timestamp(pos int) (term, *Error) {
 	at := p.tok.start
 	s, err := p.literal("timestamp")
 	if err != nil {
-		return err
+		return term{}, err
 	}
-	moment, bad := readTime(s)
+	t, bad := readTime(s)
 	if bad != "" {
-		return errorAt(p.text, at, "%s", bad)
+		return term{}, errorAt(p.text, at, "%s", bad)
 	}
-	t.kind, t.pos, t.value = termValue, pos, TimeValue(moment)
-	return p.expect(tokenClose, ")")
+	return term{kind: termValue, pos: pos, value: TimeValue(t)}, p.expect(tokenClose, ")")
 }
 
 // readTime returns a point in time, or what is wrong with it.

@@ -21,12 +21,11 @@ type Query struct {
 
 // Parse reads a query. Its error is an [*Error].
 func Parse(text string, options Options) (*Query, error) {
-	parts := partsOf(text)
-	root, err := parse(text, &options.Limits, options.Session, &parts)
+	root, err := parse(text, &options.Limits, options.Session)
 	if err != nil {
 		return nil, err
 	}
-	return &Query{text: text, root: root, normal: parts.normalize(root, false)}, nil
+	return &Query{text: text, root: root, normal: normal(root)}, nil
 }
 
 // Text returns the query as it was written, or [Query.String] if nobody did.
