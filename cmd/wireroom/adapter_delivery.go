@@ -42,6 +42,15 @@ func (d *delivery) Route(e *events.Event, c *events.Class, channel string) {
 	d.realm.Publish(&p)
 }
 
+// Lost implements [events.GapRouter]. The gateway's own subscribers are not told,
+// as they take every event for one with data.
+func (d *delivery) Lost(c *events.Class, r events.Recovery) {
+	access := c.Access()
+	d.realm.Tell(gapOf(c.Name(), &r), func(s *router.Session, topic wamp.URI, match wamp.Match) bool {
+		return !s.Trusted() && (access.Public || access.Allows(s.AuthRole(), s.AuthRole() != d.anonymous)) && reaches(topic, match, c)
+	})
+}
+
 // whenFull returns the router's name for a policy.
 func whenFull(w events.WhenFull) router.WhenFull {
 	switch w {

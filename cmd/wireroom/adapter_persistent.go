@@ -124,20 +124,26 @@ func nameOf(topic, where string) string {
 // client whose token it has, or else the user. The parts of the text are told
 // apart by spaces, which a realm does not have.
 func ownerOf(s *router.Session) (string, error) {
+	if s.Trusted() {
+		return "", wamp.Errorf(wamp.URIOptionNotAllowed, "option %s: expected a client, found a part of the gateway itself", optionPersistent)
+	}
+	return ownerAs(s.Realm(), s.Client(), s.AuthMethod(), s.AuthID())
+}
+
+// ownerAs is ownerOf for a session that is not there yet.
+func ownerAs(realm *router.Realm, client, method, authid string) (string, error) {
 	var owner string
 	switch {
-	case s.Trusted():
-		return "", wamp.Errorf(wamp.URIOptionNotAllowed, "option %s: expected a client, found a part of the gateway itself", optionPersistent)
-	case s.Client() != "":
-		owner = string(s.Realm().Name()) + " client " + s.Client()
-	case s.AuthMethod() == auth.MethodAnonymous:
+	case client != "":
+		owner = string(realm.Name()) + " client " + client
+	case method == auth.MethodAnonymous:
 		return "", &wamp.Error{
 			URI: wamp.URINoClient,
 			Text: "nobody knows who this session belongs to, so nothing can be kept for it: " +
 				"POST to /session for a token, as a cookie, connect again and join with it, or log in",
 		}
 	default:
-		owner = string(s.Realm().Name()) + " user " + s.AuthID()
+		owner = string(realm.Name()) + " user " + authid
 	}
 	if len(owner) > events.MaxOwnerLen {
 		sum := sha256.Sum256([]byte(owner))
@@ -223,6 +229,29 @@ func (g *governor) Probed(s *router.Session, number uint64) {
 	if at := g.kept.of(s); at != nil {
 		at.Answered(number)
 	}
+}
+
+// Greet implements [router.Greeter]: a client that comes back is told which
+// persistent subscriptions it has. If that cannot be found out it is told nothing,
+// which is not the same as none.
+func (g *governor) Greet(ctx context.Context, realm *router.Realm, grant *router.Grant) map[string]any {
+	if grant.Trusted {
+		return nil
+	}
+	owner, err := ownerAs(realm, grant.Client, grant.AuthMethod, grant.AuthID)
+	if err != nil {
+		return nil // nobody who could have any
+	}
+	all, err := g.kept.keeper.List(ctx, owner)
+	if err != nil {
+		g.log.Warn("a client is not told which persistent subscriptions it has", "err", err)
+		return nil
+	}
+	list := make([]any, len(all))
+	for i := range all {
+		list[i] = persistentDict(&all[i])
+	}
+	return map[string]any{"_subscriptions": list}
 }
 
 // attach makes a persistent subscription of one to the past and present of a

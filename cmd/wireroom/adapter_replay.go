@@ -165,11 +165,16 @@ func appendGap(fields []wamp.Field, gap *events.Recovery) []wamp.Field {
 // tellGap tells a subscriber that events are missing when there was no past
 // event to tell it with: by an EVENT without data.
 func tellGap(feed *router.Feed, class string, gap *events.Recovery) {
+	feed.Tell(gapOf(class, gap))
+}
+
+// gapOf returns the event without data that says that events are missing.
+func gapOf(class string, gap *events.Recovery) *router.Publication {
 	fields := []wamp.Field{wamp.StringField("_class", class), wamp.StringField("_epoch", gap.Epoch)}
-	feed.Tell(&router.Publication{
+	return &router.Publication{
 		Topic:     wamp.URI(class),
 		Payload:   wamp.Payload{Serializer: wamp.JSON},
 		Fields:    appendGap(fields, gap),
 		ShowTopic: true,
-	})
+	}
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"io"
+	"log"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -258,6 +261,49 @@ func TestPersistentClient(t *testing.T) {
 	_ = one.Close()
 	join(t, p, "").say(t, "a", 1)
 	wantOffsets(t, join(t, p, phone).listen(t, "demo.message", persistent), true, 1)
+}
+
+// Who comes back can ask what it has, and is told nothing of others.
+func TestPersistentWelcome(t *testing.T) {
+	p := startProgram(t, writeConfig(t, persistentConfig))
+	ada := join(t, p, ticketFor(t, "ada", "member"))
+	ada.listen(t, "demo.message.lobby", wamp.Dict{"_persistent": true, "_where": "n > 1", "_name": "lobby"})
+	_ = ada.Close()
+	welcome := func(user string, more wamp.Dict) any {
+		t.Helper()
+		cfg := client.Config{Realm: "realm1", ResponseTimeout: patience, HelloDetails: wamp.Dict{}, Logger: log.New(io.Discard, "", 0)}
+		maps.Copy(cfg.HelloDetails, more)
+		if user != "" {
+			cfg.AuthHandlers = map[string]client.AuthFunc{
+				"ticket": func(*wamp.Challenge) (string, wamp.Dict) { return ticketFor(t, user, "member"), wamp.Dict{} },
+			}
+		}
+		c, err := client.ConnectNet(t.Context(), p.ws(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		return c.RealmDetails()["_subscriptions"]
+	}
+	for _, more := range []wamp.Dict{{"_subscriptions": true}, {"_subscriptions": true, "resumable": true}} {
+		list, _ := wamp.AsList(welcome("ada", more))
+		if len(list) != 1 {
+			t.Fatalf("ada is told of %v, want one subscription", list)
+		}
+		one, _ := wamp.AsDict(list[0])
+		if one["name"] != "lobby" || one["topic"] != "demo.message.lobby" || one["where"] != "n > 1" || one["ack"] != "auto" {
+			t.Errorf("ada is told of %v", one)
+		}
+	}
+	if list, ok := wamp.AsList(welcome("bob", wamp.Dict{"_subscriptions": true})); !ok || len(list) != 0 {
+		t.Errorf("bob is told of %v, want an empty list", list)
+	}
+	if got := welcome("ada", nil); got != nil {
+		t.Errorf("who does not ask is told of %v", got)
+	}
+	if got := welcome("", wamp.Dict{"_subscriptions": true}); got != nil {
+		t.Errorf("an anonymous session is told of %v", got)
+	}
 }
 
 // A session that has missed something can repair it: it subscribes again and

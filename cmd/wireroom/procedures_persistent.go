@@ -33,7 +33,7 @@ func providePersistent(realm *router.Realm, g *governor) {
 		}
 		list := make([]any, len(all))
 		for i := range all {
-			list[i] = g.persistentDict(r.Session, &all[i])
+			list[i] = g.describe(r.Session, &all[i])
 		}
 		return nil, map[string]any{"subscriptions": list}, nil
 	})
@@ -50,7 +50,7 @@ func providePersistent(realm *router.Realm, g *governor) {
 		if err != nil {
 			return nil, nil, persistentError(err)
 		}
-		return nil, g.persistentDict(r.Session, p), nil
+		return nil, g.describe(r.Session, p), nil
 	})
 	realm.Provide("wireroom.subscription.remove", func(_ context.Context, r *router.Request) ([]any, map[string]any, error) {
 		owner, name, err := ownName(r)
@@ -90,7 +90,7 @@ func ownName(r *router.Request) (owner, name string, err error) {
 }
 
 // persistentDict describes a persistent subscription to its owner.
-func (g *governor) persistentDict(s *router.Session, p *events.Persistent) map[string]any {
+func persistentDict(p *events.Persistent) map[string]any {
 	ack := "auto"
 	if p.Explicit {
 		ack = "explicit"
@@ -109,6 +109,12 @@ func (g *governor) persistentDict(s *router.Session, p *events.Persistent) map[s
 		}
 		m["acked"] = acked
 	}
+	return m
+}
+
+// describe is persistentDict for a session that may have the subscription.
+func (g *governor) describe(s *router.Session, p *events.Persistent) map[string]any {
+	m := persistentDict(p)
 	if id := g.kept.idOf(s, p.Name); id != 0 {
 		m["subscription"] = id
 	}
