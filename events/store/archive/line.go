@@ -180,8 +180,10 @@ func (l *tokenLine) token() (*auth.Token, error) {
 			name     string
 			to, from []byte
 		}{
-			{"current", t.Secrets.Current[:], c.Current}, {"next", t.Secrets.Next[:], c.Next},
-			{"salt", t.Secrets.Salt[:], c.Salt}, {"previous", t.Secrets.Previous[:], c.Previous},
+			{"current", t.Secrets.Current[:], c.Current},
+			{"next", t.Secrets.Next[:], c.Next},
+			{"salt", t.Secrets.Salt[:], c.Salt},
+			{"previous", t.Secrets.Previous[:], c.Previous},
 		} {
 			if len(part.from) != len(part.to) {
 				return nil, fmt.Errorf("secrets.%s: expected %d bytes in base64, found %d", part.name, len(part.to), len(part.from))
