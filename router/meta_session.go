@@ -1,6 +1,7 @@
 package router
 
 import (
+	"context"
 	"slices"
 
 	"github.com/wireroom/wireroom/router/wamp"
@@ -134,29 +135,24 @@ func (r *Realm) killSession(a *metaArgs) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	why, err := farewellOf(a)
+	ids, err := r.killAs(a, Kill{Session: id})
 	if err != nil {
 		return nil, err
 	}
-	s := r.Session(id)
-	if s == nil || s == a.caller || s.ending.Load() {
+	if len(ids) == 0 {
 		return nil, errNoSuchSession(id)
 	}
-	s.kill(why)
 	return nil, nil
 }
 
-// killWhere kills all sessions but the caller's for which doomed is true.
-func (r *Realm) killWhere(a *metaArgs, doomed func(*Session) bool) ([]*Session, error) {
+// killAs kills sessions, but never the caller's, whom the call gives the reason.
+func (r *Realm) killAs(a *metaArgs, k Kill) ([]wamp.ID, error) {
 	why, err := farewellOf(a)
 	if err != nil {
 		return nil, err
 	}
-	sessions := r.sessionsWhere(func(s *Session) bool { return s != a.caller && doomed(s) })
-	for _, s := range sessions {
-		s.kill(why)
-	}
-	return sessions, nil
+	k.Except, k.Why = a.caller.id, why
+	return r.killEverywhere(context.Background(), k)
 }
 
 // EndSessions ends the realm's sessions for which doomed is true, as
@@ -175,8 +171,8 @@ func (r *Realm) killByAuthID(a *metaArgs) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := r.killWhere(a, func(s *Session) bool { return s.authid == authid })
-	return []any{sessionIDs(sessions)}, err
+	ids, err := r.killAs(a, Kill{AuthID: &authid})
+	return []any{ids}, err
 }
 
 func (r *Realm) killByAuthRole(a *metaArgs) ([]any, error) {
@@ -184,15 +180,12 @@ func (r *Realm) killByAuthRole(a *metaArgs) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := r.killWhere(a, func(s *Session) bool { return s.authrole == authrole })
-	return []any{len(sessions)}, err
+	ids, err := r.killAs(a, Kill{AuthRole: &authrole})
+	return []any{len(ids)}, err
 }
 
 // killAll kills in silence: neither meta events nor testaments tell of it.
 func (r *Realm) killAll(a *metaArgs) ([]any, error) {
-	sessions, err := r.killWhere(a, func(s *Session) bool {
-		s.silent.Store(true)
-		return true
-	})
-	return []any{len(sessions)}, err
+	ids, err := r.killAs(a, Kill{All: true})
+	return []any{len(ids)}, err
 }

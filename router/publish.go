@@ -20,7 +20,12 @@ type Publication struct {
 
 	From    *Session             // the publisher; nil: the gateway itself
 	Options *wamp.PublishOptions // whom it is for; nil: everyone but From
-	Fields  []wamp.Field         // added to every EVENT.Details
+
+	// Elsewhere is who published it, if that was at another gateway; see
+	// [Realm.Receive].
+	Elsewhere *Publisher
+
+	Fields []wamp.Field // added to every EVENT.Details
 
 	// ShowTopic puts the topic into EVENT.Details of exact subscriptions,
 	// too.
@@ -103,6 +108,7 @@ func (s *Session) publish(m *wamp.Publish) error {
 		}
 	}
 	s.realm.broker.publish(s.ws, p)
+	s.realm.published(p)
 	if m.Options.Acknowledge {
 		s.reply(&wamp.Published{Request: m.Request, Publication: p.ID})
 	}
@@ -223,8 +229,12 @@ func (e *encoding) init(p *Publication) {
 	if p.Options != nil {
 		d.TransactionHash = p.Options.TransactionHash
 		d.Passthru = p.Options.Passthru
-		if p.Options.DiscloseMe && p.From != nil {
+		switch from := p.Elsewhere; {
+		case !p.Options.DiscloseMe:
+		case p.From != nil:
 			d.Publisher, d.PublisherAuthID, d.PublisherAuthRole = p.From.id, p.From.authid, p.From.authrole
+		case from != nil:
+			d.Publisher, d.PublisherAuthID, d.PublisherAuthRole = from.ID, from.AuthID, from.AuthRole
 		}
 	}
 	own := p.Payload.Serializer

@@ -14,6 +14,9 @@ type Realm struct {
 	name   wamp.URI
 	rules  Authorizer
 	gov    Governor // nil: no topic is governed
+
+	elsewhere Elsewhere // nil: the realm is here only
+
 	broker broker
 	dealer dealer
 	meta   chronicle

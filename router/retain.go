@@ -43,8 +43,8 @@ func newRetained(p *Publication) (*retained, error) {
 		}
 		r.expires = time.Now().Add(time.Duration(ms) * time.Millisecond)
 	}
-	if !p.Options.KeepMe {
-		r.from = p.From.id
+	if from := p.Publisher(); from != nil && !p.Options.KeepMe {
+		r.from = from.ID
 	}
 	r.to.init(&Publication{Options: p.Options})
 	var e encoding
@@ -103,9 +103,11 @@ func (rt *retention) init(stats *counters, cfg *Config) {
 }
 
 // keep retains a publication of a session before it is routed, or says why
-// not. It draws p.ID.
+// not. It draws p.ID if it is zero.
 func (rt *retention) keep(p *Publication) error {
-	p.ID = NewID()
+	if p.ID == 0 {
+		p.ID = NewID()
+	}
 	r, err := newRetained(p)
 	if err != nil {
 		return err
@@ -172,8 +174,9 @@ func (rt *retention) sweepLocked() (any bool) {
 func (r *retained) before(older []*retained, from *Session) []*retained {
 	list := []*retained{r}
 	if r.to.all {
-		// The last for everybody but its publisher.
-		if i := slices.IndexFunc(older, func(o *retained) bool { return r.from != 0 && o.isFor(from) }); i >= 0 {
+		// The last for everybody but its publisher, who is nobody's here if
+		// it published elsewhere.
+		if i := slices.IndexFunc(older, func(o *retained) bool { return r.from != 0 && from != nil && o.isFor(from) }); i >= 0 {
 			list = append(list, older[i])
 		}
 		return list

@@ -211,6 +211,7 @@ func (t *testaments) execute(s *Session) {
 				continue
 			}
 			s.realm.Publish(p)
+			s.realm.published(p)
 		}
 	}
 }

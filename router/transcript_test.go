@@ -107,7 +107,7 @@ func (tr transcript) furnish(rt *testRouter) {
 		if strings.HasPrefix(tr.name, "presence_linger_") {
 			cfg.Linger = 5 * time.Second
 		}
-		k := presence.New(rt.rt.Realm(testRealm), cfg, lobbies{}, slog.New(slog.DiscardHandler))
+		k := presence.New(rt.rt.Realm(testRealm), cfg, lobbies{}, nil, slog.New(slog.DiscardHandler))
 		rt.t.Cleanup(k.Close)
 	}
 }

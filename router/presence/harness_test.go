@@ -45,7 +45,7 @@ func open(t testing.TB, change func(*presence.Config)) (*router.Router, *presenc
 	if change != nil {
 		change(&cfg)
 	}
-	k := presence.New(rt.AddRealm(realm, everybody{}, nil), cfg, rooms{}, slog.New(slog.DiscardHandler))
+	k := presence.New(rt.AddRealm(realm, everybody{}, nil), cfg, rooms{}, nil, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()

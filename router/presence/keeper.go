@@ -21,6 +21,7 @@ type Keeper struct {
 	rules Rules
 	realm *router.Realm
 	log   *slog.Logger
+	peers Peers         // nil: the realm is here only
 	wake  chan struct{} // of capacity 1: there is something to tell, or somebody lingers; never closed
 	quit  chan struct{} // closed by Close
 	once  sync.Once     // closes quit
@@ -34,6 +35,7 @@ type Keeper struct {
 	lingering list.List // of *member, in the order in which their time is over
 	queue     []Event   // that wait to be told
 	lossy     []*topic  // of which something could not be told
+	syncs     uint64    // that were begun
 	stats     Stats     // without what is counted as it is asked for
 }
 
@@ -51,9 +53,12 @@ type Stats struct {
 
 // New returns a keeper for the realm, has the realm tell it who is there
 // ([router.Realm.Attend]), and offers its procedures there. cfg must be valid.
-func New(realm *router.Realm, cfg Config, rules Rules, log *slog.Logger) *Keeper {
+//
+// peers are told who is here, if the realm is at other gateways, too; nil: it is
+// not.
+func New(realm *router.Realm, cfg Config, rules Rules, peers Peers, log *slog.Logger) *Keeper {
 	k := &Keeper{
-		cfg: cfg, rules: rules, realm: realm, log: log,
+		cfg: cfg, rules: rules, realm: realm, peers: peers, log: log,
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), topics: make(map[wamp.URI]*topic),
 	}
 	k.lingering.Init()

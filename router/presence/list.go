@@ -20,6 +20,9 @@ type Member struct {
 
 func (m *member) describe() Member {
 	about := Member{ID: m.id, Hidden: m.hidden, Sessions: m.here, Since: m.since}
+	for _, p := range m.elsewhere {
+		about.Sessions += p.sessions
+	}
 	if !m.hidden {
 		about.AuthID, about.AuthRole = m.who.authid, m.who.authrole
 	}
@@ -80,5 +83,11 @@ func (k *Keeper) Count(name wamp.URI) (members, sessions int) {
 	if t == nil {
 		return 0, 0
 	}
-	return len(t.members), len(t.sessions)
+	sessions = len(t.sessions)
+	for _, m := range t.members {
+		for _, p := range m.elsewhere {
+			sessions += p.sessions
+		}
+	}
+	return len(t.members), sessions
 }

@@ -49,7 +49,7 @@ func (k *Keeper) list(_ context.Context, r *router.Request) ([]any, map[string]a
 		}
 		list = append(list, members[i].describe(true))
 	}
-	return nil, map[string]any{"members": list, "seq": seq, "more": more}, nil
+	return nil, map[string]any{"members": list, "seq": seq, "more": more, "complete": k.complete()}, nil
 }
 
 // count is wireroom.presence.count(topic).
@@ -59,7 +59,7 @@ func (k *Keeper) count(_ context.Context, r *router.Request) ([]any, map[string]
 		return nil, nil, err
 	}
 	members, sessions := k.Count(topic)
-	return nil, map[string]any{"members": members, "sessions": sessions}, nil
+	return nil, map[string]any{"members": members, "sessions": sessions, "complete": k.complete()}, nil
 }
 
 // asked returns the topic that the call is about, or an error if the caller may

@@ -11,13 +11,14 @@ import (
 // An identity is whose sessions are one member of a topic.
 type identity struct {
 	authid, authrole string
-	alone            *router.Session // set if nobody knows who it is: then the session is a member by itself
+	alone            wamp.ID // set if nobody knows who it is: then the session is a member by itself
+	node             string  // with alone, of a session at another gateway
 }
 
 func identityOf(s *router.Session) identity {
 	who := identity{authid: s.AuthID(), authrole: s.AuthRole()}
 	if who.authid == "" {
-		who.alone = s
+		who.alone = s.ID()
 	}
 	return who
 }
@@ -49,9 +50,17 @@ type member struct {
 	since  time.Time
 
 	// Guarded by Keeper.mu.
-	here   int           // its sessions
-	linger *list.Element // in Keeper.lingering; nil: it has a session, or has gone
-	until  time.Time     // while it lingers
+	here      int             // its sessions in this realm
+	present   bool            // it has one, or lost the last one a moment ago
+	linger    *list.Element   // in Keeper.lingering; nil: it has a session, or has gone
+	until     time.Time       // while it lingers
+	elsewhere map[string]part // where else it is present, by node; nil if nowhere
+}
+
+// A part is what another gateway has said of a member.
+type part struct {
+	sessions int
+	sync     uint64 // when it was said, as of [Keeper.Begin]
 }
 
 // topicOf returns the topic, which it makes if need be.
@@ -94,30 +103,32 @@ func (k *Keeper) enter(s *router.Session, name wamp.URI) {
 	t := k.topicOf(name)
 	at, ok := t.sessions[s]
 	if !ok {
-		at.member = k.memberOf(t, s)
+		who := identityOf(s)
+		if at.member = t.members[who]; at.member == nil {
+			at.member = k.join(t, who, k.rules.Hides(s, t.name), time.Now())
+		}
 		at.here++
 		if at.linger != nil {
 			k.lingering.Remove(at.linger)
 			at.linger = nil
 		}
+		if !at.present {
+			at.present = true
+			k.members++
+		}
+		k.changed(at.member)
 	}
 	at.subscriptions++
 	t.sessions[s] = at
 }
 
-// memberOf returns the member that the session belongs to, which joins if it is
-// not there.
-func (k *Keeper) memberOf(t *topic, s *router.Session) *member {
-	who := identityOf(s)
-	m := t.members[who]
-	if m == nil {
-		k.lastID++
-		m = &member{topic: t, who: who, id: k.lastID, hidden: k.rules.Hides(s, t.name), since: time.Now()}
-		t.members[who] = m
-		k.members++
-		k.stats.Joins++
-		k.note(m, Join)
-	}
+// join makes a member, for whoever knows where it is present.
+func (k *Keeper) join(t *topic, who identity, hidden bool, since time.Time) *member {
+	k.lastID++
+	m := &member{topic: t, who: who, id: k.lastID, hidden: hidden, since: since}
+	t.members[who] = m
+	k.stats.Joins++
+	k.note(m, Join)
 	return m
 }
 
@@ -132,24 +143,41 @@ func (k *Keeper) leave(s *router.Session, name wamp.URI) {
 		return
 	}
 	delete(t.sessions, s)
-	if at.here--; at.here > 0 {
+	at.here--
+	if at.here == 0 && k.cfg.Linger == 0 {
+		k.absent(at.member)
 		return
 	}
-	if k.cfg.Linger == 0 {
-		k.part(at.member)
-		return
+	k.changed(at.member)
+	if at.here == 0 {
+		k.delay(at.member)
 	}
-	at.until = time.Now().Add(k.cfg.Linger)
-	at.linger = k.lingering.PushBack(at.member)
+}
+
+// delay has a member that is nowhere now, or has no session here, stay for a while.
+func (k *Keeper) delay(m *member) {
+	m.until = time.Now().Add(k.cfg.Linger)
+	m.linger = k.lingering.PushBack(m)
 	if k.lingering.Len() == 1 {
 		k.rouse()
 	}
 }
 
-// part takes a member without a session off its topic.
+// absent notes that a member is not here any more.
+func (k *Keeper) absent(m *member) {
+	if m.present {
+		m.present = false
+		k.members--
+		k.changed(m)
+	}
+	if len(m.elsewhere) == 0 {
+		k.part(m)
+	}
+}
+
+// part takes a member that is nowhere off its topic.
 func (k *Keeper) part(m *member) {
 	delete(m.topic.members, m.who)
-	k.members--
 	k.stats.Leaves++
 	k.note(m, Leave)
 	k.release(m.topic)
@@ -183,7 +211,7 @@ func (k *Keeper) expire() time.Duration {
 		}
 		k.lingering.Remove(e)
 		m.linger = nil
-		k.part(m)
+		k.absent(m)
 	}
 	return 0
 }
