@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
@@ -14,6 +15,7 @@ type delivery struct {
 	realm     *router.Realm // set before anything is published
 	anonymous string        // the role of sessions that no user stands behind
 	queries   *events.Queries
+	elsewhere *nodes.Realm // nil: there can be no other gateways; set with realm
 }
 
 // Route implements [events.Router].
@@ -30,16 +32,26 @@ func (d *delivery) Route(e *events.Event, c *events.Class, channel string) {
 			return s.Trusted() || access.Allows(s.AuthRole(), s.AuthRole() != d.anonymous)
 		}
 	}
+	foreign := false
 	if o, ok := e.Origin.(*origin); ok {
 		p.From, p.Options = o.from, o.options
 		if p.ID == 0 {
 			p.ID = o.id
+		}
+		if foreign = o.foreign; foreign {
+			p.Elsewhere = o.publisher
+			if o.missed > 0 {
+				p.Fields = append(p.Fields, missedField(o.missed))
+			}
 		}
 	}
 	found := d.queries.Match(e, c)
 	defer found.Release()
 	p.Filters = found.IDs()
 	d.realm.Publish(&p)
+	if d.elsewhere != nil && e.Epoch == "" && !foreign {
+		d.tellOthers(e, &p)
+	}
 }
 
 // Lost implements [events.GapRouter]. The gateway's own subscribers are not told,

@@ -36,6 +36,10 @@ type origin struct {
 	id      wamp.ID
 	from    *router.Session
 	options *wamp.PublishOptions
+
+	foreign   bool              // another gateway has accepted it
+	publisher *router.Publisher // there; nil: no client
+	missed    uint64            // so many that it has passed on before are missing
 }
 
 // Governs implements [router.Governor]: classes and their channels are ruled.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/presence"
@@ -24,15 +25,19 @@ type attendance struct {
 }
 
 // keepPresence has it kept who is on the topics of a realm, and returns the keeper,
-// or nil if nobody may ever ask.
-func keepPresence(realm *router.Realm, all *config.Config, rules attendance, log *slog.Logger) *presence.Keeper {
+// or nil if nobody may ever ask. elsewhere is the realm at other gateways; nil: there
+// are none.
+func keepPresence(realm *router.Realm, all *config.Config, rules attendance, elsewhere *nodes.Realm, log *slog.Logger) *presence.Keeper {
 	classes := rules.govern.hub.Catalogue().Classes()
 	if !rules.policy.HasPresence(rules.realm) && !slices.ContainsFunc(classes, (*events.Class).Presence) {
 		return nil
 	}
 	cfg := all.Presence
 	cfg.MaxEvents = all.Router.MaxMetaEvents
-	k := presence.New(realm, cfg, rules, log)
+	k := presence.New(realm, cfg, rules, peersOf(elsewhere), log)
+	if elsewhere != nil {
+		elsewhere.Keep(k)
+	}
 	providePresenceStats(realm, k, rules.govern.anonymous)
 	return k
 }

@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"cmd/wireroom/internal/console":   {"*"},
 	"cmd/wireroom/internal/dynamic":   {"auth", "router", "router/local", "router/wamp"},
 	"cmd/wireroom/internal/interop":   {"*"},
+	"cmd/wireroom/internal/nodes":     {"router", "router/presence", "router/wamp"},
 	"cmd/wireroom/internal/storetool": {"*"},
 	"cmd/wireroom/internal/torture":   {},
 }
@@ -66,6 +67,8 @@ var testsMayImport = map[string][]string{
 	"ingest/xmlrpc":         {"ingest/ingesttest"},
 	"router":                {"router/transport", "router/presence"}, // transcripts are played through the whole stack
 	"router/presence":       {"router/local"},
+
+	"cmd/wireroom/internal/nodes": {"router/local"},
 }
 
 // suites are packages for tests, which no program may contain.

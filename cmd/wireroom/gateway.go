@@ -19,6 +19,7 @@ import (
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/certs"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/console"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/events/store/embedded"
 	"github.com/wireroom/wireroom/events/store/redis"
@@ -43,6 +44,7 @@ type gateway struct {
 	acme      net.Listener   // for challenges over plain HTTP; nil: none
 	raw       []net.Listener // for RawSocket alone
 	store     store
+	mesh      *nodes.Mesh    // nil: no other gateway can use the store
 	verifier  *auth.Verifier // nil: no JWT is accepted
 	sessions  *auth.Sessions
 	plain     wamp.URI // the realm whose logs have plain names in the store
@@ -100,6 +102,8 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		return nil, err
 	}
 	undo = append(undo, func() { _ = g.store.Close() })
+	g.mesh = newMesh(g.store, log.With("part", "nodes"))
+	undo = append(undo, g.unfollow)
 
 	// Who.
 	origins, err := auth.NewOrigins(cfg.Origins)
@@ -133,6 +137,8 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 			return nil, err
 		}
 	}
+
+	g.follow()
 
 	// By which wires.
 	transportConfig := cfg.Transport
@@ -313,6 +319,7 @@ func (g *gateway) close() error {
 		g.bridge.close()
 	}
 	g.closeRealms()
+	g.unfollow()
 	if err := g.store.Close(); err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/dynamic"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/presence"
@@ -31,13 +32,17 @@ type realm struct {
 	router *router.Realm
 	caller *dynamic.Caller // of procedures that decide for the gateway
 
-	presence *presence.Keeper // nil: nobody may ask who is on a topic
+	presence  *presence.Keeper // nil: nobody may ask who is on a topic
+	elsewhere *nodes.Realm     // nil: there can be no other gateways
 }
 
 // close ends what works for the realm, when nobody is in it any more.
 func (r *realm) close() {
 	if r.presence != nil {
 		r.presence.Close()
+	}
+	if r.elsewhere != nil {
+		r.elsewhere.Close()
 	}
 	r.hub.Close()
 	r.closeKeeper()
@@ -170,7 +175,8 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	asks := dynamic.NewAuthorizer(caller, g.cfg.Dynamic, log("authorizer"))
 	rules := authorizer{policy: policy, asks: asks, rows: sees, hub: hub}
 	deliver.realm = g.router.AddRealm(cfg.Name, rules, govern)
-	present := keepPresence(deliver.realm, g.cfg, attendance{realm: cfg.Name, policy: policy, ask: rules, govern: govern}, log("presence"))
+	elsewhere := g.spread(deliver.realm, hub, deliver)
+	present := keepPresence(deliver.realm, g.cfg, attendance{realm: cfg.Name, policy: policy, ask: rules, govern: govern}, elsewhere, log("presence"))
 	deliver.realm.KeepHistory(cfg.History)
 	provide(deliver.realm, hub, policy, anonymous)
 	provideQuery(deliver.realm, govern, policy)
@@ -184,7 +190,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	provideSessions(deliver.realm, who, g.sessions, anonymous)
 	return &realm{
 		name: cfg.Name, auth: who, limits: cfg.RoleLimits,
-		hub: hub, keeper: keeper, router: deliver.realm, caller: caller, presence: present,
+		hub: hub, keeper: keeper, router: deliver.realm, caller: caller, presence: present, elsewhere: elsewhere,
 	}, nil
 }
 

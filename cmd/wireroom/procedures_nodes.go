@@ -1,0 +1,24 @@
+package main
+
+import (
+	"context"
+
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
+	"github.com/wireroom/wireroom/router"
+	"github.com/wireroom/wireroom/router/wamp"
+)
+
+// provideNodeStats offers what operators want to know of other gateways. Anonymous
+// clients, who often may call wireroom.*, may not.
+func provideNodeStats(realm *router.Realm, mesh *nodes.Mesh, anonymous string) {
+	realm.Provide("wireroom.node.stats", func(_ context.Context, r *router.Request) ([]any, map[string]any, error) {
+		if r.Session.AuthRole() == anonymous {
+			return nil, nil, wamp.Errorf(wamp.URINotAuthorized, "%s is not for anonymous clients", r.Procedure)
+		}
+		s := mesh.Stats()
+		return nil, map[string]any{
+			"nodes": s.Nodes, "differ": s.Differ, "sent": s.Sent, "unsent": s.Unsent, "received": s.Received,
+			"dropped": s.Dropped, "unknown": s.Unknown, "gaps": s.Gaps,
+		}, nil
+	})
+}
