@@ -267,15 +267,29 @@ func (d *Held) Queued() {
 	d.holder.due()
 }
 
+// Sending says that a replay is about to queue the event, and has queued all
+// before it. A client that acknowledges events itself may do so before the one
+// who queues it comes to say that it was [Held.Sent].
+func (d *Held) Sending(e *Event) {
+	if d.explicit {
+		d.reach(e)
+	}
+}
+
 // Sent says that a replay has queued the event, and all before it.
 func (d *Held) Sent(e *Event) {
+	d.reach(e)
+	d.Queued() // after, or the client might not be asked about this one
+}
+
+// reach notes that a replay has come to the event.
+func (d *Held) reach(e *Event) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.sent.Epoch != e.Epoch {
 		d.sent = Position{Epoch: e.Epoch}
 	}
 	d.sent.Offset = max(d.sent.Offset, e.Offset)
-	d.mu.Unlock()
-	d.Queued() // after, or the client might not be asked about this one
 }
 
 // Live says that the session gets what is routed from now on. It is called

@@ -162,6 +162,7 @@ func persistentClasses() []events.ClassConfig {
 type reading struct {
 	held   *events.Held
 	slow   time.Duration // that a replayed event takes
+	quick  bool          // the client acknowledges each as soon as it is queued
 	cancel context.CancelFunc
 	ended  chan struct{} // the replay has
 
@@ -188,9 +189,15 @@ func (r *reading) Send(ctx context.Context, e *events.Event) error {
 		return nil
 	}
 	time.Sleep(r.slow)
+	r.held.Sending(e)
 	r.mu.Lock()
 	r.got, r.last = append(r.got, fmt.Sprintf("%dr", e.Offset)), e.Offset
 	r.mu.Unlock()
+	if r.quick {
+		if err := r.held.Ack(e.Epoch, e.Offset, nil); err != nil {
+			return err
+		}
+	}
 	r.held.Sent(e)
 	return nil
 }
@@ -226,6 +233,8 @@ func (r *reading) take() []string {
 // A session of the tests is a holder and the questions that it was asked.
 type session struct {
 	*events.Holder
+	quick bool // as its readings
+
 	mu    sync.Mutex // guards the following
 	asked []uint64
 	sent  map[uint64]uint64 // by question, the last event before it
@@ -308,7 +317,7 @@ func (d *desk) attach(s *session, a events.Attach, slow time.Duration) *reading 
 		d.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &reading{held: held, slow: slow, cancel: cancel, ended: make(chan struct{})}
+	r := &reading{held: held, slow: slow, quick: s.quick, cancel: cancel, ended: make(chan struct{})}
 	s.of.CompareAndSwap(nil, r)
 	d.mu.Lock()
 	d.readings = append(d.readings, r)
@@ -519,6 +528,25 @@ func TestKeeperExplicit(t *testing.T) {
 		}
 		d.detach(r)
 		d.want(d.mustAttach(d.session("joe"), a))
+	})
+}
+
+// A client may acknowledge an event of a replay before the one who has queued it
+// comes to say so.
+func TestKeeperExplicitAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		a := onLog
+		a.Explicit = true
+		d.detach(d.mustAttach(d.session("joe"), a))
+		d.publish(3)
+		s := d.session("joe")
+		s.quick = true
+		r := d.mustAttach(s, a)
+		d.want(r, "1r", "2r", "3r")
+		if at, _ := r.held.Position(); at.Offset != 3 {
+			t.Errorf("acknowledged up to %d, want 3", at.Offset)
+		}
 	})
 }
 

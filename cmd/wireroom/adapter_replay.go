@@ -138,6 +138,9 @@ func (r *replayed) Send(_ context.Context, e *events.Event) error {
 		p.Fields = appendGap(p.Fields, r.gap)
 		r.gap = nil
 	}
+	if r.held != nil {
+		r.held.Sending(e)
+	}
 	err := r.feed.Send(&p)
 	if err == nil && r.held != nil {
 		r.held.Sent(e)
