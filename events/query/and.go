@@ -16,7 +16,7 @@ func And(queries ...*Query) *Query {
 			normals = append(normals, q.normal)
 		}
 	}
-	return &Query{root: group(opAnd, 0, roots...), normal: join(opAnd, normals)}
+	return &Query{root: group(opAnd, 0, roots...), normal: (*parts)(nil).join(opAnd, normals)}
 }
 
 // unplaced returns the expression without places in a text.

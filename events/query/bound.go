@@ -22,7 +22,7 @@ func (c *coverer) bounds(kids []*expr, of *pathNode) []bound {
 		if k.other != nil || k.field.root == rootSession || k.op < opEqual || k.op > opGreaterEqual || k.op == opUnequal {
 			continue
 		}
-		n := c.paths.find(of, k.field)
+		n := c.node(k, of)
 		if k.op == opEqual {
 			if k.value.kind != Bool && k.value.kind != Null { // too many have the same
 				h := hashKey(c.literal(k.value))

@@ -163,19 +163,21 @@ func (c *checker) place(p path, i int) int {
 	}
 	limits := DefaultLimits()
 	limits.Literal = len(c.text)
-	l := lexer{text: c.text, pos: p.pos, limits: &limits}
-	tok, _ := l.next()
-	if first := c.text[tok.start:tok.end]; p.root == rootData && first != "data" {
+	l := lexer{text: c.text, pos: p.pos, limits: limits}
+	var tok token
+	_ = l.next(&tok)
+	start := tok.start
+	if first := c.text[start:tok.end]; p.root == rootData && first != "data" {
 		i-- // the path begins with its first name
 	}
 	for ; i >= 0; i-- {
-		_, _ = l.next() // a dot or a bracket
-		tok, _ = l.next()
-		if tok.kind == tokenValue {
-			_, _ = l.next() // the other bracket
+		_ = l.next(&tok) // a dot or a bracket
+		_ = l.next(&tok)
+		if start = tok.start; tok.kind == tokenValue {
+			_ = l.next(&tok) // the other bracket
 		}
 	}
-	return tok.start
+	return start
 }
 
 // fits reports whether values of two types can be equal and, where they can,

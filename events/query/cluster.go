@@ -2,6 +2,7 @@ package query
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -22,6 +23,10 @@ const (
 // lowest lo and the highest hi of each. The bounds are of what [axis] says, so
 // that only programs come up whose range holds the event's value. A cluster with
 // several axes begins with a block of them.
+//
+// A block has first each lo, and then each hi with its ref: who looks for a value
+// finds its place among the lo's, and goes back from there as far as the widest
+// entry reaches.
 type cluster struct {
 	*store
 	most    int // entries of a block
@@ -53,14 +58,19 @@ const (
 )
 
 const (
-	headBytes  = 12 // of a block: kind, free, count in two bytes, axis, entries in all
-	entryBytes = 12
+	headBytes  = 12 // of a block: kind, reach, count in two bytes, axis, entries in all
+	entryBytes = loBytes + hiBytes
+	loBytes    = 4
+	hiBytes    = 8 // with the ref
 )
 
 func entryAt(b []byte, i int) entry {
-	b = b[headBytes+i*entryBytes:][:entryBytes]
-	return entry{word(b, 0), word(b, 4), ref(word(b, 8))}
+	hi := headBytes + loBytes*count(b) + hiBytes*i
+	return entry{word(b, headBytes+loBytes*i), word(b, hi), ref(word(b, hi+4))}
 }
+
+// reach returns how far from lo to hi it is at most in a block.
+func reach(b []byte) uint32 { return uint32(1<<b[1] - 1) }
 
 func count(b []byte) int { return int(binary.LittleEndian.Uint16(b[2:])) }
 
@@ -103,18 +113,20 @@ func (c *cluster) take(depth int, b []byte) []entry {
 // put makes a block, and returns the entry that a block above has for it.
 func (c *cluster) put(kind byte, g axis, total int, list []entry) entry {
 	r, b := c.alloc(headBytes + len(list)*entryBytes)
-	b[0], b[1] = kind, 0
+	up := entry{lo: list[0].lo, ref: r}
+	lo, hi := b[headBytes:headBytes+loBytes*len(list)], b[headBytes+loBytes*len(list):]
+	widest := uint32(0)
+	for i, e := range list {
+		setWord(lo, loBytes*i, e.lo)
+		setWord(hi, hiBytes*i, e.hi)
+		setWord(hi, hiBytes*i+4, uint32(e.ref))
+		up.hi = max(up.hi, e.hi)
+		widest = max(widest, e.hi-e.lo)
+	}
+	b[0], b[1] = kind, byte(bits.Len32(widest))
 	binary.LittleEndian.PutUint16(b[2:], uint16(len(list)))
 	setWord(b, 4, uint32(g))
 	setWord(b, 8, uint32(total))
-	up := entry{lo: list[0].lo, ref: r}
-	for i, e := range list {
-		at := headBytes + i*entryBytes
-		setWord(b, at, e.lo)
-		setWord(b, at+4, e.hi)
-		setWord(b, at+8, uint32(e.ref))
-		up.hi = max(up.hi, e.hi)
-	}
 	return up
 }
 

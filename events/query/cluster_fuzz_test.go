@@ -104,7 +104,8 @@ func FuzzCluster(f *testing.F) {
 				checkTree(t, c, e.ref, axis(e.lo))
 				for v := range uint32(20) {
 					m.found = m.found[:0]
-					m.scan(e.ref, v)
+					m.trees = append(m.trees, subtree{e.ref, v})
+					m.scan()
 					slices.Sort(m.found)
 					want := all.find(axis(e.lo), v)
 					if slices.Sort(want); !slices.Equal(m.found, want) {

@@ -39,10 +39,30 @@ type compiler struct {
 	numbers  []uint32 // of the paths, each as often as it is held
 	regexps  []uint32
 	changed  bool // the plan is no longer what queries need
+	nodes    []nodeOf
+}
+
+// A nodeOf is where the field of a condition was found: it is asked for again when
+// the query is covered.
+type nodeOf struct {
+	e        *expr
+	of, node *pathNode
+}
+
+// node returns the node of a condition's field.
+func (c *compiler) node(e *expr, of *pathNode) *pathNode {
+	for i := range c.nodes {
+		if x := &c.nodes[i]; x.e == e && x.of == of {
+			return x.node
+		}
+	}
+	return c.paths.find(of, e.field)
 }
 
 func (c *compiler) reset() {
 	c.code, c.numbers, c.regexps, c.changed = c.code[:0], c.numbers[:0], c.regexps[:0], false
+	clear(c.nodes) // or the query would stay
+	c.nodes = c.nodes[:0]
 }
 
 // undo gives back what the compiler holds.
@@ -144,9 +164,12 @@ func (c *compiler) expr(e *expr, of *pathNode) error {
 		o |= ofCells
 	}
 	c.code = append(c.code, byte(o))
-	if err := c.cell(of, e.field); err != nil {
+	n, err := c.hold(of, e.field)
+	if err != nil {
 		return err
 	}
+	c.nodes = append(c.nodes, nodeOf{e, of, n})
+	c.place(n, e.field.root == rootElement)
 	switch {
 	case e.other != nil:
 		return c.cell(of, *e.other)
@@ -163,7 +186,6 @@ func (c *compiler) expr(e *expr, of *pathNode) error {
 		c.code = binary.AppendUvarint(c.code, uint64(n))
 	case e.op != opBool:
 		if e.op == opHolds { // it looks into the field
-			n := c.paths.find(of, e.field)
 			if err := c.holdNode(c.paths.element(n)); err != nil {
 				return err
 			}

@@ -41,8 +41,9 @@ const (
 type coverer struct {
 	*hasher
 	paths *paths
-	most  int // filings of a cover
-	least int // programs under a key from which a pair of keys is better
+	node  func(e *expr, of *pathNode) *pathNode // of a condition's field
+	most  int                                   // filings of a cover
+	least int                                   // programs under a key from which a pair of keys is better
 	size  func(key uint64) int
 	pairs func(f feature) bool // may there be keys of these two fields
 	list  []bound              // workspace, as is the next
@@ -159,7 +160,7 @@ func (c *coverer) equalities(e *expr) (cover, bool) {
 			if b.op != opEqual || b.other != nil || b.field.root == rootSession || a.field.equal(b.field) {
 				continue
 			}
-			x, y := c.paths.find(nil, a.field), c.paths.find(nil, b.field)
+			x, y := c.node(a, nil), c.node(b, nil)
 			first, second := a.value, b.value
 			if x.number > y.number {
 				x, y, first, second = y, x, second, first
@@ -206,7 +207,7 @@ func (c *coverer) leaf(e *expr, of *pathNode) cover {
 			return c.present(c.paths.root)
 		}
 	}
-	n := c.paths.find(of, e.field)
+	n := c.node(e, of)
 	equal := feature{kind: keyEqual, number: n.number}
 	switch {
 	case e.op == opBool:

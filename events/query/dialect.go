@@ -38,7 +38,7 @@ func whole(text []byte, schema *Schema, options *Options, parse func(*dialect, *
 
 // regexp compiles a regular expression that is at n.
 func (d *dialect) regexp(text string, n *node) (*regexp.Regexp, *Error) {
-	p := parser{lexer: lexer{text: d.text, limits: &d.options.Limits}}
+	p := parser{lexer: lexer{text: d.text, limits: d.options.Limits}}
 	re, err := p.regexp(text, n.pos)
 	if err != nil {
 		err.Pointer = n.pointer()

@@ -243,7 +243,7 @@ func (c *sqlCompiler) compile(e *expr) *Error {
 	if e.op != opMatches || e.pattern != nil {
 		return nil
 	}
-	p := parser{lexer: lexer{text: c.text, limits: &c.options.Limits}}
+	p := parser{lexer: lexer{text: c.text, limits: c.options.Limits}}
 	re, err := p.regexp(e.value.str, e.pos)
 	if err != nil && c.node != nil {
 		err.Pointer = c.node.pointer()

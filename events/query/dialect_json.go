@@ -235,7 +235,7 @@ func (d *dialect) field(n *node) (path, *Error) {
 	if err != nil {
 		return path{}, err
 	}
-	p := parser{lexer: lexer{text: s, limits: &d.options.Limits}, session: d.options.Session, element: d.element}
+	p := parser{lexer: lexer{text: s, limits: d.options.Limits}, session: d.options.Session, element: d.element}
 	f, err := p.onlyField()
 	if err != nil {
 		e := d.errorAt(n, "%s", err.Text)
@@ -254,10 +254,11 @@ func (p *parser) onlyField() (path, *Error) {
 	if p.tok.kind != tokenName {
 		return path{}, p.unexpected(`a field such as "address.city"`)
 	}
-	t, err := p.operand()
-	switch {
-	case err != nil:
+	var t term
+	if err := p.operand(&t); err != nil {
 		return path{}, err
+	}
+	switch {
 	case t.kind != termField:
 		return path{}, errorAt(p.text, t.pos, "expected a field alone, found %s", t.what())
 	case p.tok.kind != tokenEnd:

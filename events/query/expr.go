@@ -79,6 +79,8 @@ func rootOf(name string) (root, bool) {
 	return 0, false
 }
 
+var rootNames = [...]string{rootData: "data", rootClass: "class", rootID: "id", rootTime: "time", rootTopic: "topic", rootSession: "session"}
+
 // A path is a field.
 type path struct {
 	root  root
@@ -237,12 +239,11 @@ func (p path) append(b []byte, element string) []byte {
 	case p.root == rootElement:
 		b = append(b, element...)
 	case p.root != rootData:
-		b = append(b, [...]string{"", "class", "id", "time", "topic", "session"}[p.root]...)
+		b = append(b, rootNames[p.root]...)
 	case len(names) == 0:
 		return append(b, "data"...)
 	default:
-		_, taken := rootOf(names[0])
-		if taken || names[0] == element || !isName(names[0]) || isFunction(names[0]) {
+		if !isShort(names[0], element) {
 			b = append(b, "data"...)
 			break
 		}
@@ -256,6 +257,13 @@ func (p path) append(b []byte, element string) []byte {
 		b = append(appendQuoted(append(b, '['), n), ']')
 	}
 	return b
+}
+
+// isShort reports whether a field of the data with the name can be written
+// without data in front of it.
+func isShort(name, element string) bool {
+	_, taken := rootOf(name)
+	return !taken && name != element && isName(name) && !isFunction(name)
 }
 
 // String returns the path as a query has it.

@@ -191,7 +191,7 @@ func (ix *Index) coverer() *coverer {
 		return ix.covers
 	}
 	ix.covers = &coverer{
-		hasher: &ix.hasher, paths: ix.paths, most: min(ix.config.Keys, 255), least: ix.pair,
+		hasher: &ix.hasher, paths: ix.paths, node: ix.compiler.node, most: min(ix.config.Keys, 255), least: ix.pair,
 		size: func(key uint64) int {
 			if r := ix.table.find(key); r != 0 {
 				return ix.cluster.size(r)

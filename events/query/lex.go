@@ -43,7 +43,7 @@ const (
 type lexer struct {
 	text   string
 	pos    int
-	limits *Limits
+	limits Limits
 }
 
 // describe says what a token is, for people.
@@ -67,67 +67,78 @@ func cut(s string, n int) int {
 	return n
 }
 
-// next returns the next token.
-func (l *lexer) next() (token, *Error) {
+// next reads the next token into t.
+func (l *lexer) next(t *token) *Error {
 	l.skip()
 	start := l.pos
+	t.start = start
 	if start == len(l.text) {
-		return token{kind: tokenEnd, start: start, end: start}, nil
+		t.kind, t.end = tokenEnd, start
+		return nil
 	}
 	c := l.text[start]
+	switch classes[c] {
+	case classLetter:
+		return l.word(t)
+	case classDigit:
+		return l.number(t)
+	case classQuote:
+		return l.string(t, false)
+	}
+	if c == '.' && l.isDigit(start+1) {
+		return l.number(t)
+	}
+	second := byte(0)
+	if start+1 < len(l.text) {
+		second = l.text[start+1]
+	}
 	switch {
-	case c >= '0' && c <= '9', c == '.' && l.isDigit(start+1):
-		return l.number()
-	case c == '"' || c == '\'':
-		return l.string(start, false)
-	case isLetter(c):
-		return l.word()
+	case second == '=' && followed[c] != 0:
+		t.kind, l.pos = followed[c], start+2
+	case c == '&' && second == '&':
+		t.kind, l.pos = tokenAnd, start+2
+	case c == '|' && second == '|':
+		t.kind, l.pos = tokenOr, start+2
+	case c == '<' && second == '>':
+		return errorAt(l.text, start, `expected a comparison, found "<>"; inequality is !=`)
+	case punctuation[c] != 0:
+		t.kind, l.pos = punctuation[c], start+1
+	case c == '&':
+		return errorAt(l.text, start, `expected &&, found a single "&"`)
+	case c == '|':
+		return errorAt(l.text, start, `expected ||, found a single "|"`)
+	case c == '=':
+		return errorAt(l.text, start, `expected a comparison, found a single "="; equality is ==`)
+	default:
+		return l.strange(start)
 	}
-	two := func(second byte, kind tokenKind) (token, bool) {
-		if start+1 < len(l.text) && l.text[start+1] == second {
-			l.pos = start + 2
-			return token{kind: kind, start: start, end: l.pos}, true
-		}
-		return token{}, false
-	}
-	switch c {
-	case '&':
-		if t, ok := two('&', tokenAnd); ok {
-			return t, nil
-		}
-		return token{}, errorAt(l.text, start, `expected &&, found a single "&"`)
-	case '|':
-		if t, ok := two('|', tokenOr); ok {
-			return t, nil
-		}
-		return token{}, errorAt(l.text, start, `expected ||, found a single "|"`)
-	case '=':
-		if t, ok := two('=', tokenEqual); ok {
-			return t, nil
-		}
-		return token{}, errorAt(l.text, start, `expected a comparison, found a single "="; equality is ==`)
-	case '!':
-		if t, ok := two('=', tokenUnequal); ok {
-			return t, nil
-		}
-	case '<':
-		if t, ok := two('=', tokenLessEqual); ok {
-			return t, nil
-		}
-		if _, ok := two('>', 0); ok {
-			return token{}, errorAt(l.text, start, `expected a comparison, found "<>"; inequality is !=`)
-		}
-	case '>':
-		if t, ok := two('=', tokenGreaterEqual); ok {
-			return t, nil
-		}
-	}
-	if kind := punctuation[c]; kind != 0 {
-		l.pos++
-		return token{kind: kind, start: start, end: l.pos}, nil
-	}
-	return token{}, l.strange(start)
+	t.end = l.pos
+	return nil
 }
+
+// Characters by the tokens that they begin.
+const (
+	classLetter = iota + 1
+	classDigit
+	classQuote
+)
+
+var classes = func() (list [256]uint8) {
+	for c := range list {
+		switch b := byte(c); {
+		case isLetter(b):
+			list[c] = classLetter
+		case b >= '0' && b <= '9':
+			list[c] = classDigit
+		case b == '"' || b == '\'':
+			list[c] = classQuote
+		}
+	}
+	return list
+}()
+
+// followed is what the characters are with a = behind them.
+var followed = [256]tokenKind{'=': tokenEqual, '!': tokenUnequal, '<': tokenLessEqual, '>': tokenGreaterEqual}
 
 var punctuation = [256]tokenKind{
 	'!': tokenNot, '<': tokenLess, '>': tokenGreater, '(': tokenOpen, ')': tokenClose,
@@ -155,6 +166,8 @@ func (l *lexer) strange(at int) *Error {
 func (l *lexer) skip() {
 	for l.pos < len(l.text) {
 		switch c := l.text[l.pos]; {
+		case c > ' ' && c != '/':
+			return
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f':
 			l.pos++
 		case c == '/' && strings.HasPrefix(l.text[l.pos:], "//"):
@@ -175,43 +188,39 @@ func (l *lexer) isDigit(at int) bool {
 	return at < len(l.text) && l.text[at] >= '0' && l.text[at] <= '9'
 }
 
-// word returns a name, or a string with a prefix.
-func (l *lexer) word() (token, *Error) {
-	start := l.pos
-	for l.pos < len(l.text) && (isLetter(l.text[l.pos]) || l.isDigit(l.pos)) {
-		l.pos++
+// word reads a name, or a string with a prefix.
+func (l *lexer) word(t *token) *Error {
+	text, end := l.text, l.pos
+	for end < len(text) && classes[text[end]]-1 <= classDigit-1 {
+		end++
 	}
-	word := l.text[start:l.pos]
-	if l.pos < len(l.text) && (l.text[l.pos] == '"' || l.text[l.pos] == '\'') {
-		switch strings.ToLower(word) {
+	l.pos = end
+	if end < len(text) && classes[text[end]] == classQuote {
+		switch strings.ToLower(text[t.start:end]) {
 		case "r":
-			return l.string(start, true)
+			return l.string(t, true)
 		case "b", "br", "rb":
-			return token{}, errorAt(l.text, start, "expected a string, found bytes (%s…): events have none", l.text[start:l.pos+1])
+			return errorAt(text, t.start, "expected a string, found bytes (%s…): events have none", text[t.start:end+1])
 		}
 	}
-	return token{kind: tokenName, start: start, end: l.pos}, nil
+	t.kind, t.end = tokenName, end
+	return nil
 }
 
-// number returns a number without its sign.
-func (l *lexer) number() (token, *Error) {
+// number reads a number without its sign.
+func (l *lexer) number(t *token) *Error {
 	start := l.pos
-	digits := func() {
-		for l.isDigit(l.pos) {
-			l.pos++
-		}
-	}
 	if strings.HasPrefix(l.text[start:], "0x") {
-		return l.hexadecimal()
+		return l.hexadecimal(t)
 	}
 	whole := true
-	digits()
+	l.digits()
 	if l.pos < len(l.text) && l.text[l.pos] == '.' && l.isDigit(l.pos+1) {
 		whole = false
 		l.pos++
-		digits()
+		l.digits()
 	}
-	if l.pos < len(l.text) && (l.text[l.pos] == 'e' || l.text[l.pos] == 'E') {
+	if l.pos < len(l.text) && l.text[l.pos]|0x20 == 'e' {
 		at := l.pos + 1
 		if at < len(l.text) && (l.text[at] == '+' || l.text[at] == '-') {
 			at++
@@ -219,56 +228,62 @@ func (l *lexer) number() (token, *Error) {
 		if l.isDigit(at) {
 			whole = false
 			l.pos = at
-			digits()
+			l.digits()
 		}
 	}
 	word := l.text[start:l.pos]
 	if whole {
-		return l.integer(start, word, 10)
+		return l.integer(t, word, 10)
 	}
 	if err := l.bounded(start); err != nil {
-		return token{}, err
+		return err
 	}
 	f, err := strconv.ParseFloat(word, 64)
 	if err != nil {
-		return token{}, errorAt(l.text, start, "expected a number that a double can hold, found %s", word)
+		return errorAt(l.text, start, "expected a number that a double can hold, found %s", word)
 	}
-	return token{kind: tokenValue, start: start, end: l.pos, value: DoubleValue(f)}, nil
+	t.kind, t.end, t.value = tokenValue, l.pos, DoubleValue(f)
+	return nil
 }
 
-func (l *lexer) hexadecimal() (token, *Error) {
-	start := l.pos
+func (l *lexer) digits() {
+	for l.isDigit(l.pos) {
+		l.pos++
+	}
+}
+
+func (l *lexer) hexadecimal(t *token) *Error {
 	l.pos += 2
 	for l.pos < len(l.text) && unhex(l.text[l.pos]) >= 0 {
 		l.pos++
 	}
-	return l.integer(start, l.text[start+2:l.pos], 16)
+	return l.integer(t, l.text[t.start+2:l.pos], 16)
 }
 
-// integer returns an Int or, with an u behind it, a Uint. 2^63 becomes a Uint
-// as well: with a minus in front it is an Int again.
-func (l *lexer) integer(start int, word string, base int) (token, *Error) {
-	unsigned := l.pos < len(l.text) && (l.text[l.pos] == 'u' || l.text[l.pos] == 'U')
+// integer makes an Int of a word or, with an u behind it, a Uint. 2^63 becomes a
+// Uint as well: with a minus in front it is an Int again.
+func (l *lexer) integer(t *token, word string, base int) *Error {
+	unsigned := l.pos < len(l.text) && l.text[l.pos]|0x20 == 'u'
 	if unsigned {
 		l.pos++
 	}
-	if err := l.bounded(start); err != nil {
-		return token{}, err
+	if err := l.bounded(t.start); err != nil {
+		return err
 	}
 	n, err := strconv.ParseUint(word, base, 64)
 	switch {
 	case err != nil && word == "":
-		return token{}, errorAt(l.text, start, "expected hexadecimal digits behind 0x")
+		return errorAt(l.text, t.start, "expected hexadecimal digits behind 0x")
 	case err != nil || !unsigned && n > 1<<63:
-		return token{}, errorAt(l.text, start, "expected an integer of 64 bits, found %s; with .0 at its end it is a double", l.text[start:l.pos])
+		return errorAt(l.text, t.start, "expected an integer of 64 bits, found %s; with .0 at its end it is a double", l.text[t.start:l.pos])
 	}
-	t := token{kind: tokenValue, start: start, end: l.pos}
+	t.kind, t.end = tokenValue, l.pos
 	if unsigned || n > math.MaxInt64 {
 		t.value = UintValue(n)
 	} else {
 		t.value = IntValue(int64(n))
 	}
-	return t, nil
+	return nil
 }
 
 // bounded checks that a number ends where it seems to, as 12ab does not. Only

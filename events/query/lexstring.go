@@ -5,52 +5,57 @@ import (
 	"unicode/utf8"
 )
 
-// isPlain reports whether a character of a string is only itself.
-func isPlain(c byte) bool {
-	return c < utf8.RuneSelf && c != '"' && c != '\'' && c != '\\' && c != '\n' && c != '\r'
-}
+// plain are the characters of a string that are only themselves.
+var plain = func() (list [256]bool) {
+	for c := range utf8.RuneSelf {
+		list[c] = !strings.ContainsRune("\"'\\\n\r", rune(c))
+	}
+	return list
+}()
 
-// string returns a string literal, whose quote is at l.pos; start is where its
-// prefix begins.
-func (l *lexer) string(start int, raw bool) (token, *Error) {
+// string reads a string literal, whose quote is at l.pos; its prefix begins where
+// the token does.
+func (l *lexer) string(t *token, raw bool) *Error {
+	start := t.start
 	quote := l.text[l.pos : l.pos+1]
 	if rest := l.text[l.pos:]; len(rest) >= 3 && rest[1] == rest[0] && rest[2] == rest[0] {
 		quote = rest[:3]
 	}
 	l.pos += len(quote)
 	var b []byte
-	plain := l.pos // from here on nothing has been copied to b
+	copied := l.pos // from here on nothing has been copied to b
 	for {
-		for l.pos < len(l.text) && isPlain(l.text[l.pos]) {
+		for l.pos < len(l.text) && plain[l.text[l.pos]] {
 			l.pos++
 		}
 		switch {
 		case l.pos >= len(l.text):
-			return token{}, errorAt(l.text, start, "expected the end of the string (%s), found the end of the query", quote)
+			return errorAt(l.text, start, "expected the end of the string (%s), found the end of the query", quote)
 		case strings.HasPrefix(l.text[l.pos:], quote):
-			s := l.text[plain:l.pos]
+			s := l.text[copied:l.pos]
 			if b != nil {
 				s = string(append(b, s...))
 			}
 			l.pos += len(quote)
 			if len(s) > l.limits.Literal {
-				return token{}, limitAt(l.text, start, "expected a string of at most %d bytes, found %d", l.limits.Literal, len(s))
+				return limitAt(l.text, start, "expected a string of at most %d bytes, found %d", l.limits.Literal, len(s))
 			}
-			return token{kind: tokenValue, start: start, end: l.pos, value: StringValue(s)}, nil
+			t.kind, t.end, t.value = tokenValue, l.pos, StringValue(s)
+			return nil
 		case l.text[l.pos] == '\\' && !raw:
-			b = append(b, l.text[plain:l.pos]...)
+			b = append(b, l.text[copied:l.pos]...)
 			r, err := l.escape()
 			if err != nil {
-				return token{}, err
+				return err
 			}
 			b = utf8.AppendRune(b, r)
-			plain = l.pos
+			copied = l.pos
 		case (l.text[l.pos] == '\n' || l.text[l.pos] == '\r') && len(quote) == 1:
-			return token{}, errorAt(l.text, start, "expected the end of the string (%s), found the end of the line", quote)
+			return errorAt(l.text, start, "expected the end of the string (%s), found the end of the line", quote)
 		default:
 			r, size := utf8.DecodeRuneInString(l.text[l.pos:])
 			if r == utf8.RuneError && size == 1 {
-				return token{}, l.strange(l.pos)
+				return l.strange(l.pos)
 			}
 			l.pos += size
 		}

@@ -23,11 +23,13 @@ type Matcher struct {
 	class *Schema // of the last event that had one
 	timed bool    // class has times
 
-	found      []ref  // programs to run
-	touched    byte   // see tryAll
-	doubles    bool   // the event may have a key twice
-	candidates uint64 // programs run, in all
-	of         string // the class that the event says it is of
+	trees      []subtree // to be scanned
+	below      []subtree // the next level of these
+	found      []ref     // programs to run
+	touched    byte      // see scanSome and tryAll
+	doubles    bool      // the event may have a key twice
+	candidates uint64    // programs run, in all
+	of         string    // the class that the event says it is of
 	tally      tally
 }
 
@@ -220,6 +222,7 @@ func (m *Matcher) flush() {
 			m.run(r, m.kinds[i], m.frames[i])
 		}
 	}
+	m.scan()
 }
 
 // twice reports whether a key is there twice, which by chance those of different
@@ -238,24 +241,24 @@ func twice(keys []uint64) bool {
 
 // run finds what is filed in a block.
 func (m *Matcher) run(r ref, kind byte, frame uint32) {
-	b := m.index.store.get(r)
 	switch kind {
 	case blockProgram:
 		m.found = append(m.found, r)
 	case blockAxes:
+		b := m.index.store.get(r)
 		for i := range count(b) {
 			e := entryAt(b, i)
 			m.tree(axis(e.lo), e.ref, frame)
 		}
 	default:
-		m.tree(axis(word(b, 4)), r, frame)
+		m.tree(axis(word(m.index.store.get(r), 4)), r, frame)
 	}
 }
 
-// tree runs the programs of a axis whose range holds what the event has.
+// tree remembers to scan the tree of an axis for what the event has.
 func (m *Matcher) tree(g axis, r ref, frame uint32) {
 	if g == 0 {
-		m.scan(r, 1<<32-1)
+		m.trees = append(m.trees, subtree{r, 1<<32 - 1})
 		return
 	}
 	if g&axisElement == 0 {
@@ -266,57 +269,118 @@ func (m *Matcher) tree(g axis, r ref, frame uint32) {
 		return // by chance another field has the key
 	}
 	c := &m.flat.frames[at]
-	switch g & axisKind {
-	case axisNumber:
-		if c.isNumber() {
-			m.scan(r, sortKey(c.value()))
+	var v uint32
+	switch kind := g & axisKind; {
+	case kind == axisNumber && c.isNumber(), kind == axisTime && c.kind == cellTime:
+		v = sortKey(c.value())
+	case kind == axisText && c.kind == cellString:
+		v = sortText(m.flat.bytes(c))
+	case kind == axisHash && c.isScalar():
+		v = hashKey(m.hash(c))
+	default:
+		return
+	}
+	m.trees = append(m.trees, subtree{r, v})
+}
+
+// A subtree is a block of which the programs are asked for whose range holds v.
+type subtree struct {
+	ref ref
+	v   uint32
+}
+
+// atOnce is how many blocks are waited for at once: about as many as a processor
+// can ask of its memory.
+const atOnce = 16
+
+// scan finds the programs in the trees that are remembered. It goes down in all
+// of them at once, level by level, and looks at what it needs of each block before
+// it goes on with any, so that all are waited for at once.
+func (m *Matcher) scan() {
+	for len(m.trees) > 0 {
+		m.below = m.below[:0]
+		for list := range slices.Chunk(m.trees, atOnce) {
+			m.scanSome(list)
 		}
-	case axisText:
-		if c.kind == cellString {
-			m.scan(r, sortText(m.flat.bytes(c)))
-		}
-	case axisHash:
-		if c.isScalar() {
-			m.scan(r, hashKey(m.hash(c)))
-		}
-	case axisTime:
-		if c.kind == cellTime {
-			m.scan(r, sortKey(c.value()))
-		}
+		m.trees, m.below = m.below, m.trees
 	}
 }
 
-// scan runs the programs below a block whose range holds v.
-func (m *Matcher) scan(r ref, v uint32) {
-	b := m.index.store.get(r)
-	leaf := b[0] == blockLeaf
-	n := count(b)
-	b = b[headBytes : headBytes+n*entryBytes]
-	for ; len(b) >= entryBytes; b = b[entryBytes:] {
-		if word(b, 0) > v {
-			return
+// scanSome scans at most atOnce blocks.
+func (m *Matcher) scanSome(list []subtree) {
+	var blocks [atOnce][]byte
+	var ends [atOnce]int
+	var touched byte
+	for i, t := range list {
+		blocks[i] = m.index.store.get(t.ref)
+		touched += blocks[i][0]
+	}
+	for i := range list {
+		b := blocks[i]
+		for at, end := cacheLine, headBytes+loBytes*count(b); at < end; at += cacheLine {
+			touched += b[at]
 		}
-		if word(b, 4) < v {
+	}
+	for i, t := range list {
+		b := blocks[i]
+		n := count(b)
+		ends[i] = upTo(b[headBytes:headBytes+loBytes*n], t.v)
+		touched += b[headBytes+loBytes*n+hiBytes*max(ends[i]-1, 0)]
+	}
+	m.touched = touched // or the compiler would see that nobody needs it
+	for i, t := range list {
+		m.scanBlock(blocks[i], ends[i], t.v)
+	}
+}
+
+const cacheLine = 64
+
+// upTo returns how many of sorted words are v or less.
+func upTo(words []byte, v uint32) int {
+	from, n := 0, len(words)/4
+	for n > 0 {
+		half := (n + 1) / 2
+		if word(words, 4*(from+half-1)) <= v {
+			from += half
+		}
+		n -= half
+	}
+	return from
+}
+
+// scanBlock finds what is below a block. Its entries before end have a lo of v or
+// less.
+func (m *Matcher) scanBlock(b []byte, end int, v uint32) {
+	leaf := b[0] == blockLeaf
+	least := v - min(v, reach(b)) // what begins before ends before v
+	n := count(b)
+	lo, hi := b[headBytes:headBytes+loBytes*n], b[headBytes+loBytes*n:headBytes+entryBytes*n]
+	for i := end - 1; i >= 0 && word(lo, loBytes*i) >= least; i-- {
+		if word(hi, hiBytes*i) < v {
 			continue
 		}
-		below := ref(word(b, 8))
-		if leaf {
+		if below := ref(word(hi, hiBytes*i+4)); leaf {
 			m.found = append(m.found, below)
 		} else {
-			m.scan(below, v)
+			m.below = append(m.below, subtree{below, v})
 		}
 	}
 }
 
-// tryAll runs the programs that were found. It reads the beginnings of some
-// before it runs any, so that they wait for memory at once.
+// tryAll runs the programs that were found. Before it runs any it reads the
+// beginnings of some, and then the ends, which are often in another cache line, so
+// that they wait for memory at once. It must not read on: what is behind a program
+// is the writer's.
 func (m *Matcher) tryAll() {
-	const atOnce = 16
 	store := m.index.store
-	for list := range slices.Chunk(m.found, atOnce) {
+	for list := range slices.Chunk(m.found, 2*atOnce) {
 		var touched byte
 		for _, r := range list {
 			touched += store.get(r)[0]
+		}
+		for _, r := range list {
+			code := codeOf(store.get(r))
+			touched += code[len(code)-1]
 		}
 		m.touched = touched // or the compiler would see that nobody needs it
 		for _, r := range list {

@@ -13,12 +13,13 @@ import (
 // sorted. The logic of three values is a distributive lattice with De Morgan's
 // laws, so all of this holds; that either a condition or its opposite is true
 // does not, and is not used.
-func normal(e *expr) *expr { return normalize(e, false) }
+func normal(e *expr) *expr { return (*parts)(nil).normalize(e, false) }
 
-func normalize(e *expr, negate bool) *expr {
+// normalize returns the normal form, or that of the opposite, made of the parts.
+func (p *parts) normalize(e *expr, negate bool) *expr {
 	switch e.op {
 	case opNot:
-		return normalize(e.kids[0], !negate)
+		return p.normalize(e.kids[0], !negate)
 	case opConst:
 		if negate && e.value.kind == Bool {
 			return constant(BoolValue(!e.value.bool()))
@@ -29,15 +30,15 @@ func normalize(e *expr, negate bool) *expr {
 		if negate {
 			o = opAnd + opOr - o
 		}
-		kids := make([]*expr, 0, len(e.kids))
+		kids := p.list(len(e.kids))
 		for _, k := range e.kids {
-			if k = normalize(k, negate); k.op == o {
+			if k = p.normalize(k, negate); k.op == o {
 				kids = append(kids, k.kids...)
 			} else {
 				kids = append(kids, k)
 			}
 		}
-		return join(o, kids)
+		return p.join(o, kids)
 	}
 	return leaf(e, negate)
 }
@@ -76,7 +77,7 @@ func leaf(e *expr, negate bool) *expr {
 			}
 		}
 	case e.op == opExists:
-		n.kids, n.name = []*expr{normalize(e.kids[0], false)}, "x"
+		n.kids, n.name = []*expr{normal(e.kids[0])}, "x"
 	case e.other != nil && bytes.Compare(e.other.append(nil, "x"), e.field.append(nil, "x")) < 0:
 		n.field, n.other, n.op = *e.other, &e.field, n.op.flip()
 	}
@@ -122,7 +123,7 @@ func orderValues(a, b Value) int {
 }
 
 // join returns the normal form of normal conditions with o between them.
-func join(o op, kids []*expr) *expr {
+func (p *parts) join(o op, kids []*expr) *expr {
 	merged := kids[:0] // kids is the caller's no more
 	for _, k := range kids {
 		if k.op == opConst && k.value.kind == Bool {
@@ -133,8 +134,7 @@ func join(o op, kids []*expr) *expr {
 		}
 		merged = append(merged, k)
 	}
-	merged = mergeValues(o, merged)
-	merged = mergeRanges(o, merged)
+	merged = mergeRanges(o, mergeValues(o, merged))
 	merged = inOrder(merged)
 	switch len(merged) {
 	case 0:
@@ -142,7 +142,9 @@ func join(o op, kids []*expr) *expr {
 	case 1:
 		return merged[0]
 	}
-	return &expr{op: o, kids: merged}
+	e := p.expr()
+	e.op, e.kids = o, merged
+	return e
 }
 
 // inOrder sorts conditions by their texts, and takes away what is there twice.
@@ -150,12 +152,16 @@ func inOrder(kids []*expr) []*expr {
 	if len(kids) < 2 {
 		return kids
 	}
+	const few = 8 // as most have no more: of some comparisons no text need be written
+	if len(kids) <= few && !slices.ContainsFunc(kids, func(k *expr) bool { return !k.isShort() }) {
+		slices.SortFunc(kids, compareTexts)
+		return slices.CompactFunc(kids, func(a, b *expr) bool { return compareTexts(a, b) == 0 })
+	}
 	type written struct {
 		e    *expr
 		text []byte
 	}
-	var few [8]written // as most have no more
-	list := few[:0]
+	list := make([]written, 0, len(kids))
 	buf := make([]byte, 0, 32*len(kids))
 	for _, k := range kids {
 		begin := len(buf)
@@ -170,6 +176,64 @@ func inOrder(kids []*expr) []*expr {
 		}
 	}
 	return kids
+}
+
+// isShort reports whether e is one condition about one value, of which the text is
+// not long.
+func (e *expr) isShort() bool { return len(e.kids) == 0 && len(e.list) == 0 }
+
+// compareTexts orders conditions by their texts, which it writes only if it must.
+func compareTexts(a, b *expr) int {
+	if c := cmp.Compare(a.firstByte(), b.firstByte()); c != 0 {
+		return c
+	}
+	if a.comparesName() && b.comparesName() {
+		// Both begin with the name and a space, which is before all that names have.
+		if c := cmp.Compare(a.firstName(), b.firstName()); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(signs[a.op], signs[b.op]); c != 0 {
+			return c
+		}
+	}
+	text := make([]byte, 0, 128)
+	text = a.append(text, bindUnary, "x")
+	n := len(text)
+	text = b.append(text, bindUnary, "x")
+	return bytes.Compare(text[:n], text[n:])
+}
+
+// firstByte returns what the text of e begins with, an a for any letter.
+func (e *expr) firstByte() byte {
+	switch {
+	case e.op == opNot:
+		return '!'
+	case e.op == opAnd, e.op == opOr, e.op >= opEqual && e.op <= opHolds, e.op == opConst && e.value.kind == Null:
+		return '('
+	}
+	return 'a'
+}
+
+// comparesName reports whether e compares a field that is one name in its text.
+func (e *expr) comparesName() bool {
+	if e.op < opEqual || e.op > opGreaterEqual {
+		return false
+	}
+	switch names := e.field.names; {
+	case e.field.root == rootData && len(names) == 1:
+		return isShort(names[0], "x")
+	default:
+		return len(names) == 0 && e.field.root != rootElement && e.field.root != rootData
+	}
+}
+
+// firstName returns the name with which the text of e begins, of what
+// comparesName is true of.
+func (e *expr) firstName() string {
+	if e.field.root == rootData {
+		return e.field.names[0]
+	}
+	return rootNames[e.field.root]
 }
 
 // mergeValues makes f in [a, b] of f == a || f == b, and the opposite of it of
@@ -188,10 +252,11 @@ func mergeValues(o op, kids []*expr) []*expr {
 		}
 		return nil, nil
 	}
-	return merge(kids, func(a, b *expr) *expr {
+	has := func(k *expr) bool { _, field := values(k); return field != nil }
+	return merge(kids, has, func(a, b *expr) *expr {
 		listA, fieldA := values(a)
 		listB, fieldB := values(b)
-		if fieldA == nil || fieldB == nil || !fieldA.equal(*fieldB) {
+		if !fieldA.equal(*fieldB) {
 			return nil
 		}
 		return leaf(&expr{op: opIn, field: *fieldA, list: slices.Concat(listA, listB)}, o == opAnd)
@@ -204,8 +269,8 @@ func mergeValues(o op, kids []*expr) []*expr {
 func mergeRanges(o op, kids []*expr) []*expr {
 	upper := func(k *expr) bool { return k.op == opLess || k.op == opLessEqual }
 	bound := func(k *expr) bool { return k.other == nil && (upper(k) || k.op == opGreater || k.op == opGreaterEqual) }
-	return merge(kids, func(a, b *expr) *expr {
-		if !bound(a) || !bound(b) || upper(a) != upper(b) || !a.field.equal(b.field) || !ordered(a.value, b.value) {
+	return merge(kids, bound, func(a, b *expr) *expr {
+		if upper(a) != upper(b) || !a.field.equal(b.field) || !ordered(a.value, b.value) {
 			return nil
 		}
 		c := compare(a.value, b.value)
@@ -223,11 +288,18 @@ func mergeRanges(o op, kids []*expr) []*expr {
 	})
 }
 
-// merge puts together every two conditions of which both makes one.
-func merge(kids []*expr, both func(a, b *expr) *expr) []*expr {
+// merge puts together every two conditions that can be merged of which both
+// makes one.
+func merge(kids []*expr, can func(e *expr) bool, both func(a, b *expr) *expr) []*expr {
 	for i := 0; i < len(kids); i++ {
+		if !can(kids[i]) {
+			continue
+		}
 		for j := i + 1; j < len(kids); {
-			m := both(kids[i], kids[j])
+			var m *expr
+			if can(kids[j]) {
+				m = both(kids[i], kids[j])
+			}
 			if m == nil {
 				j++
 				continue

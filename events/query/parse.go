@@ -12,6 +12,7 @@ import (
 type parser struct {
 	lexer
 	tok     token
+	parts   parts
 	session bool   // session may be used
 	asks    bool   // inside of has
 	element string // the name of the element, inside of exists
@@ -19,12 +20,12 @@ type parser struct {
 	leaves  int
 }
 
-// parse parses a whole query.
-func parse(text string, limits *Limits, session bool) (*expr, *Error) {
+// parse parses a whole query, which it makes of the parts.
+func parse(text string, limits *Limits, session bool, parts *parts) (*expr, *Error) {
 	if len(text) > limits.Text {
 		return nil, limitAt(text, limits.Text, "expected a query of at most %d bytes, found %d", limits.Text, len(text))
 	}
-	p := &parser{lexer: lexer{text: text, limits: limits}, session: session}
+	p := &parser{lexer: lexer{text: text, limits: *limits}, session: session, parts: *parts}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
@@ -38,13 +39,11 @@ func parse(text string, limits *Limits, session bool) (*expr, *Error) {
 	if p.tok.kind != tokenEnd {
 		return nil, p.unexpected("&&, || or the end")
 	}
+	*parts = p.parts
 	return e, nil
 }
 
-func (p *parser) advance() (err *Error) {
-	p.tok, err = p.next()
-	return err
-}
+func (p *parser) advance() *Error { return p.next(&p.tok) }
 
 // words are operators of other languages.
 var words = map[string]string{
@@ -82,14 +81,15 @@ func (p *parser) condition() (*expr, *Error) {
 		return nil, err
 	}
 	defer func() { p.depth-- }()
-	t, err := p.disjunction()
-	if err != nil {
+	var t term
+	if err := p.disjunction(&t); err != nil {
 		return nil, err
 	}
-	return p.asCondition(t)
+	return p.asCondition(&t)
 }
 
-// A term is an operand: a condition, a field, a value, or a list of values.
+// A term is an operand: a condition, a field, a value, or a list of values. It is
+// big, so whoever parses one fills in that of its caller, which is empty.
 type term struct {
 	kind  termKind
 	pos   int
@@ -108,56 +108,63 @@ const (
 	termList
 )
 
-func (t term) what() string {
+func (t *term) what() string {
 	return [...]string{"a condition", "a field", "a value", "a list"}[t.kind]
 }
 
-func (p *parser) disjunction() (term, *Error) { return p.chain(opOr, tokenOr) }
+func (p *parser) disjunction(t *term) *Error { return p.chain(t, opOr, tokenOr) }
 
 // link parses what stands between the operators of a chain.
-func (p *parser) link(o op) (term, *Error) {
+func (p *parser) link(t *term, o op) *Error {
 	if o == opOr {
-		return p.chain(opAnd, tokenAnd)
+		return p.chain(t, opAnd, tokenAnd)
 	}
-	return p.relation()
+	return p.relation(t)
 }
 
 // chain parses operands with the same operator between them.
-func (p *parser) chain(o op, sign tokenKind) (term, *Error) {
-	first, err := p.link(o)
-	if err != nil || p.tok.kind != sign {
-		return first, err
+func (p *parser) chain(t *term, o op, sign tokenKind) *Error {
+	if err := p.link(t, o); err != nil || p.tok.kind != sign {
+		return err
 	}
-	e := &expr{op: o, pos: first.pos, kids: make([]*expr, 0, 4)}
-	for t := first; ; {
+	pos := t.pos
+	var few [8]*expr // as most have no more
+	kids := few[:0]
+	for {
 		c, err := p.asCondition(t)
 		if err != nil {
-			return term{}, err
+			return err
 		}
 		if c.op == o {
-			e.kids = append(e.kids, c.kids...) // (a && b) && c is a && b && c
+			kids = append(kids, c.kids...) // (a && b) && c is a && b && c
 		} else {
-			e.kids = append(e.kids, c)
+			kids = append(kids, c)
 		}
 		if p.tok.kind != sign {
-			return term{kind: termCondition, pos: first.pos, cond: e}, nil
+			e := p.parts.expr()
+			e.op, e.pos, e.kids = o, pos, append(p.parts.list(len(kids)), kids...)
+			*t = term{kind: termCondition, pos: pos, cond: e}
+			return nil
 		}
 		if err := p.advance(); err != nil {
-			return term{}, err
+			return err
 		}
-		if t, err = p.link(o); err != nil {
-			return term{}, err
+		*t = term{}
+		if err := p.link(t, o); err != nil {
+			return err
 		}
 	}
 }
 
 // asCondition makes a condition of a term, if it is one.
-func (p *parser) asCondition(t term) (*expr, *Error) {
+func (p *parser) asCondition(t *term) (*expr, *Error) {
 	switch {
 	case t.kind == termCondition:
 		return t.cond, nil
 	case t.kind == termField:
-		return p.leaf(&expr{op: opBool, pos: t.pos, field: t.field})
+		e := p.parts.expr()
+		e.op, e.pos, e.field = opBool, t.pos, t.field
+		return e, p.leaf(e)
 	case t.kind == termValue && t.value.Kind() == Bool:
 		return &expr{op: opConst, pos: t.pos, value: t.value}, nil
 	case t.kind == termValue:
@@ -167,11 +174,11 @@ func (p *parser) asCondition(t term) (*expr, *Error) {
 }
 
 // leaf counts a leaf.
-func (p *parser) leaf(e *expr) (*expr, *Error) {
+func (p *parser) leaf(e *expr) *Error {
 	if p.leaves++; p.leaves > p.limits.Leaves {
-		return nil, limitAt(p.text, e.pos, "expected at most %d comparisons, found more", p.limits.Leaves)
+		return limitAt(p.text, e.pos, "expected at most %d comparisons, found more", p.limits.Leaves)
 	}
-	return e, nil
+	return nil
 }
 
 var comparisons = [tokenMinus + 1]op{
@@ -180,41 +187,41 @@ var comparisons = [tokenMinus + 1]op{
 }
 
 // relation parses a comparison, or one operand alone.
-func (p *parser) relation() (term, *Error) {
-	left, err := p.unary()
-	if err != nil {
-		return term{}, err
+func (p *parser) relation(left *term) *Error {
+	if err := p.unary(left); err != nil {
+		return err
 	}
-	sign := p.tok
-	o := comparisons[sign.kind]
-	compares := o != 0
-	in := sign.kind == tokenName && p.text[sign.start:sign.end] == "in"
-	if !compares && !in {
-		return left, nil
+	sign := p.tok.start
+	o := comparisons[p.tok.kind]
+	in := p.tok.kind == tokenName && p.text[sign:p.tok.end] == "in"
+	if o == 0 && !in {
+		return nil
 	}
 	if err := p.advance(); err != nil {
-		return term{}, err
+		return err
 	}
-	right, err := p.unary()
-	if err != nil {
-		return term{}, err
+	var right term
+	if err := p.unary(&right); err != nil {
+		return err
 	}
 	var e *expr
+	var err *Error
 	if in {
-		e, err = p.membership(left, right, sign.start)
+		e, err = p.membership(left, &right, sign)
 	} else {
-		e, err = p.comparison(o, left, right, sign.start)
+		e, err = p.comparison(o, left, &right, sign)
 	}
 	if err != nil {
-		return term{}, err
+		return err
 	}
 	if comparisons[p.tok.kind] != 0 {
-		return term{}, errorAt(p.text, p.tok.start, "expected && or ||, found a second comparison: a < b < c is a < b && b < c")
+		return errorAt(p.text, p.tok.start, "expected && or ||, found a second comparison: a < b < c is a < b && b < c")
 	}
-	return term{kind: termCondition, pos: left.pos, cond: e}, nil
+	*left = term{kind: termCondition, pos: left.pos, cond: e}
+	return nil
 }
 
-func (p *parser) comparison(o op, left, right term, pos int) (*expr, *Error) {
+func (p *parser) comparison(o op, left, right *term, pos int) (*expr, *Error) {
 	switch {
 	case left.kind != termField && left.kind != termValue:
 		return nil, p.incomparable(left)
@@ -225,14 +232,15 @@ func (p *parser) comparison(o op, left, right term, pos int) (*expr, *Error) {
 	case left.kind == termValue:
 		left, right, o = right, left, o.flip()
 	}
-	e := &expr{op: o, pos: pos, field: left.field, value: right.value}
+	e := p.parts.expr()
+	e.op, e.pos, e.field, e.value = o, pos, left.field, right.value
 	if right.kind == termField {
 		e.other = new(right.field)
 	}
-	return p.leaf(e)
+	return e, p.leaf(e)
 }
 
-func (p *parser) incomparable(t term) *Error {
+func (p *parser) incomparable(t *term) *Error {
 	return errorAt(p.text, t.pos, "expected a field or a value to compare, found %s", t.what())
 }
 
@@ -255,63 +263,67 @@ func compareValues(o op, a, b Value) Value {
 	return BoolValue(o == opLess && c < 0 || o == opLessEqual && c <= 0 || o == opGreater && c > 0 || o == opGreaterEqual && c >= 0)
 }
 
-func (p *parser) membership(left, right term, pos int) (*expr, *Error) {
-	ofSession := func(t term) bool { return t.kind == termField && t.field.root == rootSession }
+func (p *parser) membership(left, right *term, pos int) (*expr, *Error) {
+	ofSession := func(t *term) bool { return t.kind == termField && t.field.root == rootSession }
+	e := &expr{pos: pos}
 	switch {
 	case left.kind == termField && ofSession(right): // a constant list, when the query is used
-		return p.leaf(&expr{op: opIn, pos: pos, field: left.field, other: new(right.field)})
+		e.op, e.field, e.other = opIn, left.field, new(right.field)
 	case ofSession(left) && right.kind == termField:
-		return p.leaf(&expr{op: opHolds, pos: pos, field: right.field, other: new(left.field)})
+		e.op, e.field, e.other = opHolds, right.field, new(left.field)
 	case left.kind == termField && right.kind == termList:
-		return p.leaf(&expr{op: opIn, pos: pos, field: left.field, list: right.list})
+		e.op, e.field, e.list = opIn, left.field, right.list
 	case left.kind == termValue && right.kind == termField:
-		return p.leaf(&expr{op: opHolds, pos: pos, field: right.field, value: left.value})
+		e.op, e.field, e.value = opHolds, right.field, left.value
 	case left.kind == termValue && right.kind == termList:
 		found := false
 		for _, v := range right.list {
 			found = found || equal(left.value, v)
 		}
-		return &expr{op: opConst, pos: pos, value: BoolValue(found)}, nil
+		e.value = BoolValue(found)
+		return e, nil
+	default:
+		return nil, errorAt(p.text, pos, `expected a field in a list (status in ["new", "paid"]) or a value in a field ("red" in tags), found %s in %s`, left.what(), right.what())
 	}
-	return nil, errorAt(p.text, pos, `expected a field in a list (status in ["new", "paid"]) or a value in a field ("red" in tags), found %s in %s`, left.what(), right.what())
+	return e, p.leaf(e)
 }
 
 // unary parses an operand with signs in front of it.
-func (p *parser) unary() (term, *Error) {
+func (p *parser) unary(t *term) *Error {
 	switch p.tok.kind {
 	case tokenNot:
 		if err := p.deeper(); err != nil {
-			return term{}, err
+			return err
 		}
 		defer func() { p.depth-- }()
 		pos := p.tok.start
 		if err := p.advance(); err != nil {
-			return term{}, err
+			return err
 		}
-		t, err := p.unary()
-		if err != nil {
-			return term{}, err
+		if err := p.unary(t); err != nil {
+			return err
 		}
 		c, err := p.asCondition(t)
 		if err != nil {
-			return term{}, err
+			return err
 		}
-		return term{kind: termCondition, pos: pos, cond: &expr{op: opNot, pos: pos, kids: []*expr{c}}}, nil
+		*t = term{kind: termCondition, pos: pos, cond: &expr{op: opNot, pos: pos, kids: []*expr{c}}}
+		return nil
 	case tokenMinus:
-		return p.negative()
+		return p.negative(t)
 	}
-	return p.operand()
+	return p.operand(t)
 }
 
 // negative parses a number with a minus in front of it.
-func (p *parser) negative() (term, *Error) {
+func (p *parser) negative(t *term) *Error {
 	pos := p.tok.start
 	if err := p.advance(); err != nil {
-		return term{}, err
+		return err
 	}
 	v := p.tok.value
 	if p.tok.kind != tokenValue || !v.isNumber() {
-		return term{}, p.unexpected("a number behind the minus")
+		return p.unexpected("a number behind the minus")
 	}
 	switch {
 	case v.kind == Int:
@@ -321,93 +333,96 @@ func (p *parser) negative() (term, *Error) {
 	case v.num == 1<<63 && p.text[p.tok.end-1]|0x20 != 'u':
 		v = IntValue(math.MinInt64)
 	default:
-		return term{}, errorAt(p.text, pos, "expected a uint, found a negative one")
+		return errorAt(p.text, pos, "expected a uint, found a negative one")
 	}
-	return term{kind: termValue, pos: pos, value: v}, p.advance()
+	t.kind, t.pos, t.value = termValue, pos, v
+	return p.advance()
 }
 
 // operand parses what stands between operators.
-func (p *parser) operand() (term, *Error) {
-	t := p.tok
-	switch t.kind {
+func (p *parser) operand(t *term) *Error {
+	tok := &p.tok
+	t.pos = tok.start
+	switch tok.kind {
 	case tokenValue:
-		if t.value.kind == Uint && t.value.num == 1<<63 && p.text[t.end-1]|0x20 != 'u' {
-			return term{}, errorAt(p.text, t.start, "expected an integer of 64 bits, found 9223372036854775808; with .0 at its end it is a double")
+		if tok.value.kind == Uint && tok.value.num == 1<<63 && p.text[tok.end-1]|0x20 != 'u' {
+			return errorAt(p.text, tok.start, "expected an integer of 64 bits, found 9223372036854775808; with .0 at its end it is a double")
 		}
-		return term{kind: termValue, pos: t.start, value: t.value}, p.advance()
+		t.kind, t.value = termValue, tok.value
+		return p.advance()
 	case tokenOpen:
-		t, err := p.parenthesis()
-		if err != nil || t.kind != termField {
-			return t, err
+		if err := p.parenthesis(t); err != nil || t.kind != termField {
+			return err
 		}
 		return p.rest(t)
 	case tokenOpenList:
-		return p.list()
+		return p.list(t)
 	case tokenName:
-		switch name := p.text[t.start:t.end]; name {
+		switch name := p.text[tok.start:tok.end]; name {
 		case "true", "false":
-			return term{kind: termValue, pos: t.start, value: BoolValue(name == "true")}, p.advance()
+			t.kind, t.value = termValue, BoolValue(name == "true")
+			return p.advance()
 		case "null":
-			return term{kind: termValue, pos: t.start, value: NullValue()}, p.advance()
+			t.kind = termValue
+			return p.advance()
 		default:
-			return p.name(name)
+			return p.name(t, name)
 		}
 	}
-	return term{}, p.unexpected("a field or a value")
+	return p.unexpected("a field or a value")
 }
 
-func (p *parser) parenthesis() (term, *Error) {
+func (p *parser) parenthesis(t *term) *Error {
 	if err := p.deeper(); err != nil {
-		return term{}, err
+		return err
 	}
 	defer func() { p.depth-- }()
 	if err := p.advance(); err != nil {
-		return term{}, err
+		return err
 	}
-	t, err := p.disjunction()
-	if err != nil {
-		return term{}, err
+	if err := p.disjunction(t); err != nil {
+		return err
 	}
-	return t, p.expect(tokenClose, "&&, || or )")
+	return p.expect(tokenClose, "&&, || or )")
 }
 
 // list parses a list of values.
-func (p *parser) list() (term, *Error) {
-	t := term{kind: termList, pos: p.tok.start}
+func (p *parser) list(t *term) *Error {
+	t.kind = termList
 	if err := p.advance(); err != nil {
-		return term{}, err
+		return err
 	}
 	for p.tok.kind != tokenCloseList {
 		if p.tok.kind == tokenComma && len(t.list) == 0 { // [,] is empty, too
 			if err := p.advance(); err != nil {
-				return term{}, err
+				return err
 			}
 			if p.tok.kind != tokenCloseList {
-				return term{}, p.unexpected("]")
+				return p.unexpected("]")
 			}
 			break
 		}
-		v, err := p.unary()
-		if err != nil {
-			return term{}, err
+		var v term
+		if err := p.unary(&v); err != nil {
+			return err
 		}
 		if v.kind != termValue {
-			return term{}, errorAt(p.text, v.pos, "expected a value in the list, found %s", v.what())
+			return errorAt(p.text, v.pos, "expected a value in the list, found %s", v.what())
 		}
 		if t.list = append(t.list, v.value); len(t.list) > p.limits.List {
-			return term{}, limitAt(p.text, v.pos, "expected a list of at most %d values, found more", p.limits.List)
+			return limitAt(p.text, v.pos, "expected a list of at most %d values, found more", p.limits.List)
 		}
 		if p.tok.kind != tokenComma {
 			if p.tok.kind != tokenCloseList {
-				return term{}, p.unexpected(", or ]")
+				return p.unexpected(", or ]")
 			}
 			break
 		}
 		if err := p.advance(); err != nil {
-			return term{}, err
+			return err
 		}
 	}
-	return t, p.advance()
+	return p.advance()
 }
 
 // literal parses a string that a function takes. It may be in parentheses.
@@ -434,17 +449,18 @@ func (p *parser) literal(function string) (string, *Error) {
 }
 
 // timestamp parses the point in time that a timestamp is written with.
-func (p *parser) timestamp(pos int) (term, *Error) {
+func (p *parser) timestamp(t *term, pos int) *Error {
 	at := p.tok.start
 	s, err := p.literal("timestamp")
 	if err != nil {
-		return term{}, err
+		return err
 	}
-	t, bad := readTime(s)
+	moment, bad := readTime(s)
 	if bad != "" {
-		return term{}, errorAt(p.text, at, "%s", bad)
+		return errorAt(p.text, at, "%s", bad)
 	}
-	return term{kind: termValue, pos: pos, value: TimeValue(t)}, p.expect(tokenClose, ")")
+	t.kind, t.pos, t.value = termValue, pos, TimeValue(moment)
+	return p.expect(tokenClose, ")")
 }
 
 // readTime returns a point in time, or what is wrong with it.

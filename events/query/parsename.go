@@ -9,67 +9,69 @@ import (
 func isFunction(name string) bool { return name == "has" || name == "timestamp" }
 
 // name parses what begins with a name: a field, or a function's use.
-func (p *parser) name(name string) (term, *Error) {
-	at := p.tok
+func (p *parser) name(t *term, name string) *Error {
 	if isReserved(name) {
-		return term{}, p.unexpected("a field or a value")
+		return p.unexpected("a field or a value")
 	}
 	if err := p.advance(); err != nil {
-		return term{}, err
+		return err
 	}
 	switch p.tok.kind {
 	case tokenName, tokenValue, tokenOpen:
 		if better := words[name]; better != "" {
-			return term{}, errorAt(p.text, at.start, "expected a field or a value, found %q; write %s", name, better)
+			return errorAt(p.text, t.pos, "expected a field or a value, found %q; write %s", name, better)
 		}
 	}
 	if p.tok.kind == tokenOpen {
-		return p.function(name, at.start)
+		return p.function(t, name)
 	}
-	return p.field(name, at)
+	return p.field(t, name)
 }
 
-func (p *parser) function(name string, pos int) (term, *Error) {
+func (p *parser) function(t *term, name string) *Error {
+	pos := t.pos
 	if !isFunction(name) {
-		return term{}, errorAt(p.text, pos, "expected has or timestamp in front of the parenthesis, found %q: a query has no other functions, and exists, contains, startsWith, endsWith and matches stand behind a field", name)
+		return errorAt(p.text, pos, "expected has or timestamp in front of the parenthesis, found %q: a query has no other functions, and exists, contains, startsWith, endsWith and matches stand behind a field", name)
 	}
 	if err := p.advance(); err != nil {
-		return term{}, err
+		return err
 	}
 	if name == "timestamp" {
-		return p.timestamp(pos)
+		return p.timestamp(t, pos)
 	}
 	at := p.tok
 	if at.kind != tokenName && at.kind != tokenOpen {
-		return term{}, p.unexpected("a field for has")
+		return p.unexpected("a field for has")
 	}
 	p.asks = true
-	t, err := p.operand()
+	err := p.operand(t)
 	p.asks = false
 	if err != nil {
-		return term{}, err
+		return err
 	}
 	if t.kind != termField || t.field.root == rootElement && len(t.field.names) == 0 {
-		return term{}, errorAt(p.text, at.start, "expected a field for has, found %s", t.what())
+		return errorAt(p.text, at.start, "expected a field for has, found %s", t.what())
 	}
 	if err := p.expect(tokenClose, ")"); err != nil {
-		return term{}, err
+		return err
 	}
-	e, err := p.leaf(&expr{op: opHas, pos: pos, field: t.field})
-	return term{kind: termCondition, pos: pos, cond: e}, err
+	e := p.parts.expr()
+	e.op, e.pos, e.field = opHas, pos, t.field
+	*t = term{kind: termCondition, pos: pos, cond: e}
+	return p.leaf(e)
 }
 
 // field parses the rest of a field, and a method that is asked of it.
-func (p *parser) field(first string, at token) (term, *Error) {
-	t := term{kind: termField, pos: at.start, field: path{pos: at.start}}
+func (p *parser) field(t *term, first string) *Error {
+	t.kind, t.field.pos = termField, t.pos
 	begin, known := rootOf(first)
 	switch {
 	case p.element != "" && first == p.element:
 		t.field.root = rootElement
 	case !known:
-		t.field.names = []string{first}
+		t.field.names = p.parts.name(first)
 	case begin == rootSession && !p.session:
-		return term{}, errorAt(p.text, at.start, "expected a field of the event, found session, which only the queries of roles have; a field of the data with that name is data.session")
+		return errorAt(p.text, t.pos, "expected a field of the event, found session, which only the queries of roles have; a field of the data with that name is data.session")
 	default:
 		t.field.root = begin
 	}
@@ -77,51 +79,51 @@ func (p *parser) field(first string, at token) (term, *Error) {
 }
 
 // rest parses what follows a field, or what begins one, also in parentheses.
-func (p *parser) rest(t term) (term, *Error) {
+func (p *parser) rest(t *term) *Error {
 	for {
 		switch p.tok.kind {
 		case tokenDot:
 			if err := p.advance(); err != nil {
-				return term{}, err
+				return err
 			}
-			name, name0 := p.text[p.tok.start:p.tok.end], p.tok
+			name, at := p.text[p.tok.start:p.tok.end], p.tok.start
 			if p.tok.kind != tokenName || isKeyword(name) {
-				return term{}, p.unexpected(`the name of a field behind the dot (or, if it is not a word, ["…"])`)
+				return p.unexpected(`the name of a field behind the dot (or, if it is not a word, ["…"])`)
 			}
 			if err := p.advance(); err != nil {
-				return term{}, err
+				return err
 			}
 			if p.tok.kind == tokenOpen {
-				return p.method(t, name, name0)
+				return p.method(t, name, at)
 			}
 			t.field.names = append(t.field.names, name)
 		case tokenOpenList:
 			if err := p.advance(); err != nil {
-				return term{}, err
+				return err
 			}
 			name, err := p.literal("the name of a field in brackets")
 			if err != nil {
-				return term{}, err
+				return err
 			}
 			if err := p.expect(tokenCloseList, "]"); err != nil {
-				return term{}, err
+				return err
 			}
 			t.field.names = append(t.field.names, name)
 		default:
-			return t, p.checkField(t.field)
+			return p.checkField(&t.field)
 		}
 		if len(t.field.names) > p.limits.Path {
-			return term{}, limitAt(p.text, t.field.pos, "expected a field of at most %d names, found more", p.limits.Path)
+			return limitAt(p.text, t.field.pos, "expected a field of at most %d names, found more", p.limits.Path)
 		}
 	}
 }
 
 // checkField checks that what is no data has no parts.
-func (p *parser) checkField(f path) *Error {
+func (p *parser) checkField(f *path) *Error {
 	switch f.root {
 	case rootData, rootElement:
 	case rootSession:
-		return p.checkSession(f)
+		return p.checkSession(*f)
 	default:
 		if len(f.names) > 0 {
 			own := path{root: f.root}.String()
@@ -150,80 +152,82 @@ func (p *parser) checkSession(f path) *Error {
 
 var methodOps = map[string]op{"startsWith": opPrefix, "endsWith": opSuffix, "contains": opContains, "matches": opMatches, "exists": opExists}
 
-// method parses what is asked of a field.
-func (p *parser) method(t term, name string, at token) (term, *Error) {
+// method parses what is asked of a field, whose name begins at pos.
+func (p *parser) method(t *term, name string, pos int) *Error {
 	o, ok := methodOps[name]
 	if !ok {
-		return term{}, errorAt(p.text, at.start, "expected one of %s behind the field, found %q", listed(slices.Collect(maps.Keys(methodOps))), name)
+		return errorAt(p.text, pos, "expected one of %s behind the field, found %q", listed(slices.Collect(maps.Keys(methodOps))), name)
 	}
-	if err := p.checkField(t.field); err != nil {
-		return term{}, err
+	if err := p.checkField(&t.field); err != nil {
+		return err
 	}
 	if err := p.advance(); err != nil {
-		return term{}, err
+		return err
 	}
 	if o == opExists && t.field.root == rootSession {
-		return term{}, errorAt(p.text, at.start, "expected a field of the event for exists, found %s; whether a list of the session has a value is asked by in", t.field)
+		return errorAt(p.text, pos, "expected a field of the event for exists, found %s; whether a list of the session has a value is asked by in", t.field)
 	}
 	if o == opExists {
-		return p.exists(t, at)
+		return p.exists(t, pos)
 	}
 	argument := p.tok.start
 	s, err := p.literal(name)
 	if err != nil {
-		return term{}, err
+		return err
 	}
-	e := &expr{op: o, pos: at.start, field: t.field, value: StringValue(s)}
+	e := p.parts.expr()
+	e.op, e.pos, e.field, e.value = o, pos, t.field, StringValue(s)
 	if o == opMatches {
 		if e.pattern, err = p.regexp(s, argument); err != nil {
-			return term{}, err
+			return err
 		}
 	}
 	if err := p.expect(tokenClose, ")"); err != nil {
-		return term{}, err
+		return err
 	}
-	e, err = p.leaf(e)
-	return term{kind: termCondition, pos: t.pos, cond: e}, err
+	*t = term{kind: termCondition, pos: t.pos, cond: e}
+	return p.leaf(e)
 }
 
 // exists parses a condition about the elements of a field.
-func (p *parser) exists(t term, at token) (term, *Error) {
+func (p *parser) exists(t *term, pos int) *Error {
 	if p.element != "" {
-		return term{}, limitAt(p.text, at.start, "expected no exists inside of exists, found one")
+		return limitAt(p.text, pos, "expected no exists inside of exists, found one")
 	}
 	opened := 0
 	for ; p.tok.kind == tokenOpen; opened++ {
 		if err := p.advance(); err != nil {
-			return term{}, err
+			return err
 		}
 	}
 	name := p.text[p.tok.start:p.tok.end]
 	if p.tok.kind != tokenName || isReserved(name) {
-		return term{}, p.unexpected("a name for the element, as in items.exists(i, i.qty > 1)")
+		return p.unexpected("a name for the element, as in items.exists(i, i.qty > 1)")
 	}
 	if _, taken := rootOf(name); taken {
-		return term{}, errorAt(p.text, p.tok.start, "expected a name for the element that means nothing else, found %q", name)
+		return errorAt(p.text, p.tok.start, "expected a name for the element that means nothing else, found %q", name)
 	}
 	if err := p.advance(); err != nil {
-		return term{}, err
+		return err
 	}
 	for range opened {
 		if err := p.expect(tokenClose, ")"); err != nil {
-			return term{}, err
+			return err
 		}
 	}
 	if err := p.expect(tokenComma, "a comma and a condition, as in items.exists(i, i.qty > 1)"); err != nil {
-		return term{}, err
+		return err
 	}
 	p.element = name
 	c, err := p.condition()
 	p.element = ""
 	if err != nil {
-		return term{}, err
+		return err
 	}
 	if err := p.expect(tokenClose, "&&, || or )"); err != nil {
-		return term{}, err
+		return err
 	}
-	e := &expr{op: opExists, pos: at.start, field: t.field, name: name, kids: []*expr{c}}
-	return term{kind: termCondition, pos: t.pos, cond: e}, nil
+	e := &expr{op: opExists, pos: pos, field: t.field, name: name, kids: []*expr{c}}
+	*t = term{kind: termCondition, pos: t.pos, cond: e}
+	return nil
 }

@@ -21,11 +21,12 @@ type Query struct {
 
 // Parse reads a query. Its error is an [*Error].
 func Parse(text string, options Options) (*Query, error) {
-	root, err := parse(text, &options.Limits, options.Session)
+	parts := partsOf(text)
+	root, err := parse(text, &options.Limits, options.Session, &parts)
 	if err != nil {
 		return nil, err
 	}
-	return &Query{text: text, root: root, normal: normal(root)}, nil
+	return &Query{text: text, root: root, normal: parts.normalize(root, false)}, nil
 }
 
 // Text returns the query as it was written, or [Query.String] if nobody did.

@@ -16,6 +16,7 @@ type trail struct {
 	last  uint64 // offset of the last event of the connection in epoch
 	acked map[place]int
 	upto  map[string]upto // epoch → acknowledged up to there
+	node  map[int]string  // connection → which gateway it led to
 	ended map[int]int     // connection → the entry of its end
 	gap   int             // entry of a notice that no event has followed, or -1
 }
@@ -29,7 +30,7 @@ type upto struct {
 // sequence checks rules 2 and 3, and the parts of rules 1 and 4 that show
 // in the order in which events come.
 func (c *checker) sequence(s subscriber) {
-	t := trail{left: map[string]bool{}, had: map[place]int{}, high: map[string]uint64{}, acked: map[place]int{}, upto: map[string]upto{}, ended: map[int]int{}, gap: -1}
+	t := trail{left: map[string]bool{}, had: map[place]int{}, high: map[string]uint64{}, acked: map[place]int{}, upto: map[string]upto{}, node: map[int]string{}, ended: map[int]int{}, gap: -1}
 	for _, i := range c.events[s.Name] {
 		e := c.entry(i)
 		switch e.Kind {
@@ -38,6 +39,7 @@ func (c *checker) sequence(s subscriber) {
 				t.last = 0
 			}
 			t.conn, t.gap = e.Conn, -1
+			t.node[e.Conn] = e.Node
 		case kindAcked:
 			if e.Upto {
 				if e.Offset >= t.upto[e.Epoch].offset {
@@ -86,7 +88,7 @@ func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
 
 	high := t.high[e.Epoch]
 	begun := high > 0 || s.All && len(t.left) == 1 && t.gap < 0 // the log from its first record on
-	if !s.Filters && begun && e.Offset > high+1 && !c.announced(s, t, high+1, e) {
+	if !s.Filters && begun && e.Offset > high+1 && !c.announced(s, t, high+1, e) && !c.nobodyHas(s.Class, e.Epoch, high+1, e.Offset-1) {
 		c.report(1, s.Name, append(c.at(place{s.Class, e.Epoch, high}), i), "offsets %d to %d are missing before %d", high+1, e.Offset-1, e.Offset)
 	}
 	if repeated {
@@ -111,6 +113,18 @@ func (c *checker) announced(s subscriber, t *trail, from uint64, e *entry) bool 
 		return len(t.left) > 1
 	}
 	return g.Epoch == e.Epoch && g.Offset <= from && g.Through == e.Offset-1
+}
+
+// nobodyHas reports whether the class is trimmed, and nobody has ever seen an
+// event at the offsets, nor a receipt: their publishers do not know whether they
+// are in the log, and they were removed before the gateway found them there.
+func (c *checker) nobodyHas(class, epoch string, from, through uint64) bool {
+	for offset := from; offset <= through; offset++ {
+		if _, ok := c.places[place{class, epoch, offset}]; ok {
+			return false
+		}
+	}
+	return c.trimmed(class)
 }
 
 // at returns the entry that says what is at a place, if there is one.
@@ -138,9 +152,14 @@ func (c *checker) repeated(s subscriber, t *trail, before, i int, e *entry) {
 		acked, ok = u.entry, true
 	}
 	// What an acknowledgement has moved may not be durable yet when a process
-	// is killed: that costs repeats, and nothing else.
-	crashed := slices.ContainsFunc(c.faults, func(f int) bool { return c.entry(f).Crash && f < i && c.ended(f) > acked })
-	if ok && !crashed {
+	// is killed: that costs repeats, and nothing else. A store that has lost
+	// something may not take down what follows on what it has lost.
+	crashed := slices.ContainsFunc(c.faults, func(f int) bool {
+		return f < i && (c.entry(f).Loses || c.entry(f).Crash && c.ended(f) > acked)
+	})
+	// Another gateway learns of it when it has been written, a moment later.
+	moved := ok && t.node[c.entry(acked).Conn] != t.node[e.Conn]
+	if ok && !crashed && !moved {
 		c.report(3, s.Name, append(about, acked), "%v comes again after it was acknowledged", e.place())
 	}
 }
@@ -153,7 +172,7 @@ const answered = 5 * time.Second
 // long before the connection broke.
 func (c *checker) answeredFor(s subscriber, t *trail, before, i int) {
 	end, ok := t.ended[c.entry(before).Conn]
-	if !s.Auto || !ok || c.entry(end).At-c.entry(before).At < answered {
+	if !s.Auto || !ok || t.node[c.entry(before).Conn] != t.node[c.entry(i).Conn] || c.entry(end).At-c.entry(before).At < answered {
 		return
 	}
 	if !slices.ContainsFunc(c.faults, func(f int) bool {

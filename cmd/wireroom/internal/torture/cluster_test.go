@@ -47,6 +47,7 @@ ingest:
 		fmt.Fprintf(&b, `  %s:
     access: public
     channel: room
+    persistent: true
     retain: {events: %d}
     fields:
       key: {type: string, required: true}

@@ -62,6 +62,7 @@ type entry struct {
 	Store    bool   `json:"store,omitempty"`     // fault: the store is another process afterwards
 	Note     string `json:"note,omitempty"`      // for people
 	Rule     int    `json:"rule,omitempty"`      // wrong: which rule
+	Node     string `json:"node,omitempty"`      // subscribed: where
 	Resumed  bool   `json:"resumed,omitempty"`   // subscribed: by resuming the session
 	Within   int64  `json:"within_ms,omitempty"` // ready: how long after the fault
 }

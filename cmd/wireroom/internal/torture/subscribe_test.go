@@ -19,6 +19,7 @@ type client struct {
 	// Fixed at construction.
 	subscriber
 	where    string // a query for Tags
+	acks     string // of a persistent subscription: how it acknowledges; empty: it has another one
 	resumes  bool   // it resumes its session
 	restless bool   // it leaves and vanishes of its own accord
 	cluster  *cluster
@@ -29,10 +30,12 @@ type client struct {
 
 	// Owned by run.
 	conn         int
+	node         string // which gateway it is connected to
 	epoch        string // its position
 	offset       uint64
 	session      uint64 // to resume, with token
 	token        string
+	cookie       string          // of the client that a persistent subscription belongs to
 	received     uint64          // messages since WELCOME, over all connections of the session
 	subscription uint64          // of the session
 	dark         []*wampConn     // connections that it has left without a word
@@ -68,7 +71,9 @@ const (
 
 // live is one connection, from its beginning to its end.
 func (c *client) live(ctx context.Context) error {
-	addr := c.cluster.any(c.rng).front.addr()
+	g := c.cluster.any(c.rng)
+	c.node = g.name
+	addr := g.front.addr()
 	if c.address != nil {
 		if addr = c.address(); addr == "" {
 			return nil
@@ -76,6 +81,13 @@ func (c *client) live(ctx context.Context) error {
 	}
 	dialing, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	if c.acks != "" && c.cookie == "" {
+		cookie, err := token(dialing, addr)
+		if err != nil {
+			return err
+		}
+		c.cookie = cookie
+	}
 	hello := map[string]any{}
 	if c.resumes {
 		hello["resumable"] = true
@@ -83,7 +95,7 @@ func (c *client) live(ctx context.Context) error {
 			hello["resume-session"], hello["resume-token"], hello["_received"] = c.session, c.token, c.received
 		}
 	}
-	w, err := dialWAMP(dialing, addr, "", hello)
+	w, err := dialWAMP(dialing, addr, c.cookie, hello)
 	if err != nil {
 		return err
 	}
@@ -132,6 +144,7 @@ func (c *client) listen(w *wampConn, over time.Time) error {
 			return err
 		}
 	}
+	acks := &acker{c: c, w: w, ready: map[string][]uint64{}, under: map[uint64][]entry{}}
 	for {
 		m, err := w.read(over)
 		if err != nil && time.Now().After(over) {
@@ -156,6 +169,19 @@ func (c *client) listen(w *wampConn, over time.Time) error {
 				c.rec.wrong(5, c.Name, "an event of subscription %d, which is not %d: %s", a.subscription, c.subscription, m)
 			}
 			c.take(a)
+			if a.data.Key == "" {
+				break // a notice alone
+			}
+			if err := acks.took(a); err != nil {
+				return err
+			}
+		case wampResult, wampError:
+			if len(acks.under) == 0 {
+				return fmt.Errorf("refused: %s", m)
+			}
+			if err := acks.answered(&m); err != nil {
+				return err
+			}
 		case wampGoodbye:
 			c.token = ""
 			return fmt.Errorf("GOODBYE: %s", m)
@@ -176,6 +202,10 @@ func (c *client) request() (topic string, options map[string]any) {
 	}
 	switch {
 	case c.Plain:
+	case c.acks == ackAuto:
+		options["_persistent"] = true
+	case c.acks != "":
+		options["_persistent"], options["_ack"] = true, "explicit"
 	case c.epoch == "":
 		options["_since"] = 0
 	default:
@@ -185,7 +215,7 @@ func (c *client) request() (topic string, options map[string]any) {
 }
 
 func (c *client) subscribed(resumed bool) {
-	e := entry{Kind: kindSubscribed, Who: c.Name, Conn: c.conn, Class: c.Class, Resumed: resumed}
+	e := entry{Kind: kindSubscribed, Who: c.Name, Conn: c.conn, Class: c.Class, Node: c.node, Resumed: resumed}
 	if c.Keeps && !resumed {
 		e.Note = fmt.Sprintf("since %s:%d", c.epoch, c.offset)
 	}

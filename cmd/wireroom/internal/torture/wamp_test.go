@@ -25,6 +25,8 @@ const (
 	wampSubscribe  = 32
 	wampSubscribed = 33
 	wampEvent      = 36
+	wampCall       = 48
+	wampResult     = 50
 )
 
 // A wampConn is a connection that speaks WAMP in JSON. It is plain on purpose:
