@@ -144,6 +144,7 @@ func (c *client) listen(w *wampConn, over time.Time) error {
 			return err
 		}
 	}
+	began, events := time.Now(), 0
 	acks := &acker{c: c, w: w, ready: map[string][]uint64{}, under: map[uint64][]entry{}}
 	for {
 		m, err := w.read(over)
@@ -169,9 +170,15 @@ func (c *client) listen(w *wampConn, over time.Time) error {
 				c.rec.wrong(5, c.Name, "an event of subscription %d, which is not %d: %s", a.subscription, c.subscription, m)
 			}
 			c.take(a)
-			if a.data.Key == "" {
-				break // a notice alone
+			if a.data.Key == "" { // a notice alone
+				if events == 0 && time.Since(began) < time.Second {
+					break // the replay begins with it
+				}
+				// What could not be delivered may still be in the log.
+				c.token = ""
+				return errors.New("it was told of a loss, and comes back for what is left")
 			}
+			events++
 			if err := acks.took(a); err != nil {
 				return err
 			}
