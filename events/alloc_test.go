@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -21,12 +22,19 @@ func (nowhere) Route(*events.Event, *events.Class, string) {}
 // allocates is counted.
 type instant struct {
 	events.Store
-	next uint64
+	epoch string
+	next  uint64
+}
+
+func (s *instant) Bounds(ctx context.Context, class string) (events.Bounds, error) {
+	b, err := s.Store.Bounds(ctx, class)
+	s.epoch = b.Epoch
+	return b, err
 }
 
 func (s *instant) Append(_ []events.Record, done func([]events.Appended, error)) {
 	s.next++
-	done([]events.Appended{{Offset: s.next}}, nil)
+	done([]events.Appended{{Epoch: s.epoch, Offset: s.next}}, nil)
 }
 
 // freeOrder is the class of the sample, not retained and without channels.

@@ -19,57 +19,84 @@ var (
 )
 
 // fill routes what lies between the last event that was routed and the one
-// that is at at: records of an append that the store reported as failed, as it
-// could not know better, and that is in the log after all. Of these, what was
-// trimmed since is passed over. It returns up to which offset that is done;
-// with an error that is not all, and what is left can be filled later.
-func (h *Hub) fill(m *member, at Appended) (after uint64, err error) {
-	l := m.log
-	epoch, after := l.position()
+// that is at at: what others appended, and records of an append that the store
+// reported as failed, as it could not know better, and that is in the log after
+// all. Of these, what was trimmed since is passed over. With an error not all
+// is done, and what is left can be filled later.
+func (h *Hub) fill(m *member, at Appended) error {
+	epoch, after := m.log.position()
 	if epoch != at.Epoch {
-		after = at.Base // the log was made anew, and what it kept was routed before
+		return errOtherEpoch
 	}
 	for after+1 < at.Offset {
-		page, err := h.store.Read(context.Background(), Range{
+		page, err := h.read(m, Range{
 			Class: m.class.name, After: after, Through: at.Offset - 1, Limit: pageEvents, Bytes: pageBytes,
 		})
 		switch {
 		case err != nil:
-			return after, err
+			return err
 		case page.Bounds.Epoch != at.Epoch:
-			return after, errOtherEpoch
+			return errOtherEpoch
 		case page.After <= after:
-			return after, errNoProgress
+			return errNoProgress
 		}
 		for i := range page.Records {
 			r := &page.Records[i]
 			e := r.event(at.Epoch)
 			e.Key = m.class.keyOf(e.Data)
-			h.routeAt(l, admitted{event: &e, member: m, channel: r.Channel})
+			h.routeAt(m.log, admitted{event: &e, member: m, channel: r.Channel})
 		}
 		after = page.After
+		m.log.pass(at.Epoch, after)
 	}
-	return after, nil
+	return nil
 }
 
-// fillOrSkip fills, trying more than once, before a new event that is in the
-// log and has to be routed. What cannot be read by then is never routed, but
+// read reads a page for the deliverer, which does not wait for long.
+func (h *Hub) read(m *member, r Range) (Page, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookFor)
+	defer cancel()
+	return h.store.Read(ctx, r)
+}
+
+// fillFor fills, trying more than once, before a new event that is in the log
+// and has to be routed, and reports whether it can be now. If the store cannot
+// be asked, the class is behind: what is missing is routed later, and the event
+// with it. What cannot be read although the store answers is never routed, but
 // stays in the log for replays; it is counted.
-func (h *Hub) fillOrSkip(m *member, at Appended) {
+func (h *Hub) fillFor(m *member, at Appended) bool {
+	if h.isBehind(m) {
+		return false
+	}
 	for try, pause := 1, fillPause; ; try, pause = try+1, pause*2 {
-		after, err := h.fill(m, at)
+		err := h.fill(m, at)
 		if err == nil {
-			return
+			return true
 		}
 		if try == fillTries {
-			h.stats.skipped.Add(at.Offset - 1 - after)
-			h.log.Error("events of a log are not delivered, as they cannot be read",
-				"class", m.class.name, "first", after+1, "last", at.Offset-1, "err", err)
-			h.lost(m.class, Recovery{Epoch: at.Epoch, LostFrom: after + 1, LostThrough: at.Offset - 1})
-			return
+			if _, away := h.look(m); away != nil {
+				h.fallBehind(m)
+				return false
+			}
+			if epoch, _ := m.log.position(); epoch != at.Epoch {
+				h.fallBehind(m)
+				return false
+			}
+			h.skip(m, at, err)
+			return true
 		}
 		time.Sleep(pause)
 	}
+}
+
+// skip passes over what is before at and cannot be read.
+func (h *Hub) skip(m *member, at Appended, err error) {
+	_, after := m.log.position()
+	h.stats.skipped.Add(at.Offset - 1 - after)
+	h.log.Error("events of a log are not delivered, as they cannot be read",
+		"class", m.class.name, "first", after+1, "last", at.Offset-1, "err", err)
+	h.lost(m.class, Recovery{Epoch: at.Epoch, LostFrom: after + 1, LostThrough: at.Offset - 1})
+	m.log.pass(at.Epoch, at.Offset-1)
 }
 
 // event returns the event of a record.

@@ -64,6 +64,7 @@ type Hub struct {
 	known   map[string]*member // all that ever were, as their logs and windows outlive a change of classes
 
 	ready deliveries
+	lags  map[*classLog]*lag // owned by the deliverer
 
 	ctx   context.Context // done when Close has delivered everything
 	stop  context.CancelFunc
@@ -104,15 +105,31 @@ func (l *classLog) position() (epoch string, routed uint64) {
 	return l.epoch, l.routed
 }
 
+// pass notes that events up to an offset are routed, or gone.
+func (l *classLog) pass(epoch string, through uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.epoch == epoch {
+		l.routed = max(l.routed, through)
+	}
+}
+
 // renew makes the log that has the bounds the one that the hub knows, if it
 // still knows the one of before, so that a quiet class need not wait for an
-// event until it can be replayed again. What the log kept was routed.
+// event until it can be replayed again. What the log kept was routed, as far as
+// anything was; if nobody knows what it kept, all of that.
 func (l *classLog) renew(before string, b Bounds) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.epoch == before {
-		l.epoch, l.routed = b.Epoch, b.Base
+	if l.epoch != before || b.Epoch == before {
+		return
 	}
+	if shared, ok := b.Line.Shared(before); ok {
+		l.routed = min(l.routed, shared)
+	} else {
+		l.routed = b.Base
+	}
+	l.epoch = b.Epoch
 }
 
 // NewHub returns a hub and starts its goroutines, which [Hub.Close] ends. It
@@ -184,6 +201,9 @@ func (h *Hub) SetCatalogue(ctx context.Context, cat *Catalogue) error {
 		}
 	}
 	h.state.Store(next)
+	if h.ready.follows.Load() {
+		h.CatchUp() // with what was heard while the logs of new classes were opened
+	}
 	return nil
 }
 

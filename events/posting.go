@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // A posting is what is published in one go: one event or a batch. It is owned
@@ -92,17 +94,29 @@ func (h *Hub) append(p *posting) {
 
 // Deliveries are the postings that the store is done with.
 type deliveries struct {
-	signal chan struct{} // has a value when there may be some; never closed
+	signal  chan struct{} // has a value when there may be some; never closed
+	follows atomic.Bool   // others append to the logs, too
 
 	// mu guards the following. Its length is bounded by the room.
 	mu       sync.Mutex
 	postings []*posting
+
+	// What others appended; see [Hub.Heard]. Its length is bounded.
+	told      []told
+	toldBytes int
+	behind    map[*classLog]*member // whose logs are to be read
+	overflows uint64                // events that found no room in told
 }
 
 func (d *deliveries) add(p *posting) {
 	d.mu.Lock()
 	d.postings = append(d.postings, p)
 	d.mu.Unlock()
+	d.wake()
+}
+
+// wake has the deliverer look.
+func (d *deliveries) wake() {
 	select {
 	case d.signal <- struct{}{}:
 	default:
@@ -119,16 +133,20 @@ func (d *deliveries) take(spare []*posting) []*posting {
 }
 
 // deliver is the deliverer: it carries out what the store is done with, in
-// that order, until the hub stops.
+// that order, and what other gateways appended, until the hub stops.
 func (h *Hub) deliver() {
 	var ps []*posting
+	again := time.NewTimer(0) // when to go on with what lags; stopped: nothing does
+	again.Stop()
 	for {
 		select {
 		case <-h.ready.signal:
+		case <-again.C:
 		case <-h.ctx.Done():
 			return // the room is empty, so nothing is left
 		}
 		ps = h.ready.take(ps)
+		h.follow() // it may have what stands before an own event
 		for i, p := range ps {
 			h.carryOut(p)
 			h.room.leave(len(p.entries), p.bytes)
@@ -137,6 +155,10 @@ func (h *Hub) deliver() {
 			}
 			p.done()
 			ps[i] = nil
+		}
+		again.Stop()
+		if wait := h.catchUp(); wait > 0 {
+			again.Reset(wait)
 		}
 	}
 }
@@ -203,27 +225,67 @@ func (h *Hub) fail(p *posting) {
 // An event that the store calls a duplicate was not routed before if the
 // append that brought it into the log was reported as failed. Its publisher
 // was told so, and this one is the first to be accepted.
+//
+// If what stands before the event cannot be read as the store is away, the event
+// is accepted, as it is safe, and routed with the rest when the store is back.
 func (h *Hub) routeLogged(a admitted, at Appended) (Receipt, error) {
 	e, l := a.event, a.member.log
 	r := Receipt{ID: e.ID, Epoch: at.Epoch, Offset: at.Offset}
-	switch epoch, routed := l.position(); {
-	case at.Duplicate && (epoch == at.Epoch && routed >= at.Offset || at.Offset <= at.Base):
+	if epoch, _ := l.position(); epoch != at.Epoch {
+		kept, err := h.turn(a.member, at)
+		switch {
+		case err != nil && at.Duplicate:
+			return h.undelivered(e, err)
+		case err != nil:
+			h.fallBehind(a.member)
+			return r, nil
+		case !kept && !at.Duplicate:
+			// It was accepted, and lost since. Subscribers can have it still.
+			e.Epoch, e.Offset, e.Time = at.Epoch, at.Offset, at.Time
+			h.route(a)
+			return r, nil
+		}
+		at.Epoch, _ = l.position() // its offset means the same there
+	}
+	switch _, routed := l.position(); {
+	case at.Offset <= routed && at.Duplicate:
 		h.stats.duplicates.Add(1)
 		r.Duplicate = true
 		return r, nil
-	case epoch == at.Epoch && routed+1 == at.Offset:
+	case at.Offset <= routed:
+		return r, nil // it was read from the log
+	case at.Offset == routed+1:
 	case at.Duplicate:
 		// The publisher can try again, so nobody has to wait.
-		if _, err := h.fill(a.member, at); err != nil {
-			h.stats.failed.Add(1)
-			return Receipt{}, fmt.Errorf("%w: the class %s has earlier events that are not delivered yet and cannot be read: %v", ErrUnavailable, e.Class, err)
+		if err := h.fill(a.member, at); err != nil {
+			return h.undelivered(e, err)
 		}
-	default:
-		h.fillOrSkip(a.member, at)
+	case !h.fillFor(a.member, at):
+		return r, nil
 	}
 	e.Epoch, e.Offset, e.Time = at.Epoch, at.Offset, at.Time
 	h.routeAt(l, a)
 	return r, nil
+}
+
+// undelivered tells a publisher to try again.
+func (h *Hub) undelivered(e *Event, err error) (Receipt, error) {
+	h.stats.failed.Add(1)
+	return Receipt{}, fmt.Errorf("%w: the class %s has earlier events that are not delivered yet and cannot be read: %v", ErrUnavailable, e.Class, err)
+}
+
+// turn finds out which epoch the log of a class has, as an event has another
+// one than was known, and reports whether the event is in the log at its offset.
+func (h *Hub) turn(m *member, at Appended) (kept bool, err error) {
+	b, err := h.look(m)
+	if err != nil {
+		return false, err
+	}
+	if b.Epoch == at.Epoch {
+		return true, nil
+	}
+	shared, ok := b.Line.Shared(at.Epoch)
+	return ok && at.Offset <= shared, nil
 }
 
 func (h *Hub) routeAt(l *classLog, a admitted) {

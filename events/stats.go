@@ -14,6 +14,10 @@ type Stats struct {
 	Pending      int // events between acceptance and delivery now
 	PendingBytes int // bytes of their data
 
+	Followed  uint64 // events of other gateways that were routed as they came; others were read from logs
+	Strange   uint64 // events of other gateways of classes that are not known here, or not retained
+	Overflows uint64 // events of other gateways that came too fast, and were read from logs
+
 	Replays  int64  // under way now
 	Replayed uint64 // events sent by replays
 	Gaps     uint64 // times that a replay found events gone
@@ -23,6 +27,7 @@ type counters struct {
 	routed, duplicates, refused, failed atomic.Uint64
 	replays                             atomic.Int64
 	replayed, gaps, skipped             atomic.Uint64
+	followed, strange                   atomic.Uint64
 }
 
 // Stats returns the counts. It is cheap.
@@ -38,6 +43,10 @@ func (h *Hub) Stats() Stats {
 		Replayed:   h.stats.replayed.Load(),
 		Gaps:       h.stats.gaps.Load(),
 	}
+	s.Followed, s.Strange = h.stats.followed.Load(), h.stats.strange.Load()
+	h.ready.mu.Lock()
+	s.Overflows = h.ready.overflows
+	h.ready.mu.Unlock()
 	s.Pending, s.PendingBytes = h.room.load()
 	return s
 }

@@ -111,6 +111,10 @@ type Bounds struct {
 	// began, or 0. It is greater only if a store that lost records of a log
 	// kept the others: they have the offsets that they had, up to Base.
 	Base uint64
+
+	// Line says what the log has in common with itself in earlier epochs; it
+	// may be empty.
+	Line Lineage
 }
 
 // A Range says which records to read.

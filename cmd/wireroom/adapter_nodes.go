@@ -21,7 +21,10 @@ type sharedStore interface {
 }
 
 // A follower hands on what other gateways do.
-type follower struct{ mesh *nodes.Mesh }
+type follower struct {
+	mesh *nodes.Mesh
+	logs *sharedLogs
+}
 
 // Join implements [redis.Follower].
 func (f follower) Join(node string) { f.mesh.Join(node) }
@@ -30,13 +33,18 @@ func (f follower) Join(node string) { f.mesh.Join(node) }
 func (f follower) Leave(node string) { f.mesh.Leave(node) }
 
 // Gap implements [redis.Follower].
-func (f follower) Gap() { f.mesh.Gap() }
+func (f follower) Gap() {
+	f.logs.gap()
+	f.mesh.Gap()
+}
 
 // Message implements [redis.Follower].
 func (f follower) Message(node, kind string, payload []byte) { f.mesh.Message(node, kind, payload) }
 
 // Appended implements [redis.Follower].
-func (follower) Appended(string, []events.Record, []events.Appended) {}
+func (f follower) Appended(_ string, records []events.Record, at []events.Appended) {
+	f.logs.appended(records, at)
+}
 
 // newMesh returns what joins the gateway with others that use its store, or nil if
 // there can be none.
@@ -50,7 +58,7 @@ func newMesh(s store, log *slog.Logger) *nodes.Mesh {
 // follow begins to hear others, when all realms are open.
 func (g *gateway) follow() {
 	if g.mesh != nil {
-		g.store.(sharedStore).Follow(follower{g.mesh})
+		g.store.(sharedStore).Follow(follower{g.mesh, &sharedLogs{&g.realms, g.plain}})
 	}
 }
 

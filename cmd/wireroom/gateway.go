@@ -137,7 +137,6 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 			return nil, err
 		}
 	}
-
 	g.follow()
 
 	// By which wires.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wireroom/wireroom/auth"
@@ -21,35 +22,44 @@ const (
 // /healthz says that the process answers. /readyz says whether it can do its
 // work: it has the store write and read, and is not shutting down.
 type health struct {
-	store auth.TokenStore
+	store   auth.TokenStore
+	closing atomic.Bool
 
-	mu      sync.Mutex // guards the following; held during a probe, so that there is one at a time
-	closing bool
-	last    error
-	at      time.Time
+	mu   sync.Mutex // guards the following; held during a probe, so that there is one at a time
+	last error
+	at   time.Time
 }
 
 // close makes /readyz say no from now on, so that a load balancer looks for
 // another node.
-func (h *health) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closing = true
-}
+func (h *health) close() { h.closing.Store(true) }
 
 var errClosing = errors.New("shutting down")
 
+// A listener is a store that knows at any time whether it hears the place where
+// things are kept, or why not. Asking does not wait.
+type listener interface {
+	Heard() error
+}
+
 // ready returns why the gateway cannot do its work, or nil.
 func (h *health) ready(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closing {
+	if h.closing.Load() {
 		return errClosing
 	}
+	timeout := probeTimeout
+	if s, ok := h.store.(listener); ok {
+		if err := s.Heard(); err != nil {
+			return err
+		}
+		timeout = probeEvery // the store has answered a moment ago
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if time.Since(h.at) < probeEvery {
 		return h.last
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	h.last = probe(ctx, h.store)
 	h.at = time.Now()

@@ -125,6 +125,9 @@ func (g *gateway) openRealm(ctx context.Context, cfg *config.Realm) error {
 	}
 	// From now on the authenticator lets clients in: all is in its place.
 	g.realms.put(one)
+	if _, shared := g.store.(listener); shared {
+		one.hub.CatchUp() // with what other gateways appended before it could be told
+	}
 	g.log.Info("realm open", "realm", string(cfg.Name), "classes", len(cfg.Classes))
 	return nil
 }

@@ -41,7 +41,7 @@ func (s *Store) bounds(ctx context.Context, class string) (events.Bounds, error)
 }
 
 // parseBounds reads an epoch and the offsets of the first record, the last one
-// and the base.
+// the base, and the lineage.
 func parseBounds(w []string) (b events.Bounds, err error) {
 	var n [3]uint64
 	for i := range n {
@@ -49,7 +49,7 @@ func parseBounds(w []string) (b events.Bounds, err error) {
 			return b, fmt.Errorf("%w: a script answers with the bounds %.80q", errDamaged, w)
 		}
 	}
-	return events.Bounds{Epoch: w[0], First: n[0], Next: n[1] + 1, Base: n[2]}, nil
+	return events.Bounds{Epoch: w[0], First: n[0], Next: n[1] + 1, Base: n[2], Line: events.Lineage(w[4])}, nil
 }
 
 // ask runs a script that reads the log of a class, and returns the bounds and
@@ -69,7 +69,7 @@ func (s *Store) ask(ctx context.Context, op, class string, run func(ctx context.
 			}
 			switch w[0] {
 			case "ok":
-				if len(w) < 6 {
+				if len(w) < 7 {
 					return fmt.Errorf("%w: a script answers with %d words", errDamaged, len(w))
 				}
 				if b, err = parseBounds(w[1:]); err != nil {
@@ -79,7 +79,7 @@ func (s *Store) ask(ctx context.Context, op, class string, run func(ctx context.
 					if k.epoch != "" { // what is new to this node, bounds looks at first
 						s.learn(class, k, position{epoch: b.Epoch, last: b.Next - 1})
 					}
-					rest, ok = reply.([]any)[5:], true
+					rest, ok = reply.([]any)[6:], true
 					return nil
 				}
 			case "none":

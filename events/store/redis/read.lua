@@ -6,7 +6,7 @@ local after, through = tonumber(ARGV[1]), tonumber(ARGV[2])
 local limit, bytes, channel = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local last = math.min(through, l.last)
 local done = math.max(after, channel == '' and last or math.min(through, l.last))
-local out = {'ok', l.epoch, text(l.first), text(l.last), text(l.base), ''}
+local out = {'ok', l.epoch, text(l.first), text(l.last), text(l.base), l.line, ''}
 
 -- add adds an entry to the page, and reports whether it had room for it.
 local n, size = 0, 0
@@ -49,5 +49,5 @@ end
 local whole, missing
 if channel == '' then whole, missing = all() else whole, missing = one() end
 if not whole then return {'missing', text(missing)} end
-out[6] = text(after)
+out[7] = text(after)
 return out

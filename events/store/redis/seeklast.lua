@@ -12,4 +12,4 @@ else
   local before = redis.call('ZREVRANGEBYLEX', KEYS[5], '[' .. member(channel, last), '(' .. channel .. '\0', 'LIMIT', text(n), 1)
   if before[1] then after = tonumber(string.sub(before[1], #channel + 2)) end
 end
-return {'ok', l.epoch, text(l.first), text(l.last), text(l.base), text(after)}
+return {'ok', l.epoch, text(l.first), text(l.last), text(l.base), l.line, text(after)}

@@ -15,4 +15,4 @@ if last >= l.first then
   end
   after = low - 1
 end
-return {'ok', l.epoch, text(l.first), text(l.last), text(l.base), text(after)}
+return {'ok', l.epoch, text(l.first), text(l.last), text(l.base), l.line, text(after)}
