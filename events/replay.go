@@ -82,6 +82,11 @@ func (h *Hub) Replay(ctx context.Context, class string, start Start, sel Selecti
 	}
 	r := &replay{hub: h, member: m, sieve: sieve, to: to}
 	r.epoch, r.through = m.log.position()
+	if start.kind == startOffset {
+		if err := r.reach(start); err != nil {
+			return err
+		}
+	}
 	if start.kind != startOffset && start.mark.Epoch == r.epoch {
 		r.through = start.mark.Offset // an offset means the same at any time
 	}
@@ -131,13 +136,20 @@ func (r *replay) begin(ctx context.Context, start Start) error {
 		r.after = after
 		r.skip(bounds)
 	case startOffset:
-		other := start.epoch != "" && start.epoch != r.epoch
-		if !other && start.offset > r.through && start.offset < bounds.Next {
+		if start.epoch != "" && start.epoch != r.epoch {
+			shared, ok := bounds.Line.Shared(start.epoch)
+			if !ok || start.offset > shared {
+				r.after = shared // what came after it there is lost
+				r.gap(bounds.First, false)
+				return nil
+			}
+		}
+		if start.offset > r.through && start.offset < bounds.Next {
 			if err := r.catchUp(ctx, start.offset); err != nil {
 				return err
 			}
 		}
-		if other || start.offset > r.through {
+		if start.offset > r.through {
 			r.gap(bounds.First, false)
 			return nil
 		}

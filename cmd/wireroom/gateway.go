@@ -137,6 +137,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 			return nil, err
 		}
 	}
+
 	g.follow()
 
 	// By which wires.
