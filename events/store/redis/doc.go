@@ -1,7 +1,7 @@
 // Package redis keeps event logs, persistent subscriptions and client tokens in
 // Redis 6.2 or newer, or Valkey: one server, one behind Sentinel, or a Cluster.
-// It implements events.Store, events.PersistentStore and auth.TokenStore for a
-// gateway that runs as one process.
+// It implements events.Store, events.PersistentStore and auth.TokenStore for any
+// number of gateways that share a store, and tells each what the others do.
 //
 // # Writing
 //
@@ -16,8 +16,14 @@
 // waited behind it. What fails that way may be in the log nevertheless, but
 // never behind something that was appended later.
 //
-// The gateway that opened the store last is the one that may write; every
-// other one is refused, and says so.
+// # Other gateways
+//
+// A store is one of the nodes that use the same prefix. A second goroutine, the
+// ear, reads what happens between them from a stream, on a connection of its
+// own, and tells a [Follower]; since an answer must come within a second, it
+// also knows whether Redis is heard ([Store.Heard]). It renews the lease without
+// which the others take the node for gone. A third one sends what is given to
+// [Store.Send]. What waits for it is bounded; beyond that Send fails.
 //
 // # Lost data
 //
@@ -26,5 +32,6 @@
 // store knows how far each log went. A log that is behind, and every log if
 // nobody knows, gets a new epoch, so that no position means two events.
 //
-// docs/design/026-redis-store.md has the keys and the reasons.
+// docs/design/026-redis-store.md and 029-many-nodes.md have the keys and the
+// reasons.
 package redis

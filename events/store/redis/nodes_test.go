@@ -33,6 +33,7 @@ func (f *follower) Gap()              { f.note("gap") }
 func (f *follower) Message(node, kind string, payload []byte) {
 	f.note("%s: %s %s", node, kind, payload)
 }
+
 func (f *follower) Appended(node string, records []events.Record, at []events.Appended) {
 	for i, r := range records {
 		f.note("%s: %s %d %s %t %s %q", node, r.Class, at[i].Offset, r.ID, r.IDGiven, r.Channel, r.Data)

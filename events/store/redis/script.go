@@ -45,15 +45,16 @@ const (
 )
 
 func newScript(names ...string) *goredis.Script {
-	source := "local FORMAT = '" + format + "'\n"
+	var source strings.Builder
+	source.WriteString("local FORMAT = '" + format + "'\n")
 	for _, name := range append([]string{"prelude"}, names...) {
 		b, err := sources.ReadFile(name + ".lua")
 		if err != nil {
 			panic(err) // fixed at build time
 		}
-		source += string(b)
+		source.Write(b)
 	}
-	return goredis.NewScript(source)
+	return goredis.NewScript(source.String())
 }
 
 // run runs a script by its hash, and has Redis learn it if it must.
