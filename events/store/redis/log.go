@@ -41,7 +41,7 @@ func (s *Store) bounds(ctx context.Context, class string) (events.Bounds, error)
 }
 
 // parseBounds reads an epoch and the offsets of the first record, the last one
-// the base, and the lineage.
+// and the base, and the lineage unless that was not asked for.
 func parseBounds(w []string) (b events.Bounds, err error) {
 	var n [3]uint64
 	for i := range n {
@@ -49,7 +49,11 @@ func parseBounds(w []string) (b events.Bounds, err error) {
 			return b, fmt.Errorf("%w: a script answers with the bounds %.80q", errDamaged, w)
 		}
 	}
-	return events.Bounds{Epoch: w[0], First: n[0], Next: n[1] + 1, Base: n[2], Line: events.Lineage(w[4])}, nil
+	b = events.Bounds{Epoch: w[0], First: n[0], Next: n[1] + 1, Base: n[2]}
+	if len(w) > 4 {
+		b.Line = events.Lineage(w[4])
+	}
+	return b, nil
 }
 
 // ask runs a script that reads the log of a class, and returns the bounds and

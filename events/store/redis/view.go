@@ -45,7 +45,7 @@ func bare(config Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		client: connect(p, config), place: p, config: config, log: slog.New(slog.DiscardHandler),
+		client: connect(p, config), room: make(chan struct{}, connections-reserved), place: p, config: config, log: slog.New(slog.DiscardHandler),
 		keys: newKeys(config.Prefix), node: rand.Text(), known: make(map[string]position),
 	}
 	s.queue = newQueue(config)
