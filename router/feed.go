@@ -28,6 +28,9 @@ func (s *Session) replay(m *member, fn Replay, watch Watch) {
 	m.feed, m.watched = f, f.watch != nil
 	if m.phase == live {
 		m.phase = replaying
+		if m.watched {
+			f.watch.Live(false)
+		}
 	}
 	s.out.forgive(m) // the replay knows better
 	s.out.mu.Unlock()
@@ -114,5 +117,8 @@ func (f *Feed) Live() {
 	defer o.mu.Unlock()
 	if f.ctx.Err() == nil && f.member.phase == replaying {
 		f.member.phase = live
+		if f.watch != nil {
+			f.watch.Live(true)
+		}
 	}
 }

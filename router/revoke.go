@@ -69,7 +69,7 @@ func (m *member) end(frame []byte) pushed {
 	o := &m.session.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	m.phase = over
+	m.endLocked()
 	if frame == nil {
 		return refused
 	}

@@ -118,11 +118,19 @@ func (m *member) isReplaying() bool {
 	return m.phase == replaying
 }
 
+// endLocked lets no event follow. The outbox's lock is held.
+func (m *member) endLocked() {
+	m.phase = over
+	if m.watched {
+		m.feed.watch.Live(false)
+	}
+}
+
 // leave ends the member: no event is queued for it from now on.
 func (m *member) leave() {
 	o := &m.session.out
 	o.mu.Lock()
-	m.phase = over
+	m.endLocked()
 	o.mu.Unlock()
 	m.session.mu.Lock()
 	feed := m.feed

@@ -16,6 +16,12 @@ type Watch interface {
 	// locked: Begun must not call its methods.
 	Begun(id wamp.ID)
 
+	// Live says whether the subscription gets what is published from now on:
+	// it does when a replay is over, and does not when another one begins or
+	// the subscription ends. Before the first call it does not. The same rules
+	// hold as for Queued.
+	Live(now bool)
+
 	// Queued is called for each event that is queued for the subscription, or
 	// could not be since the session ends, or since it is longer than the
 	// session's peer takes. The session's queue is locked: Queued must be
@@ -44,7 +50,7 @@ const probeMark = "wireprob"
 // CanProbe reports whether the session's peer, as it is connected now, can be
 // asked what it has got: see [Pinger].
 func (s *Session) CanProbe() bool {
-	p, ok := s.pinger()
+	p, _, ok := s.pinger()
 	return ok && p.PingFrame([]byte(probeMark)) != nil
 }
 
@@ -53,7 +59,7 @@ func (s *Session) CanProbe() bool {
 // not possible now, as the peer knows no pings or is away. A peer that answers
 // nothing, or whose connection breaks, is asked nothing again.
 func (s *Session) Probe(number uint64) bool {
-	p, ok := s.pinger()
+	p, st, ok := s.pinger()
 	if !ok {
 		return false
 	}
@@ -62,13 +68,8 @@ func (s *Session) Probe(number uint64) bool {
 		return false
 	}
 	ws := getWorkspace()
-	if l := s.lasting(); l != nil {
-		s.out.mu.Lock()
-		st := l.seat
-		s.out.mu.Unlock()
-		if st != nil { // or it has just gone, and the ping would have been lost
-			st.control(ws, frame)
-		}
+	if st != nil {
+		st.control(ws, frame) // it is lost if another connection has taken the seat, which may know no such frames
 	} else {
 		s.traffic.ignore(frame)
 		ws.send(s, frame)
@@ -78,20 +79,21 @@ func (s *Session) Probe(number uint64) bool {
 	return true
 }
 
-// pinger returns the link of the session's present connection, if it can ping.
-func (s *Session) pinger() (p Pinger, ok bool) {
+// pinger returns the link of the session's present connection, if it can ping,
+// and its seat, if the session can be resumed.
+func (s *Session) pinger() (p Pinger, st *seat, ok bool) {
 	l := s.lasting()
 	if l == nil {
 		p, ok = s.link.(Pinger)
-		return p, ok
+		return p, nil, ok
 	}
 	s.out.mu.Lock()
 	defer s.out.mu.Unlock()
-	if l.seat == nil {
-		return nil, false
+	if st = l.seat; st == nil {
+		return nil, nil, false
 	}
-	p, ok = l.seat.link.(Pinger)
-	return p, ok
+	p, ok = st.link.(Pinger)
+	return p, st, ok
 }
 
 // probed tells who asked of an answer. It reports false if the data is of

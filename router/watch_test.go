@@ -16,6 +16,7 @@ import (
 // what peers answer.
 type lookout struct {
 	keeper
+	goOn chan struct{} // closed when replays that are asked for by _since may end
 
 	mu     sync.Mutex // guards the following
 	notes  []string
@@ -62,10 +63,17 @@ func (l *lookout) answers(t *testing.T, want ...uint64) {
 }
 
 func (l *lookout) Begun(wamp.ID) { l.note("begun") }
+func (l *lookout) Live(now bool) { l.note("live %v", now) }
 func (l *lookout) Queued()       { l.note("queued") }
 func (l *lookout) Ended()        { l.note("ended") }
 
-func (l *lookout) Subscribe(_ *router.Session, i router.Interest, _ *wamp.SubscribeOptions) (router.Terms, error) {
+func (l *lookout) Subscribe(_ *router.Session, i router.Interest, options *wamp.SubscribeOptions) (router.Terms, error) {
+	if _, ok := options.Extra["_since"]; ok {
+		return router.Terms{Replay: func(f *router.Feed) {
+			<-l.goOn
+			f.Live()
+		}}, nil
+	}
 	if i.Topic == "kept.replay" {
 		return router.Terms{Replay: func(f *router.Feed) { f.Live() }}, nil
 	}
@@ -100,21 +108,21 @@ func TestWatch(t *testing.T) {
 		publish := func() { tr.rt.Realm(testRealm).Publish(&router.Publication{Topic: "kept.topic"}) }
 
 		id := subscribe(a, "kept.topic")
-		l.want(t, "begun", "queued")
+		l.want(t, "begun", "queued", "live true")
 		publish()
 		publish()
 		l.want(t, "queued", "queued")
 		a.send(`[32,2,{},"kept.topic"]`) // the watch is given back, as there is one
 		l.want(t, "ended")
 		a.send(`[34,3,` + id + `]`)
-		l.want(t, "ended")
+		l.want(t, "live false", "ended")
 		publish()
 		l.want(t)
 
 		subscribe(a, "kept.topic")
-		l.want(t, "begun", "queued")
+		l.want(t, "begun", "queued", "live true")
 		a.send(`[6,{},"wamp.close.normal"]`)
-		l.want(t, "ended")
+		l.want(t, "live false", "ended")
 
 		b := tr.connect()
 		b.send(`[1,"realm1",{"roles":{"subscriber":{}},"authid":"limited"}]`)
@@ -122,11 +130,33 @@ func TestWatch(t *testing.T) {
 		subscribe(b, "kept.topic")
 		l.take()
 		tr.rt.Realm(testRealm).RevokeSubscriptions("", func(*router.Session, wamp.URI, wamp.Match) bool { return true })
-		l.want(t, "ended")
+		l.want(t, "live false", "live false", "ended") // it is over before UNSUBSCRIBED
 		subscribe(b, "other.topic")
 		b.send(`[32,2,{},"kept.topic"]`) // one subscription too many
 		l.want(t, "ended")
 		b.hangUp()
+	})
+}
+
+// A watch knows what passes its subscription by: all, while another replay runs,
+// also one that came without a watch.
+func TestWatchKnowsReplays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lookout{goOn: make(chan struct{})}
+		tr := newRouterGoverned(t, l)
+		a := tr.connect()
+		a.send(hello)
+		a.mustNext(t, 2)
+		a.send(`[32,1,{},"kept.topic"]`)
+		l.want(t, "begun", "queued", "live true")
+		a.send(`[32,2,{"_since":1},"kept.topic"]`)
+		l.want(t, "live false")
+		tr.rt.Realm(testRealm).Publish(&router.Publication{Topic: "kept.topic"})
+		l.want(t)
+		close(l.goOn)
+		l.want(t, "live true")
+		tr.rt.Realm(testRealm).Publish(&router.Publication{Topic: "kept.topic"})
+		l.want(t, "queued")
 	})
 }
 
