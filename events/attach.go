@@ -57,9 +57,11 @@ func (h *Holder) Attach(ctx context.Context, a Attach) (*Held, error) {
 		return nil, err
 	}
 	key := keptKey{h.owner, a.Name}
-	mu := k.lock(key)
-	mu.Lock()
-	defer mu.Unlock()
+	giveBack, err := k.take(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer giveBack()
 	p, fresh, err := k.define(ctx, key, &a, life)
 	if err != nil {
 		return nil, err
@@ -73,6 +75,29 @@ func (h *Holder) Attach(ctx context.Context, a Attach) (*Held, error) {
 
 // Fresh reports whether there was no such subscription before.
 func (d *Held) Fresh() bool { return d.fresh }
+
+// Abandon is Detach for a session that was not told that it has the
+// subscription: if it was made for the session, and no other has had it since, it
+// is removed. Otherwise it stays, as with an error.
+func (d *Held) Abandon(ctx context.Context) error {
+	d.Detach()
+	if !d.fresh {
+		return nil
+	}
+	k, key := d.holder.keeper, d.kept.key
+	giveBack, err := k.take(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer giveBack()
+	k.mu.Lock()
+	mine := k.kept[key] == d.kept && !d.kept.shared // and so nobody has it now
+	k.mu.Unlock()
+	if !mine {
+		return nil
+	}
+	return k.remove(ctx, key)
+}
 
 // lifeOf returns how long the subscription outlives its sessions.
 func (k *Keeper) lifeOf(a *Attach) (time.Duration, error) {
@@ -149,6 +174,9 @@ func (h *Hub) place(ctx context.Context, a *Attach) (Position, error) {
 	if err != nil {
 		return Position{}, err
 	}
+	if mark := a.Start.mark; a.Start.kind != startOffset && mark.Epoch == epoch {
+		routed = mark.Offset // or the position would be past what the replay begins with
+	}
 	r := &replay{hub: h, member: m, sieve: sieve, to: nobody{}, seeking: true, epoch: epoch, through: routed}
 	if err := r.begin(ctx, a.Start); err != nil {
 		return Position{}, err
@@ -180,8 +208,11 @@ func (k *Keeper) attach(d *Held) error {
 	if s == nil {
 		s = &kept{key: key, class: p.Class, was: p.Position.Epoch, at: progress{p.Position, slices.Clone(p.Acked)}, expires: p.Expires, wrote: time.Now()}
 		k.kept[key] = s
-	} else if s.attached == 0 {
-		k.loose--
+	} else {
+		s.shared = true
+		if s.attached == 0 {
+			k.loose--
+		}
 	}
 	s.attached++
 	s.mu.Lock()

@@ -292,16 +292,17 @@ func (d *Held) reach(e *Event) {
 	d.sent.Offset = max(d.sent.Offset, e.Offset)
 }
 
-// Live says that the session gets what is routed from now on. It is called
-// under the class's delivery lock.
-func (d *Held) Live() { d.live.Store(true) }
+// Live says whether the session gets what is routed from now on. That it does is
+// said under the class's delivery lock; that it does not, before anything passes
+// it by. Live takes no lock.
+func (d *Held) Live(now bool) { d.live.Store(now) }
 
-// Rewind says that a replay is about to begin for a subscription that may be
-// live: until it is live again, only what the replay sends is known to be sent.
-// It reports false if a replay is under way already.
+// Rewind says that another replay is about to begin: while that runs, besides
+// what it sends, only what was routed by now is known to be sent. It reports
+// false if one is under way already.
 func (d *Held) Rewind() bool {
 	to := d.sentTo()
-	if !d.live.CompareAndSwap(true, false) {
+	if !d.live.Load() {
 		return false
 	}
 	d.mu.Lock()
@@ -335,14 +336,21 @@ func (e *AckError) Error() string { return e.Class + ": " + e.Text }
 
 // Ack acknowledges the events up to the offset through, unless that is 0, and
 // those with single offsets. epoch is that of the log; empty: the present one.
-// The error is an [*AckError], or [ErrNotPersistent] if the subscription was
-// removed; then nothing is acknowledged, but for some of the single offsets if
-// there are too many gaps.
+// The error is an [*AckError], [ErrNotPersistent] if the subscription was
+// removed, or [ErrNotRetained] if the class has no log any more; then
+// nothing is acknowledged, but for some of the single offsets if there are too
+// many gaps.
 func (d *Held) Ack(epoch string, through uint64, single []uint64) error {
 	to := d.sentTo()
 	now := d.holder.keeper.hub.Mark(d.def.Class).Epoch
 	if epoch != "" && epoch != now {
 		return &AckError{Class: d.def.Class, Epoch: true, Text: fmt.Sprintf("the log has the epoch %q; expected an event of that, found the epoch %q", now, epoch)}
+	}
+	switch {
+	case now == "":
+		return fmt.Errorf("%w any more: %s", ErrNotRetained, d.def.Class)
+	case through == 0 && len(single) == 0:
+		return nil // a new log must not be begun by acknowledging nothing in it
 	}
 	s := d.kept
 	s.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -40,13 +39,9 @@ type Keeper struct {
 	hub   *Hub
 	cfg   KeeperConfig
 	log   *slog.Logger
-	seed  maphash.Seed
-
-	// locks keep two who attach, change or remove the same subscription apart,
-	// and are held during calls to the store. Taken before mu.
-	locks [64]sync.Mutex
 
 	mu      sync.Mutex // guards the following; held for a moment only
+	turns   map[keptKey]*turn
 	kept    map[keptKey]*kept
 	holders map[*Holder]struct{} // those that have any
 	loose   int                  // of kept, those that nobody has attached
@@ -78,7 +73,8 @@ type kept struct {
 	key   keptKey
 	class string
 
-	attached int // guarded by Keeper.mu
+	attached int  // guarded by Keeper.mu
+	shared   bool // likewise: it was attached more than once
 
 	// mu guards the following. It is taken after Keeper.mu and Holder.mu.
 	mu      sync.Mutex
@@ -98,8 +94,8 @@ type kept struct {
 // goroutines. It closes neither hub nor store.
 func NewKeeper(store PersistentStore, hub *Hub, cfg KeeperConfig, log *slog.Logger) *Keeper {
 	k := &Keeper{
-		store: store, hub: hub, cfg: cfg, log: log, seed: maphash.MakeSeed(),
-		kept: make(map[keptKey]*kept), holders: make(map[*Holder]struct{}),
+		store: store, hub: hub, cfg: cfg, log: log,
+		turns: make(map[keptKey]*turn), kept: make(map[keptKey]*kept), holders: make(map[*Holder]struct{}),
 		probing: make(chan struct{}, 1), writing: make(chan struct{}, 1),
 	}
 	k.ctx, k.stop = context.WithCancel(context.Background())
@@ -143,9 +139,41 @@ func (k *Keeper) Stats() KeeperStats {
 	}
 }
 
-// lock returns what keeps those apart who change the same subscription.
-func (k *Keeper) lock(key keptKey) *sync.Mutex {
-	return &k.locks[maphash.Comparable(k.seed, key)%uint64(len(k.locks))]
+// A turn keeps those apart who attach, change or remove the same subscription,
+// which takes calls to the store. Nobody waits for those who have another one.
+type turn struct {
+	taken chan struct{} // room for one: whose turn it is
+	want  int           // who has it or waits for it; guarded by Keeper.mu
+}
+
+// take waits for the turn to change the subscription, which the caller gives
+// back by the function that it returns. The error is the context's.
+func (k *Keeper) take(ctx context.Context, key keptKey) (giveBack func(), err error) {
+	k.mu.Lock()
+	t := k.turns[key]
+	if t == nil {
+		t = &turn{taken: make(chan struct{}, 1)}
+		k.turns[key] = t
+	}
+	t.want++
+	k.mu.Unlock()
+	done := func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if t.want--; t.want > 0 {
+			return
+		}
+		if delete(k.turns, key); len(k.turns) == 0 {
+			k.turns = make(map[keptKey]*turn) // as for kept
+		}
+	}
+	select {
+	case t.taken <- struct{}{}:
+		return func() { <-t.taken; done() }, nil
+	case <-ctx.Done():
+		done()
+		return nil, context.Cause(ctx)
+	}
 }
 
 // known returns the subscription if it is in memory, or nil, and whether a
@@ -220,21 +248,27 @@ func (k *Keeper) Get(ctx context.Context, owner, name string) (*Persistent, erro
 // wraps [ErrNotPersistent] if there is none.
 func (k *Keeper) Remove(ctx context.Context, owner, name string) error {
 	key := keptKey{owner, name}
-	mu := k.lock(key)
-	mu.Lock()
-	defer mu.Unlock()
+	giveBack, err := k.take(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer giveBack()
 	if _, err := k.find(ctx, key); err != nil {
 		return err
 	}
-	if err := k.store.DeletePersistent(ctx, owner, name); err != nil {
+	return k.remove(ctx, key)
+}
+
+// remove removes a subscription, which it is the caller's turn to do.
+func (k *Keeper) remove(ctx context.Context, key keptKey) error {
+	if err := k.store.DeletePersistent(ctx, key.owner, key.name); err != nil {
 		return err
 	}
 	k.mu.Lock()
-	s := k.kept[key]
-	if s != nil {
+	defer k.mu.Unlock()
+	if s := k.kept[key]; s != nil {
 		k.forgetLocked(s)
 	}
-	k.mu.Unlock()
 	return nil
 }
 

@@ -39,6 +39,7 @@ type shelf struct {
 	all  map[[2]string]events.Persistent
 	fail error // of MovePersistents
 	puts int
+	hold func(ctx context.Context, name string) error // called by Persistent; may be nil
 }
 
 func newShelf() *shelf { return &shelf{all: make(map[[2]string]events.Persistent)} }
@@ -66,7 +67,12 @@ func (s *shelf) PutPersistent(_ context.Context, p *events.Persistent, most int)
 	return nil
 }
 
-func (s *shelf) Persistent(_ context.Context, owner, name string) (*events.Persistent, error) {
+func (s *shelf) Persistent(ctx context.Context, owner, name string) (*events.Persistent, error) {
+	if s.hold != nil {
+		if err := s.hold(ctx, name); err != nil {
+			return nil, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.all[[2]string{owner, name}]
@@ -206,7 +212,7 @@ func (r *reading) Live() {
 	r.mu.Lock()
 	r.live = true
 	r.mu.Unlock()
-	r.held.Live()
+	r.held.Live(true)
 }
 
 func (r *reading) route(e *events.Event) {
@@ -475,7 +481,7 @@ func TestKeeperQuiet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		held.Live()
+		held.Live(true)
 		d.publish(50)
 		pass(2 * time.Minute)
 		if got := d.shelf.position("joe", "log").Offset; got != 50 {
@@ -718,6 +724,143 @@ func TestKeeperStoreFails(t *testing.T) {
 		if got := d.shelf.position("joe", "log").Offset; got != 3 {
 			t.Errorf("the position is %d, want 3", got)
 		}
+	})
+}
+
+// What passes a session by, while another replay runs or as it has unsubscribed, is
+// not taken for sent.
+func TestKeeperPassedBy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		s := d.session("joe")
+		r := d.mustAttach(s, onLog)
+		d.publish(3)
+		pass(time.Second)
+		s.Answered(s.questions()[0])
+		if !r.held.Rewind() {
+			t.Fatal("a live subscription cannot be replayed")
+		}
+		r.mu.Lock()
+		r.live = false
+		r.held.Live(false)
+		r.mu.Unlock()
+		if r.held.Rewind() {
+			t.Error("two replays at a time")
+		}
+		d.publish(4)
+		r.held.Queued() // the replay sends something old
+		pass(time.Second)
+		asked := s.questions()
+		s.Answered(asked[len(asked)-1])
+		pass(time.Minute)
+		if got := d.shelf.position("joe", "log").Offset; got != 3 {
+			t.Errorf("the position is %d, want 3", got)
+		}
+		d.detach(r)
+		d.want(d.mustAttach(d.session("joe"), onLog), "4r", "5r", "6r", "7r")
+	})
+}
+
+// To acknowledge nothing, or in a class that has no log any more, changes nothing.
+func TestKeeperAcksNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		a := onLog
+		a.Explicit = true
+		r := d.mustAttach(d.session("joe"), a)
+		d.publish(3)
+		if err := errors.Join(r.held.Ack("", 2, nil), r.held.Ack("", 0, nil)); err != nil {
+			t.Error(err)
+		}
+		all := persistentClasses()
+		all[0].Retain, all[0].Persistent = events.Retain{}, 0
+		if err := d.hub.SetCatalogue(t.Context(), catalogue(t, all)); err != nil {
+			t.Fatal(err)
+		}
+		for _, through := range []uint64{0, 2, 3} {
+			if err := r.held.Ack("", through, nil); !errors.Is(err, events.ErrNotRetained) {
+				t.Errorf("Ack up to %d in a class without a log: %v", through, err)
+			}
+		}
+		pass(time.Minute)
+		if got := d.shelf.position("joe", "log"); got.Offset != 2 || got.Epoch == "" {
+			t.Errorf("the position is %v, want 2", got)
+		}
+	})
+}
+
+// Who waits for a store that does not answer holds up nobody else, and leaves
+// when it need not wait any more.
+func TestKeeperStoreWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		d.shelf.hold = func(ctx context.Context, name string) error {
+			if name != "log" {
+				return nil
+			}
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
+		first, goAway := context.WithCancel(t.Context())
+		second, giveUp := context.WithTimeout(t.Context(), time.Second)
+		defer giveUp()
+		begun := time.Now()
+		for i, ctx := range []context.Context{first, second} {
+			go func() {
+				if _, err := d.session("joe").Attach(ctx, onLog); err == nil {
+					t.Errorf("session %d has the subscription", i)
+				}
+			}()
+			synctest.Wait()
+		}
+		for n := range 3 {
+			d.mustAttach(d.session("joe"), events.Attach{Name: fmt.Sprint(n), Class: "log"})
+		}
+		if err := d.k.Remove(second, "joe", "log"); err == nil || time.Since(begun) != time.Second {
+			t.Errorf("Remove: %v after %v", err, time.Since(begun))
+		}
+		goAway()
+		synctest.Wait()
+	})
+}
+
+// What was made for a session that never heard of it goes with it, but not from
+// under another session.
+func TestKeeperAbandon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		for _, tt := range []struct {
+			others int // sessions that attach it, too
+			want   int
+		}{{0, 0}, {1, 1}, {0, 1}} {
+			held := must(d.session("joe").Attach(t.Context(), onLog))(t)
+			for range tt.others {
+				d.mustAttach(d.session("joe"), onLog)
+			}
+			if err := held.Abandon(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if got := len(must(d.k.List(t.Context(), "joe"))(t)); got != tt.want {
+				t.Errorf("with %d others, %d are left, want %d", tt.others, got, tt.want)
+			}
+		}
+	})
+}
+
+// The position of a subscription that begins in the past is where the replay
+// begins, whatever happens in between.
+func TestKeeperBeginsWhereTheReplayDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		d.publish(5)
+		a := onLog
+		a.Start, a.Since = events.Last(2).At(d.hub.Mark("log")), true
+		d.publish(2)
+		r := d.mustAttach(d.session("joe"), a)
+		if at, _ := r.held.Position(); at.Offset != 3 {
+			t.Errorf("the position is %d, want 3", at.Offset)
+		}
+		d.want(r, "4r", "5r", "6r", "7r")
 	})
 }
 

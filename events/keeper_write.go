@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -82,6 +83,7 @@ func (k *Keeper) flush(ctx context.Context) (left int, err error) {
 	all := k.due.moves
 	k.due.moves = nil
 	k.due.Unlock()
+	all = slices.DeleteFunc(all, (*kept).gone) // or they would pile up while the store takes nothing
 	for len(all) > 0 {
 		chunk := all[:min(len(all), writeChunk)]
 		if err := k.flushChunk(ctx, chunk); err != nil {
@@ -92,6 +94,17 @@ func (k *Keeper) flush(ctx context.Context) (left int, err error) {
 		all = all[len(chunk):]
 	}
 	return 0, nil
+}
+
+// gone reports whether there is nothing to be written any more, and notes that it
+// is not to be.
+func (s *kept) gone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.removed {
+		s.queued = false
+	}
+	return s.removed
 }
 
 // A written is a subscription as it was when it was written.

@@ -78,12 +78,13 @@ func (p *progress) had(offset uint64) bool {
 	if offset <= p.Offset {
 		return true
 	}
-	for _, s := range p.acked {
-		if offset <= s.Through {
-			return offset >= s.From
+	i, _ := slices.BinarySearchFunc(p.acked, offset, func(s Span, o uint64) int {
+		if s.Through < o {
+			return -1
 		}
-	}
-	return false
+		return 1
+	}) // spans before i end before the offset
+	return i < len(p.acked) && offset >= p.acked[i].From
 }
 
 // join acknowledges what q does. It reports false if they are of different
