@@ -109,15 +109,19 @@ func lasting(v any) (d time.Duration, ok bool) {
 
 // nameOf returns the name of a subscription that the client gave none.
 func nameOf(topic, where string) string {
-	if where == "" {
-		return topic
+	name := topic
+	if where != "" {
+		name += " where " + where
 	}
-	name := topic + " where " + where
-	if len(name) > events.MaxPersistentName {
-		sum := sha256.Sum256([]byte(where))
-		name = topic + " where #" + hex.EncodeToString(sum[:16])
+	if len(name) <= events.MaxPersistentName {
+		return name
 	}
-	return name
+	sum := sha256.Sum256([]byte(where))
+	if short := topic + " where #" + hex.EncodeToString(sum[:16]); where != "" && len(short) <= events.MaxPersistentName {
+		return short
+	}
+	sum = sha256.Sum256([]byte(name))
+	return "#" + hex.EncodeToString(sum[:])
 }
 
 // ownerOf returns who owns the persistent subscriptions of the session: the
@@ -279,11 +283,7 @@ func (g *governor) attach(s *router.Session, terms router.Terms, p *past, since 
 	if held := at.Held(want.Name); held != nil {
 		return g.again(terms, held, &want, p)
 	}
-	same := func(d *events.Held) bool {
-		def := d.Definition()
-		return def.Class == want.Class && def.Channel == want.Channel && def.Where == want.Where
-	}
-	if held := at.Find(same); held != nil {
+	if held := g.heldLike(s, p, w.where); held != nil {
 		return terms, wamp.Errorf(wamp.URIOptionNotAllowed,
 			"the session has this very subscription as a persistent one already, by the name %q: a subscription has one position", held.Name())
 	}
@@ -324,10 +324,27 @@ func (g *governor) again(terms router.Terms, held *events.Held, want *events.Att
 	case !want.Since:
 		return terms, nil
 	case !held.Rewind():
-		return terms, wamp.Errorf(wamp.URIOptionNotAllowed, "a replay of the subscription is under way: wait for its end, or unsubscribe")
+		return terms, errReplaying
 	}
 	terms.Replay = g.replay(p, held)
 	return terms, nil
+}
+
+// errReplaying refuses another replay of what a session has as a persistent
+// subscription.
+var errReplaying = wamp.Errorf(wamp.URIOptionNotAllowed, "a replay of the subscription is under way: wait for its end, or unsubscribe")
+
+// heldLike returns the persistent subscription that the session has to this
+// past, whatever its name, or nil.
+func (g *governor) heldLike(s *router.Session, p *past, where string) *events.Held {
+	at := g.kept.of(s)
+	if at == nil {
+		return nil
+	}
+	return at.Find(func(d *events.Held) bool {
+		def := d.Definition()
+		return def.Class == p.class.Name() && def.Channel == p.selection.Channel && def.Where == where
+	})
 }
 
 // persistentError tells a client why it does not get a persistent subscription.
@@ -337,6 +354,8 @@ func persistentError(err error) error {
 		return wamp.Errorf(wamp.URIOptionNotAllowed, "option %s: the class has no persistent subscriptions: expected persistent: true in the configuration of the class", optionPersistent)
 	case errors.Is(err, events.ErrTooManyPersistent):
 		return wamp.Errorf(wamp.URILimit, "option %s: there are as many persistent subscriptions as a client may have: remove one first", optionPersistent)
+	case errors.Is(err, events.ErrNotRetained):
+		return wamp.Errorf(wamp.URINoSuchSubscription, "the class has no log any more, so there is nothing to be acknowledged or kept")
 	case errors.Is(err, events.ErrNotPersistent):
 		return wamp.Errorf(wamp.URINoSuchSubscription, "there is no such persistent subscription")
 	}
@@ -378,22 +397,26 @@ func (w *watch) Begun(id wamp.ID) {
 	w.kept.all[w.session] = w.at // it may have been tidied up since
 }
 
+// Live implements [router.Watch].
+func (w *watch) Live(now bool) { w.held.Live(now) }
+
 // Queued implements [router.Watch].
 func (w *watch) Queued() { w.held.Queued() }
 
 // Ended implements [router.Watch].
 func (w *watch) Ended() {
-	w.held.Detach()
 	w.kept.mu.Lock()
 	begun := w.id != 0
 	if w.at.held[w.id] == w.held {
 		delete(w.at.held, w.id)
 	}
 	w.kept.mu.Unlock()
-	w.kept.tidy(w.session)
-	if !begun && w.held.Fresh() { // the session did not get what was made for it
+	if begun {
+		w.held.Detach()
+	} else {
 		ctx, cancel := context.WithTimeout(context.Background(), keeperPatience)
-		defer cancel()
-		_ = w.kept.keeper.Remove(ctx, w.at.Owner(), w.held.Name()) // or it expires
+		_ = w.held.Abandon(ctx) // or it expires
+		cancel()
 	}
+	w.kept.tidy(w.session)
 }

@@ -40,13 +40,19 @@ func (g *governor) Subscribe(s *router.Session, i router.Interest, options *wamp
 	}
 	p.selection.Where = queryOf(filter)
 	p.start = start.At(g.hub.Mark(p.class.Name())) // the subscription is not live from now on
+	where := ""
+	if own != nil {
+		where = own.Normal()
+	}
 	if wish == nil {
-		terms.Replay = g.replay(p, nil)
+		held := g.heldLike(s, p, where)
+		if held != nil && !held.Rewind() {
+			return terms, errReplaying
+		}
+		terms.Replay = g.replay(p, held)
 		return terms, nil
 	}
-	if own != nil {
-		wish.where = own.Normal()
-	}
+	wish.where = where
 	return g.attach(s, terms, p, since, wish)
 }
 
@@ -149,12 +155,7 @@ func (r *replayed) Send(_ context.Context, e *events.Event) error {
 }
 
 // Live implements [events.Subscriber].
-func (r *replayed) Live() {
-	r.feed.Live()
-	if r.held != nil {
-		r.held.Live()
-	}
-}
+func (r *replayed) Live() { r.feed.Live() }
 
 // appendGap adds what says that events before this one are missing.
 func appendGap(fields []wamp.Field, gap *events.Recovery) []wamp.Field {

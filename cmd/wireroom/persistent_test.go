@@ -178,15 +178,14 @@ func TestPersistentExplicit(t *testing.T) {
 	wantOffsets(t, events, true, 5, 8)
 	pub.say(t, "a", 100)
 	wantOffsets(t, events, false, 9)
-	for procedure, want := range map[string]string{"wireroom.subscription.get": "", "wireroom.subscription.remove": ""} {
+	for _, procedure := range []string{"wireroom.subscription.get", "wireroom.subscription.remove"} {
 		if _, uri := join(t, p, ticketFor(t, "bob", "member")).ask(t, procedure, wamp.Dict{"name": "mine"}); uri != "wamp.error.no_such_subscription" {
 			t.Errorf("bob calls %s of ada's: %q", procedure, uri)
 		}
-		if _, uri := ada.ask(t, procedure, wamp.Dict{"name": "mine"}); uri != want && procedure == "wireroom.subscription.get" {
+		if _, uri := ada.ask(t, procedure, wamp.Dict{"name": "mine"}); uri != "" {
 			t.Errorf("%s: %q", procedure, uri)
 		}
 	}
-	ada.ask(t, "wireroom.subscription.remove", wamp.Dict{"name": "mine"})
 	if got := ada.owns(t); len(got) != 0 {
 		t.Errorf("after it was removed there is %v", got)
 	}
@@ -306,6 +305,20 @@ func TestPersistentWelcome(t *testing.T) {
 	}
 }
 
+// A name that is made is short enough for a store, whatever it is made of.
+func TestPersistentNames(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, topic := range []string{"demo.message", "demo.message." + strings.Repeat("a", 480), "demo.message." + strings.Repeat("a", 1000)} {
+		for _, where := range []string{"", "n > 1", strings.Repeat("n > 1 && ", 100) + "n > 1"} {
+			name := nameOf(topic, where)
+			if name == "" || len(name) > 512 || seen[name] {
+				t.Errorf("the name of %.20q… where %.20q… is %q", topic, where, name)
+			}
+			seen[name] = true
+		}
+	}
+}
+
 // A session that has missed something can repair it: it subscribes again and
 // says from where. The position is not moved back.
 func TestPersistentAgain(t *testing.T) {
@@ -324,4 +337,9 @@ func TestPersistentAgain(t *testing.T) {
 	pub.say(t, "a", 5)
 	wantOffsets(t, again, false, 5)
 	ada.reaches(t, "demo.message", 5)
+	again = ada.listen(t, "demo.message", wamp.Dict{"_since": 3}) // it is a persistent one, said or not
+	wantOffsets(t, again, true, 4, 5)
+	pub.say(t, "a", 6)
+	wantOffsets(t, again, false, 6)
+	ada.reaches(t, "demo.message", 6)
 }
