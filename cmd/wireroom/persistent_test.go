@@ -164,7 +164,14 @@ func TestPersistentExplicit(t *testing.T) {
 	if at, _ := ada.ask(t, "wireroom.ack", wamp.Dict{"name": "mine", "offsets": wamp.List{4}}); at["_epoch"] == "" || jsonText(at["_offset"]) != "4" {
 		t.Errorf("the position is said to be %v, want 4", at)
 	}
+	ada.ask(t, "wireroom.ack", wamp.Dict{"name": "mine", "offsets": wamp.List{6, 7}})
+	if one, _ := ada.ask(t, "wireroom.subscription.get", wamp.Dict{"name": "mine"}); jsonText(one["acked"]) != "[[6,7]]" {
+		t.Errorf("behind the position there is %v, want 6 to 7", one["acked"])
+	}
 	got := ada.owns(t)["mine"]
+	if got["acked"] != nil {
+		t.Errorf("a list has the spans %v", got["acked"])
+	}
 	if at, _ := wamp.AsInt64(got["_offset"]); at != 4 || got["ack"] != "explicit" || got["topic"] != "demo.message" || got["where"] != "n > 1" {
 		t.Errorf("it is listed as %v", got)
 	}

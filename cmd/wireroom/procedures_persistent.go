@@ -50,7 +50,9 @@ func providePersistent(realm *router.Realm, g *governor) {
 		if err != nil {
 			return nil, nil, persistentError(err)
 		}
-		return nil, g.describe(r.Session, p), nil
+		m := g.describe(r.Session, p)
+		setAcked(m, p)
+		return nil, m, nil
 	})
 	realm.Provide("wireroom.subscription.remove", func(_ context.Context, r *router.Request) ([]any, map[string]any, error) {
 		owner, name, err := ownName(r)
@@ -83,7 +85,7 @@ func ownName(r *router.Request) (owner, name string, err error) {
 		v = args[0]
 	}
 	name, ok := v.(string)
-	if !ok || name == "" || len(args) > 1 {
+	if !ok || name == "" || len(name) > events.MaxPersistentName || len(args) > 1 {
 		return "", "", wamp.Errorf(wamp.URIInvalidArgument, "expected the name of a persistent subscription as the only argument, or as name")
 	}
 	return owner, name, nil
@@ -102,14 +104,20 @@ func persistentDict(p *events.Persistent) map[string]any {
 		"expires_after": int64(p.For / time.Second),
 	}
 	set(m, "where", p.Where)
-	if len(p.Acked) > 0 {
-		acked := make([]any, len(p.Acked))
-		for i, span := range p.Acked {
-			acked[i] = []any{span.From, span.Through}
-		}
-		m["acked"] = acked
-	}
 	return m
+}
+
+// setAcked adds what is acknowledged behind the position. Lists are without it,
+// as that of one client could have a hundred thousand of these otherwise.
+func setAcked(m map[string]any, p *events.Persistent) {
+	if len(p.Acked) == 0 {
+		return
+	}
+	acked := make([]any, len(p.Acked))
+	for i, span := range p.Acked {
+		acked[i] = []any{span.From, span.Through}
+	}
+	m["acked"] = acked
 }
 
 // describe is persistentDict for a session that may have the subscription.
