@@ -51,6 +51,7 @@ type leases struct {
 	ends    deadlines
 	clients map[string]*Lease
 	graves  graves
+	doubted time.Time // what was looked up before is to be looked up again
 }
 
 func (ls *leases) init() {
@@ -69,13 +70,14 @@ func (ls *leases) begin(h Holder, t *Terms, now time.Time) (*Lease, error) {
 		return nil, err
 	}
 	ls.all++
-	ls.assignLocked(l, t)
+	ls.assignLocked(l, t, now)
 	return l, nil
 }
 
 // assignLocked gives a lease its terms.
-func (ls *leases) assignLocked(l *Lease, t *Terms) {
+func (ls *leases) assignLocked(l *Lease, t *Terms, now time.Time) {
 	l.terms = t
+	at := t.expires
 	if t.client != "" {
 		first := ls.clients[t.client]
 		l.next = first
@@ -83,8 +85,11 @@ func (ls *leases) assignLocked(l *Lease, t *Terms) {
 			first.prev = l
 		}
 		ls.clients[t.client] = l
+		if !t.known.After(ls.doubted) {
+			at = now
+		}
 	}
-	ls.armLocked(l, t.expires)
+	ls.armLocked(l, at)
 }
 
 // release ends the lease. Only the first call does something.
@@ -134,7 +139,7 @@ func (ls *leases) renew(l *Lease, t *Terms, now time.Time) error {
 		return err
 	}
 	ls.withdrawLocked(l)
-	ls.assignLocked(l, t)
+	ls.assignLocked(l, t, now)
 	return nil
 }
 
@@ -145,9 +150,12 @@ func (ls *leases) prolong(client string, token [32]byte, end time.Time) {
 	for l := ls.clients[client]; l != nil; l = l.next {
 		if l.terms.token == token && l.terms.expires.Before(end) {
 			t := *l.terms
+			early := l.place >= 0 && l.at.Before(t.expires) // as it is in doubt, which a renewal may be older than
 			t.expires = end
 			l.terms = &t
-			ls.armLocked(l, end)
+			if !early {
+				ls.armLocked(l, end)
+			}
 		}
 	}
 }

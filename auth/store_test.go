@@ -117,6 +117,13 @@ func (m *memStore) DeleteExpired(_ context.Context, now time.Time) (n int, err e
 	return n, nil
 }
 
+// setFail has all methods return the error; nil: none.
+func (m *memStore) setFail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = err
+}
+
 func (m *memStore) counts() (tokens, writes int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

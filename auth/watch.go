@@ -19,6 +19,11 @@ const (
 	askTimeout = 2 * time.Second
 	askAgain   = 5 * time.Second
 	patience   = time.Minute
+
+	// longestSleep is after how long the first deadline is compared with the
+	// clock again, which may have been set, or have gone on while the computer
+	// slept.
+	longestSleep = time.Minute
 )
 
 // Run ends sessions when their tokens and JWTs end, until ctx is done. Without
@@ -32,7 +37,7 @@ func (s *Sessions) Run(ctx context.Context) {
 		s.look(ctx, due, now)
 		var later <-chan time.Time
 		if more {
-			timer.Reset(time.Until(next)) // since Go 1.23 nothing of before is left in its channel
+			timer.Reset(min(time.Until(next), longestSleep)) // since Go 1.23 nothing of before is left in its channel
 			later = timer.C
 		}
 		select {
@@ -50,7 +55,7 @@ func (s *Sessions) look(ctx context.Context, due []*Lease, now time.Time) {
 	for _, l := range due {
 		t := s.leases.termsOf(l)
 		if t.client == "" {
-			s.expire(l, now)
+			s.expire(l, t, now)
 			continue
 		}
 		err := errStoreAway
@@ -62,8 +67,13 @@ func (s *Sessions) look(ctx context.Context, due []*Lease, now time.Time) {
 		switch {
 		case err == nil && s.live(token, now):
 			s.leases.extend(l, t, s.end(token), time.Time{})
+		case errors.Is(err, ErrNoToken) && now.Before(t.expires):
+			if s.leases.gone(l, t.token) { // another gateway has revoked it
+				s.stats.ended.Add(1)
+				l.holder.End(revoked(textRevoked))
+			}
 		case err == nil, errors.Is(err, ErrNoToken), now.Sub(t.expires) >= patience:
-			s.expire(l, now)
+			s.expire(l, t, now)
 		default:
 			s.leases.extend(l, t, t.expires, now.Add(askAgain))
 			if !errors.Is(err, errStoreAway) && ctx.Err() == nil {
@@ -81,9 +91,10 @@ func (s *Sessions) ask(ctx context.Context, hash [32]byte) (*Token, error) {
 	return s.store.Token(ctx, hash)
 }
 
-// expire ends the session of a lease that is over, if it is that still.
-func (s *Sessions) expire(l *Lease, now time.Time) {
-	if s.leases.expired(l, now) {
+// expire ends the session of a lease that is over by its terms, if it is that
+// still.
+func (s *Sessions) expire(l *Lease, was *Terms, now time.Time) {
+	if s.leases.expired(l, was, now) {
 		s.stats.expired.Add(1)
 		l.holder.End(&wamp.Error{URI: wamp.URISessionExpired, Text: "the credential of this session has expired: join again"})
 	}
@@ -102,6 +113,9 @@ func (ls *leases) extend(l *Lease, was *Terms, end, again time.Time) {
 		t.expires = end
 		l.terms = &t
 	}
+	if l.place >= 0 { // it came to be in doubt meanwhile
+		return
+	}
 	if again.IsZero() {
 		again = end
 	}
@@ -109,10 +123,10 @@ func (ls *leases) extend(l *Lease, was *Terms, end, again time.Time) {
 }
 
 // expired releases a lease that was due, unless it was renewed since.
-func (ls *leases) expired(l *Lease, now time.Time) bool {
+func (ls *leases) expired(l *Lease, was *Terms, now time.Time) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	if l.over || l.terms.expires.IsZero() || l.terms.expires.After(now) {
+	if l.over || l.terms != was && (l.terms.expires.IsZero() || l.terms.expires.After(now)) {
 		return false
 	}
 	ls.releaseLocked(l)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"log/slog"
 
+	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/events/store/redis"
@@ -47,12 +48,15 @@ func (f follower) Appended(_ string, records []events.Record, at []events.Append
 }
 
 // newMesh returns what joins the gateway with others that use its store, or nil if
-// there can be none.
-func newMesh(s store, log *slog.Logger) *nodes.Mesh {
-	if bus, ok := s.(sharedStore); ok {
-		return nodes.New(bus, log)
+// there can be none. They tell each other what is revoked.
+func newMesh(s store, sessions *auth.Sessions, log *slog.Logger) *nodes.Mesh {
+	bus, ok := s.(sharedStore)
+	if !ok {
+		return nil
 	}
-	return nil
+	m := nodes.New(bus, sessions, log)
+	sessions.OnRevocation(m.Revoked)
+	return m
 }
 
 // follow begins to hear others, when all realms are open.

@@ -102,8 +102,6 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		return nil, err
 	}
 	undo = append(undo, func() { _ = g.store.Close() })
-	g.mesh = newMesh(g.store, log.With("part", "nodes"))
-	undo = append(undo, g.unfollow)
 
 	// Who.
 	origins, err := auth.NewOrigins(cfg.Origins)
@@ -121,6 +119,8 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	}
 	g.sessions = auth.NewSessions(cfg.Sessions, g.store, g.verifier, origins, log.With("part", "sessions"))
 	g.sessions.EndUsers(g.realms.endUser)
+	g.mesh = newMesh(g.store, g.sessions, log.With("part", "nodes"))
+	undo = append(undo, g.unfollow)
 
 	// Between whom, and what.
 	g.router = router.New(cfg.Router, authenticator{&g.realms, g.sessions}, log.With("part", "router"))

@@ -2,8 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +23,10 @@ store: %s
 auth:
   jwt: {secret: a-secret-that-is-only-for-these-tests}
 roles:
+  anonymous: {call: ["wireroom.*"]}
   member: {subscribe: ["*"], publish: ["*"], call: ["*", "wamp.session.*"], presence: ["chat.*"]}
+ingest:
+  keys: [{name: shop, secret: a-key-that-is-only-for-these-tests, classes: ["*"], tokens: ["*"]}]
 timeouts: {shutdown: 5s, goodbye: 1s}
 classes:
   price.changed:
@@ -157,4 +165,143 @@ func TestNodesWithoutRedis(t *testing.T) {
 	if n, _ := wamp.AsInt64(got.Details["_missed"]); n != 1 || got.Arguments[0] != "found" {
 		t.Errorf("when Redis is back comes %v %v, want one that is missing", got.Arguments, got.Details)
 	}
+}
+
+// What is revoked at one gateway ends at the other at once, and if that is cut off,
+// as soon as it is back.
+func TestNodesRevoke(t *testing.T) {
+	url, _, _ := startRedis(t)
+	way := newPassage(t, strings.TrimPrefix(url, "redis+unix://"))
+	one := startProgram(t, writeConfig(t, fmt.Sprintf(nodesConfig, url)))
+	two := startProgram(t, writeConfig(t, fmt.Sprintf(nodesConfig, way.url())))
+	ada := join(t, one, ticketFor(t, "ada", "member"))
+	nodes := func(of *wampClient) int64 {
+		got, err := of.Call(t.Context(), "wireroom.node.stats", nil, nil, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := wamp.AsInt64(got.ArgumentsKw["nodes"])
+		return n
+	}
+	rpc := must(newXMLRPCClient(one.base, "a-key-that-is-only-for-these-tests", patience))(t)
+	defer rpc.http.CloseIdleConnections()
+	bob := join(t, two, ticketFor(t, "bob", "member"))
+	until(t, "both to know of each other", func() bool { return nodes(ada) == 1 && nodes(bob) == 1 })
+
+	logout := func(v *visitor) {
+		v.p = one
+		v.session(http.MethodDelete)
+	}
+	first, second, other := newVisitor(t, two), newVisitor(t, two), newVisitor(t, two)
+	for _, v := range []*visitor{first, second, other} {
+		v.session(http.MethodPost)
+	}
+	a, b, not := first.stay(), second.stay(), other.stay()
+	logout(first)
+	wantGoodbye(t, "while all is well", a, "wireroom.error.session_revoked")
+
+	way.cut()
+	until(t, "the other to be taken for gone", func() bool { return nodes(ada) == 0 })
+	logout(second)
+	var n int
+	if err := rpc.call(t.Context(), &n, "session.revoke", "bob"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-b.Done():
+		t.Error("the session of a gateway that was cut off has ended")
+	case <-bob.Done():
+		t.Error("the user of a gateway that was cut off was logged out")
+	default:
+	}
+	way.mend()
+	wantGoodbye(t, "the browser", b, "wireroom.error.session_revoked")
+	wantGoodbye(t, "the user", bob.Client, "wireroom.error.session_revoked")
+	if _, err := call(t, not, "wireroom.session.renew", nil); err != nil {
+		t.Errorf("another browser: %v", err)
+	}
+}
+
+// A passage leads to a socket, until it is cut.
+type passage struct {
+	listener net.Listener
+	target   string
+	owned    sync.WaitGroup
+
+	mu     sync.Mutex // guards the following
+	closed bool
+	open   map[net.Conn]bool
+}
+
+func newPassage(t *testing.T, target string) *passage {
+	t.Helper()
+	listener, err := net.Listen("unix", filepath.Join(filepath.Dir(target), "p"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &passage{listener: listener, target: target, open: make(map[net.Conn]bool)}
+	p.owned.Go(func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			p.owned.Go(func() { p.lead(c) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.cut()
+		p.owned.Wait()
+	})
+	return p
+}
+
+func (p *passage) url() string { return "redis+unix://" + p.listener.Addr().String() }
+
+// lead passes a connection on, until either side or the passage ends it.
+func (p *passage) lead(near net.Conn) {
+	defer near.Close()
+	far, err := net.Dial("unix", p.target)
+	if err != nil {
+		return
+	}
+	defer far.Close()
+	p.mu.Lock()
+	closed := p.closed
+	if !closed {
+		p.open[near], p.open[far] = true, true
+	}
+	p.mu.Unlock()
+	if closed {
+		return
+	}
+	var back sync.WaitGroup
+	back.Go(func() {
+		_, _ = io.Copy(near, far)
+		_ = near.Close()
+	})
+	_, _ = io.Copy(far, near)
+	_ = far.Close()
+	back.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.open, near)
+	delete(p.open, far)
+}
+
+// cut ends all connections, and those that come.
+func (p *passage) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for c := range p.open {
+		_ = c.Close()
+	}
+}
+
+func (p *passage) mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = false
 }

@@ -18,7 +18,7 @@ func provideNodeStats(realm *router.Realm, mesh *nodes.Mesh, anonymous string) {
 		s := mesh.Stats()
 		return nil, map[string]any{
 			"nodes": s.Nodes, "differ": s.Differ, "sent": s.Sent, "unsent": s.Unsent, "received": s.Received,
-			"dropped": s.Dropped, "unknown": s.Unknown, "gaps": s.Gaps,
+			"dropped": s.Dropped, "unknown": s.Unknown, "gaps": s.Gaps, "revoked": s.Revoked,
 		}, nil
 	})
 }

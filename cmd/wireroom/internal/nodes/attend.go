@@ -81,7 +81,8 @@ func (m *Mesh) sayAll() {
 	rouse(m.news)
 }
 
-// report is the goroutine that says who is present here.
+// report is the goroutine that says who is present here, and that revocations
+// could not be said.
 func (m *Mesh) report() {
 	again := time.NewTimer(time.Hour)
 	defer again.Stop()
@@ -94,6 +95,9 @@ func (m *Mesh) report() {
 		}
 		if m.alone() {
 			continue // who joins is told everything
+		}
+		if m.sayDoubt() != nil {
+			again.Reset(tryAgain)
 		}
 		if err := m.say(); err != nil {
 			m.mu.Lock()

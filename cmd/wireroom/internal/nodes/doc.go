@@ -1,8 +1,8 @@
 // Package nodes makes the realms of several gateways one: what is published to
 // topics without a log on one of them reaches subscribers on all, it is known who
-// is on a topic anywhere, and sessions can be ended from anywhere. Events of
-// retained classes are none of its business: every gateway reads them from the
-// store.
+// is on a topic anywhere, sessions can be ended from anywhere, and what is revoked on
+// one ends on all. Events of retained classes are none of its business: every
+// gateway reads them from the store.
 //
 // Gateways that share a store hear of each other by a [Bus], which keeps the order
 // of what one of them says, and says so when something may have been missed.
@@ -11,9 +11,9 @@
 //
 // A [Mesh] has two. One takes what comes from the bus, in order, so that whoever
 // listens to the bus does not wait for fan-outs; the other says who is present
-// here. [Mesh.Close] waits for both. All methods are safe for concurrent use,
-// except that those of a follower (Join, Leave, Gap, Message) are for one goroutine
-// at a time.
+// here, and that there were revocations that could not be said. [Mesh.Close] waits
+// for both. All methods are safe for concurrent use, except that those of a follower
+// (Join, Leave, Gap, Message) are for one goroutine at a time.
 //
 // # Contracts
 //

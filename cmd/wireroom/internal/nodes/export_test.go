@@ -17,10 +17,25 @@ func (m *Mesh) Handle(kind string, payload []byte) error {
 		return m.kill("other", payload)
 	case kindKilled:
 		return m.killed("other", payload)
+	case kindRevoked:
+		return m.revoked("other", payload)
 	default:
 		return m.compare("other", payload)
 	}
 }
 
 // Kinds are those that Handle knows.
-var Kinds = []string{kindPublication, kindEvent, kindPresence, kindKill, kindKilled, kindClasses}
+var Kinds = []string{kindPublication, kindEvent, kindPresence, kindKill, kindKilled, kindClasses, kindRevoked}
+
+// Bounds on what is remembered of users that were logged out.
+const (
+	MaxLogouts = maxLogouts
+	MaxObeyed  = maxObeyed
+)
+
+// Obeyed returns how many logouts of other gateways are remembered.
+func (m *Mesh) Obeyed() int {
+	m.revocations.mu.Lock()
+	defer m.revocations.mu.Unlock()
+	return len(m.revocations.obeyed)
+}

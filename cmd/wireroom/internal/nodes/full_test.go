@@ -56,13 +56,14 @@ func FuzzMessage(f *testing.F) {
 		`{"realm":"realm1","ask":1,"session":5,"uri":"wamp.close.killed"}` + "\n",
 		`{"to":"node1","ask":1,"ids":[1]}` + "\n",
 		`{"hash":"x"}` + "\n",
+		`{"client":"c","token":"AAAA","text":"x"}` + "\n", `{"user":"ada","realm":"realm1","number":1}` + "\n", `{"again":true}` + "\n",
 		`{"begin":true}` + "\n", `{"end":true}` + "\n",
 	} {
 		f.Add(uint8(i), []byte(text))
 	}
 	log := slog.New(slog.DiscardHandler)
 	e := &end{wire: new(wire), name: "node1", wake: make(chan struct{}, 1), knows: map[string]bool{}}
-	e.mesh = nodes.New(e, log)
+	e.mesh = nodes.New(e, &e.cred, log)
 	rt := router.New(router.DefaultConfig(), everybody{}, log)
 	relayed := errors.New("an event")
 	e.mesh.Realm(rt.AddRealm(realm, everybody{}, nil), "h", func(ev nodes.Event) error {

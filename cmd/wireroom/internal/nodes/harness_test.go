@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/local"
@@ -55,6 +56,7 @@ type end struct {
 	wire *wire
 	name string
 	mesh *nodes.Mesh // set before anything is said
+	cred credentials
 
 	mu    sync.Mutex // taken after wire.mu
 	deaf  bool       // it hears nothing, and can say nothing
@@ -84,6 +86,35 @@ func (e *end) Send(kind string, payload []byte) error {
 		}
 	})
 	return nil
+}
+
+// credentials remember what they are told.
+type credentials struct {
+	mu    sync.Mutex
+	ended []auth.Revocation
+	looks int
+}
+
+func (c *credentials) End(r auth.Revocation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = append(c.ended, r)
+}
+
+func (c *credentials) LookAgain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looks++
+}
+
+// take returns what came since the last time.
+func (c *credentials) take() (ended []auth.Revocation, looks int) {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ended, looks = c.ended, c.looks
+	c.ended, c.looks = nil, 0
+	return ended, looks
 }
 
 // tell has all ends but one hear something.
@@ -218,7 +249,7 @@ func (w *wire) start(t testing.TB, hash string, change func(*presence.Config)) *
 	w.names++
 	log := slog.New(slog.DiscardHandler)
 	e := &end{wire: w, name: fmt.Sprint("node", w.names), wake: make(chan struct{}, 1), knows: map[string]bool{}}
-	e.mesh = nodes.New(e, log)
+	e.mesh = nodes.New(e, &e.cred, log)
 	g := &gateway{t: t, end: e, mesh: e.mesh, router: router.New(router.DefaultConfig(), everybody{}, log)}
 	g.realm = g.router.AddRealm(realm, everybody{}, nil)
 	part := e.mesh.Realm(g.realm, hash, g.relay)

@@ -90,7 +90,7 @@ func (m *Mesh) Message(node, kind string, payload []byte) bool {
 			return true
 		}
 		rouse(m.wake)
-	case kindPresence, kindWho, kindKill, kindKilled, kindClasses:
+	case kindPresence, kindWho, kindKill, kindKilled, kindClasses, kindRevoked:
 		m.put(item{what: message, node: node, kind: kind, payload: payload})
 	default:
 		return false
@@ -143,6 +143,8 @@ func (m *Mesh) handle(i item) {
 			err = m.killed(i.node, i.payload)
 		case kindClasses:
 			err = m.compare(i.node, i.payload)
+		case kindRevoked:
+			err = m.revoked(i.node, i.payload)
 		}
 	}
 	if err != nil {
@@ -157,6 +159,9 @@ func (m *Mesh) join(id string) {
 	m.nodes[id] = new(node)
 	m.mu.Unlock()
 	m.log.Info("another gateway has come", "node", id)
+	if m.counts.gaps.Load() > 0 { // it may have been there before
+		m.askRevoked()
+	}
 	m.sayAll()
 	m.sayClasses()
 }
@@ -171,6 +176,7 @@ func (m *Mesh) leave(id string) {
 	}
 	m.mu.Unlock()
 	m.log.Info("another gateway is gone", "node", id)
+	m.cred.LookAgain() // it may have revoked something and died before it could say so
 	for _, r := range realms {
 		if k := r.keeper.Load(); k != nil {
 			k.Forget(id)
@@ -178,7 +184,8 @@ func (m *Mesh) leave(id string) {
 	}
 }
 
-// gap asks all others who is present there, and says who is here.
+// gap asks all others who is present there, and which users were logged out, and
+// says what is so here.
 func (m *Mesh) gap() {
 	m.mu.Lock()
 	first := !m.gapped
@@ -193,6 +200,11 @@ func (m *Mesh) gap() {
 		m.log.Warn("messages of other gateways may have been missed: events of topics that are not retained among them")
 		for _, r := range realms {
 			r.tellGap()
+		}
+		m.cred.LookAgain()
+		m.askRevoked()
+		if m.sayLogouts() != nil { // what was said before may be lost
+			m.revocations.setDoubt(true)
 		}
 	}
 	_ = m.send(kindWho, struct{}{}) // if it is not sent, there will be another gap

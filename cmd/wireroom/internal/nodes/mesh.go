@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -31,15 +32,18 @@ const (
 	kindKill        = "wireroom.kill"
 	kindKilled      = "wireroom.killed"
 	kindClasses     = "wireroom.classes"
+	kindRevoked     = "wireroom.revoked"
 )
 
 // A Mesh is this gateway among others.
 type Mesh struct {
 	// Fixed at construction.
 	bus  Bus
+	cred Credentials
 	log  *slog.Logger
+	born time.Time
 	wake chan struct{} // of capacity 1: something has come; never closed
-	news chan struct{} // of capacity 1: it is to be said who is present; never closed
+	news chan struct{} // of capacity 1: it is to be said who is present, or what was revoked; never closed
 	quit chan struct{} // closed by Close
 	once sync.Once     // closes quit
 	wg   sync.WaitGroup
@@ -49,6 +53,8 @@ type Mesh struct {
 
 	in  inbox
 	out losses // publications that could not be sent
+
+	revocations revocations
 
 	counts counts
 
@@ -69,7 +75,7 @@ type node struct {
 }
 
 type counts struct {
-	sent, unsent, received, dropped, unknown, gaps atomic.Uint64
+	sent, unsent, received, dropped, unknown, gaps, revoked atomic.Uint64
 }
 
 // Stats are what a mesh does, and has done.
@@ -82,12 +88,14 @@ type Stats struct {
 	Dropped  uint64 // publications of other gateways for which there was no room
 	Unknown  uint64 // messages that this gateway can do nothing with
 	Gaps     uint64 // times that messages may have been missed
+	Revoked  uint64 // revocations of other gateways that were carried out
 }
 
-// New returns a mesh, which knows of nobody until it is told ([Mesh.Join]).
-func New(bus Bus, log *slog.Logger) *Mesh {
+// New returns a mesh, which knows of nobody until it is told ([Mesh.Join]). What
+// others revoke is taken from cred.
+func New(bus Bus, cred Credentials, log *slog.Logger) *Mesh {
 	m := &Mesh{
-		bus: bus, log: log, wake: make(chan struct{}, 1), news: make(chan struct{}, 1), quit: make(chan struct{}),
+		bus: bus, cred: cred, log: log, born: time.Now(), wake: make(chan struct{}, 1), news: make(chan struct{}, 1), quit: make(chan struct{}),
 		in:    inbox{mostMessages: inboxMessages, mostBytes: inboxBytes},
 		there: make(map[string]bool), realms: make(map[wamp.URI]*Realm), nodes: make(map[string]*node), asked: make(map[uint64]*question),
 	}
@@ -109,7 +117,7 @@ func (m *Mesh) Stats() Stats {
 	defer m.mu.Unlock()
 	s := Stats{
 		Nodes: len(m.nodes), Sent: m.counts.sent.Load(), Unsent: m.counts.unsent.Load(), Received: m.counts.received.Load(),
-		Dropped: m.counts.dropped.Load(), Unknown: m.counts.unknown.Load(), Gaps: m.counts.gaps.Load(),
+		Dropped: m.counts.dropped.Load(), Unknown: m.counts.unknown.Load(), Gaps: m.counts.gaps.Load(), Revoked: m.counts.revoked.Load(),
 	}
 	for _, n := range m.nodes {
 		if n.classes != "" && n.classes != m.classesLocked() {
