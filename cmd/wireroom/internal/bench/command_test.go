@@ -117,6 +117,7 @@ func TestWireroomConfig(t *testing.T) {
 		{key: "another-key-of-its-own", class: "shop.order", login: login{realm: "other"}},
 		{linger: 10 * time.Millisecond, admission: 500},
 		{orders: true},
+		{persistent: true},
 		{tls: true, deflateMin: 0, login: login{deflate: true}},
 	} {
 		cert := &certificate{}
@@ -126,7 +127,7 @@ func TestWireroomConfig(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		text, err := o.wireroomConfig("127.0.0.1:8080", "/tmp/a folder: with #signs/wireroom.db", cert)
+		text, err := o.wireroomConfig("127.0.0.1:8080", "file:/tmp/a folder: with #signs/wireroom.db", cert)
 		if err != nil {
 			t.Fatal(err)
 		}

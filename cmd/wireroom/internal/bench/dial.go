@@ -35,6 +35,9 @@ func dial(ctx context.Context, rawURL string, ser serializer, lg *login, nth int
 			NetDial:   d.DialContext,
 			TLSConfig: &tls.Config{InsecureSkipVerify: lg.insecure, RootCAs: lg.roots},
 		}
+		if lg.cookie != "" {
+			wd.Header = ws.HandshakeHeaderString("Cookie: " + lg.cookie + "\r\n")
+		}
 		if lg.deflate {
 			wd.Extensions = []httphead.Option{offerDeflate}
 		}

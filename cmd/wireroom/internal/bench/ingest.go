@@ -23,8 +23,31 @@ const (
 	viaHTTP   = "http"
 )
 
+// What events per second are compared with.
+const (
+	keyIngestRate     = "events_per_second"
+	keyPipelined      = "xadd_pipelined_per_second"
+	keyRatioXADD      = "ratio_to_xadd"
+	keyRatioPipelined = "ratio_to_xadd_pipelined"
+	keyCommits        = "commits_per_second"
+	keyPerCommit      = "events_per_commit"
+	keySyncs          = "syncs_per_second"
+	keyRatioSyncs     = "ratio_to_syncs"
+)
+
+// syncsPerCommit is how often the embedded store calls fdatasync(2) for a
+// commit: for the pages, and for the one that makes them count.
+const syncsPerCommit = 2
+
 var ingestMetrics = []metric{
-	{key: "events_per_second", label: "acknowledged events/s", unit: "1/s"},
+	{key: keyIngestRate, label: "acknowledged events/s", unit: "1/s"},
+	{key: keyPipelined, label: "… one client, as many at a time", unit: "1/s"},
+	{key: keyRatioXADD, label: "… ÷ redis-benchmark XADD", unit: "1", digits: 2},
+	{key: keyRatioPipelined, label: "… ÷ the same, as many at a time", unit: "1", digits: 2},
+	{key: keyCommits, label: "commits/s", unit: "1/s"},
+	{key: keyPerCommit, label: "events/commit", unit: "1", digits: 1},
+	{key: keySyncs, label: "fdatasyncs/s of the disk", unit: "1/s"},
+	{key: keyRatioSyncs, label: "events/s ÷ (fdatasyncs/s of the disk × events/fdatasync)", unit: "1", digits: 2},
 	{key: "failed", label: "failed", unit: "1", bad: true},
 	{key: "latency_p50_ms", label: "latency p50, ms", unit: "ms", digits: 2},
 	{key: "latency_p99_ms", label: "latency p99, ms", unit: "ms", digits: 2},
@@ -39,10 +62,11 @@ var ingestMetrics = []metric{
 // newIngest returns the benchmark of what web applications do.
 func newIngest() *cobra.Command {
 	o := &options{}
-	spawnable := []string{spawnWireroom, spawnPython}
+	spawnable := []string{spawnWireroom, spawnPython, spawnWireroomRedis, spawnRedisBenchmark, spawnSync}
 	b := &benchmark{
 		name: "ingest", metrics: ingestMetrics, options: o, schemes: []string{"http", "https"}, spawnable: spawnable,
 	}
+	b.relate = func(round [][]sample) { compareIngest(b.targets, round) }
 	b.describe = func() (string, map[string]any) {
 		return fmt.Sprintf("%d B of text, %d rounds of %v", o.size, o.rounds, o.duration),
 			o.settings(map[string]any{"payload_bytes": o.size})
@@ -56,8 +80,17 @@ HTTP (POST /events), each on a connection that stays open, and wait for each
 answer. If the class is retained, an answer means that the event is on disk:
 choose the disk for a started server with --dir, and mind that an fsync on tmpfs
 is free. The peer python-xmlrpc is Python's xmlrpc.server with a method that
-does nothing.`),
+does nothing.
+
+A gateway with its store in a redis-server that is started beside it
+(wireroom-redis) is compared with redis-benchmark, which sends XADD of as many bytes
+to another one: from as many clients as there are posters, and from one client, as
+many commands at a time. Both servers have an append-only file that is synced each
+second. A gateway with its own store is compared with fdatasync: how often a file on
+the same disk can be synced in a second.`),
 		Example: `  wireroom bench ingest --spawn wireroom --spawn python-xmlrpc --posters 1,8,64 --dir /var/tmp
+  wireroom bench ingest --spawn wireroom-redis --spawn redis-benchmark --posters 64 --dir /var/tmp
+  wireroom bench ingest --spawn wireroom --spawn fdatasync --posters 64 --dir /var/tmp
   wireroom bench ingest --target mine=http://127.0.0.1:8080,pid=4711 --key demo --class demo.message`,
 	}
 	f := cmd.Flags()
@@ -122,6 +155,9 @@ type postOffice struct {
 
 // runIngest measures one server with n posters.
 func runIngest(ctx context.Context, o *options, s *server, via string, n int, say progress) (sample, error) {
+	if s.load != nil {
+		return s.load(ctx, n, say)
+	}
 	base := s.url
 	if s.httpURL != "" {
 		base = s.httpURL
@@ -154,11 +190,22 @@ func runIngest(ctx context.Context, o *options, s *server, via string, n int, sa
 	if err != nil {
 		return nil, err
 	}
+	var before, after uint64
+	if s.storeFile != "" {
+		if before, err = commits(s.storeFile); err != nil {
+			return nil, err
+		}
+	}
 	p.measuring.Store(true)
 	if err := pause(ctx, o.duration); err != nil {
 		return nil, err
 	}
 	p.measuring.Store(false)
+	if s.storeFile != "" {
+		if after, err = commits(s.storeFile); err != nil {
+			return nil, err
+		}
+	}
 	c, err := m.stop()
 	if err != nil {
 		return nil, err
@@ -173,11 +220,42 @@ func runIngest(ctx context.Context, o *options, s *server, via string, n int, sa
 	}
 	h := &p.latency
 	sm := sample{
-		"events_per_second": float64(h.n) / c.wall.Seconds(),
-		"failed":            float64(p.failed),
-		"latency_p50_ms":    milliseconds(h.quantile(0.50)),
-		"latency_p99_ms":    milliseconds(h.quantile(0.99)),
-		"latency_max_ms":    milliseconds(h.max),
+		keyIngestRate:    float64(h.n) / c.wall.Seconds(),
+		"failed":         float64(p.failed),
+		"latency_p50_ms": milliseconds(h.quantile(0.50)),
+		"latency_p99_ms": milliseconds(h.quantile(0.99)),
+		"latency_max_ms": milliseconds(h.max),
+	}
+	if n := after - before; n > 0 {
+		sm[keyCommits] = float64(n) / c.wall.Seconds()
+		sm[keyPerCommit] = float64(h.n) / float64(n)
 	}
 	return sm, sm.addCost(s, c, "server_cpu_us_per_event", float64(h.n))
+}
+
+// compareIngest divides what a store took in by what is below it, where both
+// were measured: a gateway over Redis by redis-benchmark, one with its own
+// store by syncs of the disk.
+func compareIngest(targets []*target, round [][]sample) {
+	row := round[len(round)-1]
+	of := func(spawn string) sample {
+		for i, t := range targets {
+			if t.spawn == spawn && row[i] != nil {
+				return row[i]
+			}
+		}
+		return nil
+	}
+	xadd, syncs := of(spawnRedisBenchmark), of(spawnSync)
+	for i, t := range targets {
+		s := row[i]
+		switch {
+		case s == nil:
+		case t.spawn == spawnWireroomRedis && xadd != nil:
+			s[keyRatioXADD] = s[keyIngestRate] / xadd[keyIngestRate]
+			s[keyRatioPipelined] = s[keyIngestRate] / xadd[keyPipelined]
+		case t.spawn == spawnWireroom && syncs != nil && s[keyPerCommit] > 0:
+			s[keyRatioSyncs] = s[keyIngestRate] / (syncs[keySyncs] * s[keyPerCommit] / syncsPerCommit)
+		}
+	}
 }

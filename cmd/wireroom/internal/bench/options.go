@@ -58,6 +58,8 @@ type options struct {
 	tls        bool
 	deflateMin int  // bytes of a message that wireroom compresses
 	orders     bool // wireroom has the classes of the benchmark of queries
+	persistent bool // wireroom has persistent subscriptions, and a class beside
+	nodes      int  // gateways that share one Redis; 0 is 1
 
 	via     []string
 	posters []int

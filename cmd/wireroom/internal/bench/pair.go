@@ -35,8 +35,9 @@ type pairConfig struct {
 	Insecure   bool       `json:"insecure,omitempty"`
 	Serializer serializer `json:"serializer"`
 	Topic      string     `json:"topic"`
-	Rate       float64    `json:"rate"` // events per second
-	Size       int        `json:"size"` // bytes of the payload
+	Class      bool       `json:"class,omitempty"` // the topic is a class, whose events have a number and a text
+	Rate       float64    `json:"rate"`            // events per second
+	Size       int        `json:"size"`            // bytes of the payload
 }
 
 // A pairLap is what the pair saw since the lap before, in milliseconds from

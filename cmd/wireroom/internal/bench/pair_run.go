@@ -52,7 +52,11 @@ func openPair(ctx context.Context, c *pairConfig) (_ *pairRun, err error) {
 		return nil, err
 	}
 	payload := newPayload(max(c.Size, minPayload))
-	r.publisher = newWAMPPublisher(s, o, payload)
+	w := newWAMPPublisher(s, o, payload)
+	if c.Class {
+		w.event = eventTemplate(s.ser, c.Topic, payload, false)
+	}
+	r.publisher = w
 	r.load, r.stop = context.WithCancelCause(ctx)
 	r.wg.Go(func() { r.publish(payload) })
 	return r, nil

@@ -26,6 +26,7 @@ type login struct {
 	ticket   string         // for authID; never printed
 	insecure bool           // accept any certificate
 	deflate  bool           // insist on permessage-deflate
+	cookie   string         // of a WebSocket handshake; never printed
 	roots    *x509.CertPool // of the server that is measured; nil: the system's
 	features dict           // of a caller and of a callee; may be nil
 }

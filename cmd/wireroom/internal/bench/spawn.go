@@ -23,6 +23,12 @@ const (
 	spawnNexus     = "nexus"
 	spawnWriteLoop = "writeloop"
 	spawnPython    = "python-xmlrpc"
+
+	// The same gateway with its store in a redis-server, what that does by
+	// itself, and what the disk does.
+	spawnWireroomRedis  = "wireroom-redis"
+	spawnRedisBenchmark = "redis-benchmark"
+	spawnSync           = "fdatasync"
 )
 
 // spawners start a server each. The map is never changed.
@@ -31,6 +37,10 @@ var spawners = map[string]func(ctx context.Context, o *options) (*server, error)
 	spawnNexus:     startNexus,
 	spawnWriteLoop: startWriteLoop,
 	spawnPython:    startPython,
+
+	spawnWireroomRedis:  startWireroomRedis,
+	spawnRedisBenchmark: startRedisBenchmark,
+	spawnSync:           startSync,
 }
 
 // The realm of a spawned server, the key that posts to it, and the class that
@@ -131,8 +141,8 @@ var wireroomConfigText string
 
 var wireroomTemplate = texttemplate.Must(texttemplate.New("wireroom.yaml").Parse(wireroomConfigText))
 
-// wireroomConfig returns the configuration of a spawned wireroom. A
-// certificate without files means no TLS.
+// wireroomConfig returns the configuration of a spawned wireroom, whose store
+// is given as in a configuration. A certificate without files means no TLS.
 func (o *options) wireroomConfig(addr, store string, cert *certificate) ([]byte, error) {
 	classes := map[bool][2]string{true: {ordersClass, channelsClass}}[o.orders]
 	var text bytes.Buffer
@@ -141,22 +151,39 @@ func (o *options) wireroomConfig(addr, store string, cert *certificate) ([]byte,
 		"Key": cmp.Or(o.key, defaultKey), "Class": cmp.Or(o.class, defaultClass),
 		"Admission": o.admission, "Linger": o.linger, "Deflate": o.login.deflate, "DeflateMin": o.deflateMin,
 		"Cert": cert.certFile, "CertKey": cert.keyFile, "Orders": classes[0], "Channels": classes[1],
+		"Persistent": o.persistent, "Live": liveClass,
 	})
 	return text.Bytes(), err
 }
 
 // startWireroom starts "serve" of this very program, with a store and a
 // configuration in a new folder, which goes with it.
-func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
+func startWireroom(ctx context.Context, o *options) (*server, error) {
 	dir, err := os.MkdirTemp(o.dir, "wireroom-bench-*")
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.RemoveAll(dir)
-		}
-	}()
+	file := filepath.Join(dir, "wireroom.db")
+	s, err := startGateway(ctx, o, dir, "wireroom", "file:"+file)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	s.storeFile = file
+	if o.key != "" { // ingest: what it measures depends on the disk
+		s.note = "store on " + fsName(dir)
+	}
+	stop := s.stop
+	s.stop = func() {
+		stop()
+		_ = os.RemoveAll(dir)
+	}
+	return s, nil
+}
+
+// startGateway starts "serve" of this very program with that store. Its
+// configuration goes into the folder, under that name.
+func startGateway(ctx context.Context, o *options, dir, name, store string) (*server, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -167,11 +194,11 @@ func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
 			return nil, err
 		}
 	}
-	text, err := o.wireroomConfig(addr, filepath.Join(dir, "wireroom.db"), cert)
+	text, err := o.wireroomConfig(addr, store, cert)
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, "wireroom.yaml")
+	file := filepath.Join(dir, name+".yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}
@@ -193,13 +220,7 @@ func startWireroom(ctx context.Context, o *options) (_ *server, err error) {
 	}
 	s := c.asServer("ws" + secure + "://" + addr + "/ws")
 	s.httpURL, s.roots = "http"+secure+"://"+addr, cert.roots
-	if o.key != "" { // ingest: what it measures depends on the disk
-		s.note = "store on " + fsName(dir)
-	}
-	s.stop = func() {
-		c.stop()
-		_ = os.RemoveAll(dir)
-	}
+	s.stop = func() { c.stop() }
 	s.kill = func() { c.kill() }
 	s.revive = func(ctx context.Context) error {
 		again, err := startChild(false, self, "serve", "--config", file)

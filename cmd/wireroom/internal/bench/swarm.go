@@ -35,11 +35,16 @@ func newSwarm(url string, lg *login, n int) (*swarm, error) {
 
 // open connects and joins one session.
 func (w *swarm) open(ctx context.Context, ser serializer) (*session, error) {
-	s, err := dial(ctx, w.url, ser, w.login, int(w.next.Add(1)-1))
+	return w.openAs(ctx, ser, w.login)
+}
+
+// openAs is open with another login.
+func (w *swarm) openAs(ctx context.Context, ser serializer, lg *login) (*session, error) {
+	s, err := dial(ctx, w.url, ser, lg, int(w.next.Add(1)-1))
 	if err != nil {
 		return nil, err
 	}
-	if err := s.join(w.login); err != nil {
+	if err := s.join(lg); err != nil {
 		_ = s.conn.Close()
 		return nil, err
 	}

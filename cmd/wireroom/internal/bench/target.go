@@ -27,11 +27,17 @@ func (t *target) floor() bool { return t.spawn == spawnWriteLoop }
 
 // A server is a target that is up.
 type server struct {
-	url     string
-	httpURL string // where it takes events; empty: at url
-	procs   process
-	roots   *x509.CertPool // its certificate, if the run made it
-	floor   bool
+	url       string
+	httpURL   string // where it takes events; empty: at url
+	procs     process
+	roots     *x509.CertPool // its certificate, if the run made it
+	floor     bool
+	storeFile string // of the embedded store, if the run made it
+	otherURL  string // of a second gateway with the same store; empty: there is none
+
+	// load measures by itself, in place of posters; nil for what is posted to.
+	load func(ctx context.Context, posters int, say progress) (sample, error)
+
 	note    string                // what a reader of the figures should know; may be empty
 	stop    func()                // ends it, if the run started it
 	explain func(err error) error // adds to err why the server died, if it did
