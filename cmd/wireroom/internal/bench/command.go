@@ -26,6 +26,6 @@ write(2), Python's xmlrpc.server. docs/benchmarks.md says what is measured how.`
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newFanout(), newRPC(), newIdle(), newPattern(), newQuery(), newStorm(), newStall(), newIngest(), newBack(), newPairClient(), newNexusServer(), newWriteLoopServer())
+	cmd.AddCommand(newFanout(), newRPC(), newIdle(), newPattern(), newQuery(), newStorm(), newStall(), newIngest(), newBack(), newNodes(), newPairClient(), newNexusServer(), newWriteLoopServer())
 	return cmd
 }
