@@ -55,6 +55,8 @@ type Hub struct {
 	shared Line // of PublishAsync
 
 	searches chan struct{} // full when as many as may search logs: see mostSearches
+	reads    chan struct{} // full when as many as may read logs: see mostReads
+	pages    pages         // that replays have read
 
 	state atomic.Pointer[state] // never changed once stored
 	stats counters
@@ -151,6 +153,7 @@ func NewHub(ctx context.Context, cat *Catalogue, store Store, router Router, con
 		known:  make(map[string]*member),
 
 		searches: make(chan struct{}, mostSearches()),
+		reads:    make(chan struct{}, mostReads()),
 	}
 	h.shared.hub = h
 	h.ready.signal = make(chan struct{}, 1)

@@ -30,6 +30,17 @@ type Subscriber interface {
 	Live()
 }
 
+// An Offered is a [Subscriber] that need not be waited for. Few replays work at
+// a time, so that thousands of them do not hold up what is live; one that waits
+// for such a subscriber lets another go on.
+type Offered interface {
+	Subscriber
+
+	// Offer is Send, but where that would wait it returns a channel that is
+	// closed when it may be called again with the same event.
+	Offer(e *Event) (room <-chan struct{}, err error)
+}
+
 // A Recovery says whether a replay has everything that was asked for.
 type Recovery struct {
 	Epoch string // of the log
@@ -74,8 +85,7 @@ func (h *Hub) Replay(ctx context.Context, class string, start Start, sel Selecti
 	case m.log == nil:
 		return fmt.Errorf("%w: %s", ErrNotRetained, class)
 	}
-	h.stats.replays.Add(1)
-	defer h.stats.replays.Add(-1)
+	defer h.replaying()()
 	sieve, err := newSieve(m.class, sel)
 	if err != nil {
 		return err
@@ -124,7 +134,7 @@ func (r *replay) begin(ctx context.Context, start Start) error {
 	}
 	// Taken after seeking, the bounds show what was trimmed until then. What
 	// is trimmed later, page finds out.
-	bounds, err := r.hub.store.Bounds(ctx, r.member.class.name)
+	bounds, err := r.bounds(ctx)
 	if err != nil {
 		return err
 	}
@@ -169,6 +179,16 @@ func (r *replay) begin(ctx context.Context, start Start) error {
 		}
 	}
 	return nil
+}
+
+// bounds returns the bounds of the log.
+func (r *replay) bounds(ctx context.Context) (Bounds, error) {
+	end, err := r.turn(ctx)
+	if err != nil {
+		return Bounds{}, err
+	}
+	defer end()
+	return r.hub.store.Bounds(ctx, r.member.class.name)
 }
 
 // How long a replay waits for the hub to route what its subscriber has got
@@ -264,32 +284,71 @@ func (r *replay) page(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range events {
-		if err := r.to.Send(ctx, &events[i]); err != nil {
-			return err
-		}
-		r.hub.stats.replayed.Add(1)
+	if err := r.send(ctx, events); err != nil {
+		return err
 	}
 	r.after = max(r.after, after)
 	return nil
 }
 
+// send sends what was read.
+func (r *replay) send(ctx context.Context, events []Event) error {
+	offered, _ := r.to.(Offered)
+	end := func() {}
+	for i := range events {
+		switch {
+		case offered == nil:
+			if err := r.to.Send(ctx, &events[i]); err != nil {
+				return err
+			}
+		case i == 0:
+			var err error
+			if end, err = r.hub.readTurn(ctx); err != nil {
+				return err
+			}
+			fallthrough
+		default:
+			var err error
+			if end, err = r.offer(ctx, offered, &events[i], end); err != nil {
+				end()
+				return err
+			}
+		}
+		r.hub.stats.replayed.Add(1)
+	}
+	end()
+	return nil
+}
+
+// offer sends an event. While it waits for the subscriber it has no turn; end
+// ends the one that it has, and what it returns the one after.
+func (r *replay) offer(ctx context.Context, to Offered, e *Event, end func()) (func(), error) {
+	for {
+		room, err := to.Offer(e)
+		if room == nil {
+			return end, err
+		}
+		end()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return func() {}, context.Cause(ctx)
+		}
+		if end, err = r.hub.readTurn(ctx); err != nil {
+			return func() {}, err
+		}
+	}
+}
+
 // search reads a page, and returns those of its events that are to be sent and
 // where the page ends.
 func (r *replay) search(ctx context.Context) (events []Event, after uint64, err error) {
-	end, err := r.sieve.turn(ctx, r.hub)
+	end, err := r.turn(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer end()
-	page, err := r.hub.store.Read(ctx, Range{
-		Class:   r.member.class.name,
-		Channel: r.sieve.Channel,
-		After:   r.after,
-		Through: r.through,
-		Limit:   pageEvents,
-		Bytes:   pageBytes,
-	})
+	page, err := r.read(ctx)
 	if err != nil {
 		return nil, 0, err
 	}

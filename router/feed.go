@@ -50,33 +50,44 @@ func (f *Feed) Subscription() wamp.ID { return f.member.sub.id }
 func (f *Feed) Session() *Session { return f.member.session }
 
 // Send queues a past event for the subscription. It waits while the session's
-// queue is more than half full or has no room for the event. Its error is that
-// of the feed's context.
+// queue is more than half full, has 32 KiB, or has no room for the event. Its
+// error is that of the feed's context.
 func (f *Feed) Send(p *Publication) error {
+	for {
+		room, err := f.Offer(p)
+		if room == nil {
+			return err
+		}
+		select {
+		case <-room:
+		case <-f.ctx.Done():
+			return f.ctx.Err()
+		}
+	}
+}
+
+// Offer is Send for those who have something else to do meanwhile: where Send
+// would wait, it returns a channel that is closed when the event may be offered
+// again, or when the session has ended.
+func (f *Feed) Offer(p *Publication) (room <-chan struct{}, err error) {
 	s := f.member.session
 	ws := getWorkspace()
 	frame := ws.single(f.member, p)
 	putWorkspace(ws)
 	if frame == nil {
-		return f.ctx.Err()
+		return nil, f.ctx.Err()
 	}
-	for {
-		result, room := f.push(frame)
-		switch {
-		case room != nil:
-			select {
-			case <-room:
-				continue
-			case <-f.ctx.Done():
-			}
-		case result == flushIt:
-			s.router.flushers.add(s)
-			fallthrough
-		case result == queued:
-			s.router.stats.events.Add(1)
-		}
-		return f.ctx.Err()
+	result, room := f.push(frame)
+	switch {
+	case room != nil:
+		return room, nil
+	case result == flushIt:
+		s.router.flushers.addPast(s)
+		fallthrough
+	case result == queued:
+		s.router.stats.events.Add(1)
 	}
+	return nil, f.ctx.Err()
 }
 
 // Tell queues an event for the subscription, which is live, and for no other. It

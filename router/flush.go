@@ -139,13 +139,17 @@ func (ws *workspace) handOver(f *flushers) {
 }
 
 // Flushers are a few goroutines that write what others queued. Each session
-// stands in their queue at most once, because only who has the duty to flush
-// it may add it; so the queue is bounded by the number of sessions.
+// stands in their queues at most once, because only who has the duty to flush
+// it may add it; so the queues are bounded by the number of sessions.
+//
+// Sessions that are sent the past stand in a queue of their own, of which one at
+// a time is taken after the others that wait: thousands that come back together
+// hold up what is live by one flush, and none of the queues starves.
 type flushers struct {
 	mu     sync.Mutex // guards the following
 	wake   sync.Cond
-	queue  []*Session
-	head   int // of queue
+	queue  sessionQueue
+	past   sessionQueue
 	idle   int // goroutines that wait
 	closed bool
 }
@@ -161,14 +165,22 @@ func (f *flushers) start(n int, wg *sync.WaitGroup) {
 // add takes over the duty to flush the sessions.
 func (f *flushers) add(sessions ...*Session) {
 	f.mu.Lock()
-	f.queue = append(f.queue, sessions...)
+	f.queue.push(sessions)
 	for range min(f.idle, (len(sessions)+flushChunk-1)/flushChunk) {
 		f.wake.Signal()
 	}
 	f.mu.Unlock()
 }
 
-// close ends the flushers when the queue is empty.
+// addPast takes over the duty to flush a session that is sent the past.
+func (f *flushers) addPast(s *Session) {
+	f.mu.Lock()
+	f.past.push([]*Session{s})
+	f.wake.Signal()
+	f.mu.Unlock()
+}
+
+// close ends the flushers when the queues are empty.
 func (f *flushers) close() {
 	f.mu.Lock()
 	f.closed = true
@@ -178,7 +190,7 @@ func (f *flushers) close() {
 
 func (f *flushers) run() {
 	var (
-		chunk [flushChunk]*Session
+		chunk [flushChunk + 1]*Session
 		bufs  [][]byte
 	)
 	for {
@@ -196,10 +208,10 @@ func (f *flushers) run() {
 	}
 }
 
-func (f *flushers) take(chunk *[flushChunk]*Session) int {
+func (f *flushers) take(chunk *[flushChunk + 1]*Session) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for f.head == len(f.queue) {
+	for f.queue.empty() && f.past.empty() {
 		if f.closed {
 			return 0
 		}
@@ -207,14 +219,30 @@ func (f *flushers) take(chunk *[flushChunk]*Session) int {
 		f.wake.Wait()
 		f.idle--
 	}
-	n := copy(chunk[:], f.queue[f.head:])
-	clear(f.queue[f.head : f.head+n])
-	f.head += n
-	if f.head == len(f.queue) {
-		f.queue, f.head = f.queue[:0], 0
-	} else if f.head > 1024 && f.head > len(f.queue)/2 {
-		f.queue = append(f.queue[:0], f.queue[f.head:]...)
-		f.head = 0
+	n := f.queue.pop(chunk[:flushChunk])
+	return n + f.past.pop(chunk[n:n+1])
+}
+
+// A sessionQueue is sessions that wait, in their order.
+type sessionQueue struct {
+	all  []*Session
+	head int // the first that waits
+}
+
+func (q *sessionQueue) empty() bool { return q.head == len(q.all) }
+
+func (q *sessionQueue) push(sessions []*Session) { q.all = append(q.all, sessions...) }
+
+// pop moves as many as fit into dst, and returns how many.
+func (q *sessionQueue) pop(dst []*Session) int {
+	n := copy(dst, q.all[q.head:])
+	clear(q.all[q.head : q.head+n])
+	q.head += n
+	if q.head == len(q.all) {
+		q.all, q.head = q.all[:0], 0
+	} else if q.head > 1024 && q.head > len(q.all)/2 {
+		q.all = append(q.all[:0], q.all[q.head:]...)
+		q.head = 0
 	}
 	return n
 }

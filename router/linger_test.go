@@ -25,8 +25,8 @@ func TestClosedLanes(t *testing.T) {
 		stand(time.Second)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(f.queue) != 1 {
-			t.Fatalf("%d sessions are to be flushed after the linger time, want 1", len(f.queue))
+		if len(f.queue.all) != 1 {
+			t.Fatalf("%d sessions are to be flushed after the linger time, want 1", len(f.queue.all))
 		}
 		s.out.duty = nobody
 		stand(time.Second)
@@ -35,8 +35,8 @@ func TestClosedLanes(t *testing.T) {
 		l.add(time.Millisecond, []*Session{s})
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if len(f.queue) != 1 {
-			t.Errorf("%d sessions are to be flushed by closed lanes, want none more", len(f.queue)-1)
+		if len(f.queue.all) != 1 {
+			t.Errorf("%d sessions are to be flushed by closed lanes, want none more", len(f.queue.all)-1)
 		}
 	})
 }

@@ -21,6 +21,9 @@ const (
 	// nothing from waiting.
 	gatherBytes = 16 << 10
 
+	// patientBytes is how much those queue ahead who have time to wait.
+	patientBytes = 32 << 10
+
 	// missedRoom is by how much saying how many events were missed before
 	// an event may lengthen it.
 	missedRoom = 40
@@ -333,18 +336,17 @@ func (o *outbox) wrote(n int) {
 
 func (o *outbox) wroteLocked(n int) {
 	o.bytes -= n
-	if o.room != nil && o.bytes <= o.limit/2 {
+	if o.room != nil && o.roomyLocked() {
 		close(o.room)
 		o.room = nil
 	}
 }
 
 // waitLocked returns nil if a frame of so many bytes can be queued by somebody
-// who has time, which leaves the other half of the queue to those who have not.
-// Otherwise it returns a channel that is closed when the queue is at most half
-// full.
+// who has time, which leaves the rest of the queue to those who have not.
+// Otherwise it returns a channel that is closed when the queue is roomy.
 func (o *outbox) waitLocked(size int) <-chan struct{} {
-	if o.closed || o.bytes == 0 || o.bytes <= o.limit/2 && o.bytes+size <= o.limit {
+	if o.closed || o.bytes == 0 || o.roomyLocked() && o.bytes+size <= o.limit {
 		return nil
 	}
 	if o.room == nil {
@@ -352,3 +354,8 @@ func (o *outbox) waitLocked(size int) <-chan struct{} {
 	}
 	return o.room
 }
+
+// roomyLocked reports whether those who have time may queue: the queue is at
+// most half full, and has little enough for memory to last if thousands are
+// sent much.
+func (o *outbox) roomyLocked() bool { return o.bytes <= min(o.limit/2, patientBytes) }

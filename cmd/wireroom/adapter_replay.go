@@ -134,24 +134,41 @@ func (r *replayed) Recover(got events.Recovery) {
 }
 
 // Send implements [events.Subscriber].
-func (r *replayed) Send(_ context.Context, e *events.Event) error {
+func (r *replayed) Send(ctx context.Context, e *events.Event) error {
+	for {
+		room, err := r.Offer(e)
+		if room == nil {
+			return err
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Offer implements [events.Offered].
+func (r *replayed) Offer(e *events.Event) (room <-chan struct{}, err error) {
 	if r.held != nil && r.held.Had(e) {
-		return nil
+		return nil, nil
 	}
 	p := publicationOf(e)
 	p.Topic = r.topic
 	if r.gap != nil {
 		p.Fields = appendGap(p.Fields, r.gap)
-		r.gap = nil
 	}
 	if r.held != nil {
 		r.held.Sending(e)
 	}
-	err := r.feed.Send(&p)
+	if room, err = r.feed.Offer(&p); room != nil {
+		return room, nil
+	}
+	r.gap = nil
 	if err == nil && r.held != nil {
 		r.held.Sent(e)
 	}
-	return err
+	return nil, err
 }
 
 // Live implements [events.Subscriber].

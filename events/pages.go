@@ -1,0 +1,134 @@
+package events
+
+import (
+	"context"
+	"runtime"
+	"sync"
+)
+
+// mostReads returns how many replays without a query may read a log at a time,
+// each a page. After a break thousands come back together. What is live goes
+// through several goroutines, each of which would else wait behind thousands
+// that have something to send; and a store is slower with as many readers.
+func mostReads() int { return 2 * runtime.GOMAXPROCS(0) }
+
+// mostPages is how many pages of logs are kept for other replays. A page that
+// has more bytes of data than twice pageBytes, as a single event may, is not.
+const mostPages = 64
+
+// pages keeps what replays have read of logs while others are under way: those
+// who come back together want the same events. What is in a log at an offset
+// never changes in an epoch, so a page is as good as when it was read. It is
+// safe for concurrent use.
+type pages struct {
+	mu   sync.Mutex // guards the following
+	read map[pageKey]*Page
+	keys []pageKey // of read, the oldest first
+}
+
+// A pageKey is where a page begins.
+type pageKey struct {
+	class, channel, epoch string
+	after                 uint64
+}
+
+// get returns the page with that key, if it is kept and has nothing behind
+// through. Nobody may change it.
+func (p *pages) get(key pageKey, through uint64) *Page {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if page := p.read[key]; page != nil && page.After <= through {
+		return page
+	}
+	return nil
+}
+
+// keep keeps a page for others, in place of the oldest one if there are as
+// many as may be.
+func (p *pages) keep(key pageKey, page *Page) {
+	size := 0
+	for i := range page.Records {
+		size += len(page.Records[i].Data)
+	}
+	if size > 2*pageBytes || page.After <= key.after {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.read == nil {
+		p.read = make(map[pageKey]*Page)
+	}
+	if p.read[key] == nil {
+		if len(p.keys) == mostPages {
+			delete(p.read, p.keys[0])
+			p.keys = p.keys[:copy(p.keys, p.keys[1:])]
+		}
+		p.keys = append(p.keys, key)
+	}
+	p.read[key] = page
+}
+
+// forget lets go of all pages.
+func (p *pages) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.read, p.keys = nil, nil
+}
+
+// turn waits until the replay may read. Who waits longest is next. end is to be
+// called once if there is no error, and before a subscriber is waited for.
+func (r *replay) turn(ctx context.Context) (end func(), err error) {
+	if r.sieve.filter != nil {
+		return r.sieve.turn(ctx, r.hub)
+	}
+	return r.hub.readTurn(ctx)
+}
+
+// readTurn waits until one more replay may read or send.
+func (h *Hub) readTurn(ctx context.Context) (end func(), err error) {
+	select {
+	case h.reads <- struct{}{}:
+		return h.hasRead, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// hasRead gives a turn to the next.
+func (h *Hub) hasRead() { <-h.reads }
+
+// read reads the next events of the log, or finds what another replay has read.
+func (r *replay) read(ctx context.Context) (*Page, error) {
+	name, channel := r.member.class.name, r.sieve.Channel
+	key := pageKey{name, channel, r.epoch, r.after}
+	if page := r.hub.pages.get(key, r.through); page != nil {
+		return page, nil
+	}
+	limit := pageEvents
+	if channel == "" {
+		// Pages end at the same offsets whoever reads them, so that those
+		// who began at different ones soon read the same.
+		limit -= int(r.after % pageEvents)
+	}
+	page, err := r.hub.store.Read(ctx, Range{
+		Class: name, Channel: channel, After: r.after, Through: r.through, Limit: limit, Bytes: pageBytes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if page.Bounds.Epoch == r.epoch && r.hub.stats.replays.Load() > 1 {
+		r.hub.pages.keep(key, &page)
+	}
+	return &page, nil
+}
+
+// replaying counts a replay. end is to be called once, when it is over: with
+// the last one all pages go.
+func (h *Hub) replaying() (end func()) {
+	h.stats.replays.Add(1)
+	return func() {
+		if h.stats.replays.Add(-1) == 0 {
+			h.pages.forget()
+		}
+	}
+}
