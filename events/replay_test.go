@@ -194,7 +194,7 @@ func TestReplaySlow(t *testing.T) {
 	if err := h.Replay(t.Context(), "log", events.Since(40), events.Selection{}, l); err != nil {
 		t.Fatal(err)
 	}
-	l.want(t, "complete "+span(41, 104)+"lost 105-195 "+span(196, 205)+"live")
+	l.want(t, "complete "+span(41, 64)+"lost 65-195 "+span(196, 205)+"live")
 	if got := len(r.seen()); got != 205 {
 		t.Errorf("%d events were routed, want 205", got)
 	}

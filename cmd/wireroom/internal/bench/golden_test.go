@@ -27,11 +27,13 @@ func TestGoldenReports(t *testing.T) {
 	query := &queryLoad{by: queryWays, matching: 10, rate: 1000}
 	stall := &stallLoad{stalled: stallKinds, others: 4, rate: 50, feedRate: 200, feedSize: 32768}
 	storm := &stormLoad{stay: 100, pairRate: 100, limit: time.Minute}
+	back := &backLoad{missed: 1000, pairRate: 100, limit: time.Minute}
 	tests := []struct {
 		name     string
 		metrics  []metric
 		describe func() (string, map[string]any)
 	}{
+		{"back", backMetrics, func() (string, map[string]any) { return back.describe(o) }},
 		{"fanout", fanoutMetrics, o.describeFanout},
 		{"idle", idleMetrics, o.describeIdle},
 		{"pattern", patternMetrics, func() (string, map[string]any) { return pattern.describe(o) }},
