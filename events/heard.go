@@ -184,11 +184,19 @@ func (h *Hub) routeTold(t told) {
 
 // catchUp goes on with the classes that lag, and returns after which time it is
 // to be called again; 0: when something comes.
+//
+// If the store is away, one class is enough to find that out: the deliverer has
+// more to do than to wait for it once for each.
 func (h *Hub) catchUp() (again time.Duration) {
+	away := false
 	for l, g := range h.lags {
 		now := time.Now()
-		if g.behind && !now.Before(g.next) {
-			h.readOn(g)
+		switch {
+		case !g.behind || now.Before(g.next):
+		case away:
+			g.next = now.Add(firstLook)
+		default:
+			away = h.readOn(g)
 		}
 		if !g.behind {
 			h.drain(g)
@@ -234,10 +242,12 @@ func (h *Hub) drain(g *lag) {
 	}
 }
 
-// readOn routes from the log what it has and was not routed.
-func (h *Hub) readOn(g *lag) {
+// readOn routes from the log what it has and was not routed, and reports whether
+// the store does not even say how far that goes.
+func (h *Hub) readOn(g *lag) (away bool) {
 	b, err := h.look(g.member)
-	if err == nil {
+	away = err != nil
+	if !away {
 		answered := time.Now()
 		if err = h.fill(g.member, Appended{Epoch: b.Epoch, Offset: b.Next}); err == nil {
 			epoch, routed := g.member.log.position()
@@ -246,7 +256,7 @@ func (h *Hub) readOn(g *lag) {
 				g.told = g.told[1:]
 			}
 			*g = lag{member: g.member, told: g.told, since: answered, pause: firstLook}
-			return
+			return false
 		}
 		if g.tries++; g.tries >= fillTries && !g.next.IsZero() {
 			h.skip(g.member, Appended{Epoch: b.Epoch, Offset: b.Next}, err)
@@ -255,6 +265,7 @@ func (h *Hub) readOn(g *lag) {
 	}
 	g.next = time.Now().Add(g.pause)
 	g.pause = min(2*g.pause, lastLook)
+	return away
 }
 
 // look asks the store how far the log of a class goes, and knows the epoch
