@@ -371,7 +371,7 @@ func (d *Held) Ack(epoch string, through uint64, single []uint64) error {
 		}
 	}
 	if s.at.Epoch != now {
-		s.at = progress{Position: Position{Epoch: now}}
+		s.at = d.holder.keeper.hub.carry(s.class, now, s.at)
 		d.holder.keeper.noteLocked(s)
 	}
 	moved := through > 0 && s.at.reach(through)

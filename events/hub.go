@@ -95,7 +95,8 @@ type classLog struct {
 	// sends. It guards the following.
 	mu     sync.Mutex
 	epoch  string
-	routed uint64 // offset of the last event that was routed
+	routed uint64  // offset of the last event that was routed
+	line   Lineage // of the epoch
 
 	told string // the epoch that live subscribers go by; owned by the deliverer
 }
@@ -131,7 +132,27 @@ func (l *classLog) renew(before string, b Bounds) {
 	} else {
 		l.routed = b.Base
 	}
-	l.epoch = b.Epoch
+	l.epoch, l.line = b.Epoch, b.Line
+}
+
+// carry returns a position of an epoch, with spans, as it is in the epoch that
+// the log has now: as far as both have the same. Without that it is the
+// beginning.
+func (l *classLog) carry(p progress) progress {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	to := progress{Position: Position{Epoch: l.epoch}}
+	shared, ok := l.line.Shared(p.Epoch)
+	if !ok {
+		return to
+	}
+	to.Offset = min(p.Offset, shared)
+	for _, s := range p.acked {
+		if s.From <= shared {
+			to.addSpan(Span{s.From, min(s.Through, shared)})
+		}
+	}
+	return to
 }
 
 // NewHub returns a hub and starts its goroutines, which [Hub.Close] ends. It
@@ -220,7 +241,7 @@ func (h *Hub) openLog(ctx context.Context, class string) (*classLog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log of the class %s: %w", class, err)
 	}
-	return &classLog{epoch: b.Epoch, routed: b.Next - 1, told: b.Epoch}, nil
+	return &classLog{epoch: b.Epoch, routed: b.Next - 1, line: b.Line, told: b.Epoch}, nil
 }
 
 // Close takes no more events, waits until all that were accepted are delivered

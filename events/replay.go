@@ -68,6 +68,17 @@ func (h *Hub) Mark(class string) Mark {
 	return Mark{Epoch: epoch, Offset: routed}
 }
 
+// carry returns a position in a class as it is in the epoch, or the beginning if
+// that is not the one of the log any more.
+func (h *Hub) carry(class, epoch string, p progress) progress {
+	if m := h.state.Load().members[class]; m != nil && m.log != nil {
+		if to := m.log.carry(p); to.Epoch == epoch {
+			return to
+		}
+	}
+	return progress{Position: Position{Epoch: epoch}}
+}
+
 // Replay sends the events of a retained class from the start on, in order, and
 // then makes the subscriber live, with no gap and no repetition between: the
 // subscriber gets each event of the selection either by Send or by
