@@ -22,6 +22,7 @@ local function arg()
   return ARGV[next - 1]
 end
 
+if (tonumber(w[4]) or 0) > 1 then alone = '0' end -- it has not heard of the other one yet
 local asked, unknown = {}, alone ~= '1'
 for i = 1, tonumber(arg()) do
   asked[i] = {tonumber(arg()), arg(), tonumber(arg()), arg()}
@@ -60,7 +61,10 @@ if (tonumber(w[4]) or 0) > 1 then
       size, bytes, entry = size + bytes, 0, {}
       redis.call('HSET', KEYS[1], 'feed', text(n), 'size', text(size))
     end
-    if size > FEEDBYTES then turn(KEYS[#KEYS], n) end
+    if size > FEEDBYTES then
+      turn(KEYS[#KEYS], n)
+      size = 0
+    end
   end
   tell = function(l, offset, id, channel, data)
     local big = #data > 16384

@@ -94,12 +94,13 @@ func (s *Store) round(todo []*call) (left []*call, err error) {
 	if s.failing {
 		end = time.Now() // one attempt shows whether Redis is back
 	}
-	oneByOne, broken := false, false
+	oneByOne, broken, away := false, false, false
 	pause, idle := firstPause, 0
 	for len(todo) > 0 {
 		before := len(todo)
 		if s.claiming {
-			if err = s.claimAgain(); err == nil {
+			if err = s.claimAgain(away); err == nil {
+				away = false
 				oneByOne = true // the first one finds out what became of each log
 				for _, c := range todo {
 					c.seq = 0
@@ -114,6 +115,12 @@ func (s *Store) round(todo []*call) (left []*call, err error) {
 			var n int
 			n, err = s.send(some)
 			todo = todo[n:]
+			if away = errors.Is(err, errAway); away {
+				s.claiming = true
+				if !broken {
+					err = nil // nothing of it can have been carried out before
+				}
+			}
 		}
 		switch {
 		case err == nil && len(todo) < before:
@@ -141,11 +148,26 @@ func (s *Store) round(todo []*call) (left []*call, err error) {
 	return nil, nil
 }
 
-func (s *Store) claimAgain() error {
+// claimAgain claims the store. If this node was away, it waits until the others
+// know that it is back, as it did when it was opened.
+func (s *Store) claimAgain(away bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.attempt())
 	defer cancel()
-	_, err := s.claim(ctx)
-	return err
+	now, err := s.claim(ctx)
+	if err != nil || len(now.others) == 0 {
+		return err
+	}
+	s.alone.Store(false) // the feed will say so, too
+	if !away {
+		return nil
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), s.tempo.wait+s.config.attempt())
+	defer cancel()
+	if err := s.introduce(ctx, now); err != nil {
+		s.claiming = true
+		return err
+	}
+	return nil
 }
 
 // send sends calls in one round trip, and returns how many of them are done
@@ -187,9 +209,13 @@ func (s *Store) send(some []*call) (done int, err error) {
 		case w[0] == "step" && w[1] == fmt.Sprint(s.seq):
 			renumber(some[i:]) // the one before it was refused
 			return done, nil
-		case w[0] == "step", w[0] == "gone":
-			s.claiming = true // Redis lost data, or this node was away too long: what it had of it is older, or gone
+		case w[0] == "step":
+			s.claiming = true // Redis lost data: what it had of it is older
 			return done, nil
+		case w[0] == "gone":
+			// The others took this node for gone, and what Redis knew of its
+			// calls went with it: whether they were carried out, too.
+			return done, errAway
 		case w[0] != "ok":
 			return done, s.refused(reply)
 		}

@@ -89,7 +89,7 @@ func (m *Import) Begin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m.run = info["run_id"]
+		m.run = info["master_replid"]
 		return m.call(ctx, scriptImportBegin, []string{m.s.keys.writer}, m.s.node, newEpoch(), importing)
 	})
 	if err != nil {
@@ -171,7 +171,7 @@ func (m *Import) Commit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if info["run_id"] != m.run {
+		if info["master_replid"] != m.run {
 			return fmt.Errorf("%w: it was started again, or another one took its place, while the import ran; import again", errDamaged)
 		}
 		return m.call(ctx, scriptImportEnd, []string{m.s.keys.writer}, m.s.node, m.run)

@@ -38,11 +38,13 @@ local function save(meta, l)
     'time', text(l.time), 'base', text(l.base), 'generation', l.generation, 'line', l.line)
 end
 
--- process returns what tells this process of Redis from others, or nothing if
--- this user may not know.
+-- process returns what tells the data of this process of Redis from those of
+-- others, or nothing if this user may not know. It is another one, too, when
+-- a process that was the primary before has become that again: it has what the
+-- primary between had, which may be less.
 local function process()
-  local info = redis.pcall('INFO', 'server')
-  return type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+  local info = redis.pcall('INFO', 'replication')
+  return type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or ''
 end
 
 -- settle returns the generation of the store. It begins a new one, in which

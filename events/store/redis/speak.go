@@ -137,13 +137,13 @@ func (p *speaker) speak() {
 
 // send sends messages, and reports whether it could.
 func (p *speaker) send(some []message) bool {
-	args := []any{p.store.node, 0}
+	args := []any{p.store.node, 0, flag(false)}
 	for i := range some {
 		args = append(args, some[i].kind, some[i].payload)
 	}
 	p.call++
 	args[1] = p.call
-	end := time.Now().Add(p.store.config.Timeout)
+	end, broken := time.Now().Add(p.store.config.Timeout), false
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		ctx, cancel := context.WithTimeout(p.ctx, p.store.tempo.answer)
 		reply, err := p.store.run(ctx, scriptSend, p.store.keys.ofNodes(), args...)
@@ -155,6 +155,11 @@ func (p *speaker) send(some []message) bool {
 			}
 			gone = w[0] == "gone" // until the next beat
 		}
+		if gone && broken {
+			return false // nobody knows any more whether the others have it
+		}
+		broken = broken || err != nil
+		args[2] = flag(broken)
 		if p.ctx.Err() != nil || err != nil && !passing(err) || err == nil && !gone || time.Now().Add(pause).After(end) {
 			return false
 		}

@@ -168,7 +168,7 @@ func (v *View) log(ctx context.Context, class string) (b events.Bounds, stale bo
 			return fmt.Errorf("%w: what is known of the log has %d fields, expected 5", errDamaged, len(w))
 		}
 		b, err = parseBounds(w[:4])
-		stale = w[4] != v.head["generation"] || v.head["run"] == "" || v.head["run"] != v.server["run_id"]
+		stale = w[4] != v.head["generation"] || v.head["run"] == "" || v.head["run"] != v.server["master_replid"]
 		return err
 	})
 	return b, stale, err
