@@ -58,7 +58,10 @@ func FuzzFeed(f *testing.F) {
 // What is no feed at all is refused.
 func TestFeedNonsense(t *testing.T) {
 	for i, reply := range []any{
-		nil, "x", []any{}, []any{1, 2}, []any{[]any{"feed"}},
+		nil, "x",
+		[]any{},
+		[]any{1, 2},
+		[]any{[]any{"feed"}},
 		[]any{[]any{"feed", []any{"x"}}},
 		[]any{[]any{"feed", []any{[]any{"1-0"}}}},
 		[]any{[]any{"feed", []any{[]any{"1-0", "n"}}}},
