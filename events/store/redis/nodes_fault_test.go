@@ -148,10 +148,15 @@ func TestNodesForgotten(t *testing.T) {
 	if !slices.Equal(ids, []string{"given-1", "given-2", "given-3"}) {
 		t.Errorf("the log has %v", ids)
 	}
-	if err := a.Send("word", []byte("last")); err != nil {
-		t.Errorf("Send: %v", err)
-	}
-	fb.has(t, a.Node()+": word last")
+	await(t, "messages go on", func() error {
+		if err := a.Send("word", []byte("last")); err != nil {
+			return err
+		}
+		if !slices.Contains(fb.all(), a.Node()+": word last") {
+			return errors.New("it has not come")
+		}
+		return nil
+	})
 	n := 0
 	for _, s := range fb.all() {
 		if s == a.Node()+": word once" {
