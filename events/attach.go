@@ -24,6 +24,9 @@ type Attach struct {
 	Start Start
 	Since bool
 
+	// Again asks for one that there is: none is made.
+	Again bool
+
 	// Of is what of the class the session gets.
 	Of Selection
 }
@@ -43,12 +46,12 @@ func (e *OtherClassError) Error() string {
 	return fmt.Sprintf("the persistent subscription %s is for %s; remove it first, or take another name", quote(e.Name), e.Topic)
 }
 
-// Attach makes the persistent subscription, if the owner has none of that name,
-// and gives it to the session. What the session is sent first is a replay that
+// Attach makes the persistent subscription, if the owner has none of that name
+// and a.Again does not rule that out, and gives it to the session. What the session is sent first is a replay that
 // begins with [Held.Start]. The session must not have it already ([Holder.Held]).
 //
 // The error is an [*UnknownClassError], [ErrNotRetained] or [ErrNotPersistable]
-// for the class, an [*OptionError] about For, an [*OtherClassError],
+// for the class, [ErrNotPersistent] with a.Again, an [*OptionError] about For, an [*OtherClassError],
 // [ErrTooManyPersistent], [ErrClosed], the store's, or the context's.
 func (h *Holder) Attach(ctx context.Context, a Attach) (*Held, error) {
 	k := h.keeper
@@ -125,7 +128,7 @@ func (k *Keeper) define(ctx context.Context, key keptKey, a *Attach, life time.D
 	now := time.Now()
 	p, err = k.find(ctx, key)
 	switch {
-	case errors.Is(err, ErrNotPersistent):
+	case errors.Is(err, ErrNotPersistent) && !a.Again:
 		fresh = true
 		p = &Persistent{Owner: key.owner, Name: key.name, Class: a.Class, Channel: a.Channel, Created: milli(now)}
 		if p.Position, err = k.hub.place(ctx, a); err != nil {

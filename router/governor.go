@@ -56,6 +56,29 @@ type Greeter interface {
 	Greet(ctx context.Context, realm *Realm, g *Grant) map[string]any
 }
 
+// A Reattacher is a [Governor] that keeps subscriptions for clients, and gives
+// them back without a SUBSCRIBE to who asks for that in HELLO.
+type Reattacher interface {
+	Governor
+
+	// Reattach returns what is kept for a session's client: of that what is in
+	// names, in their order, or all, if names is nil. The reader of the session
+	// calls it before WELCOME is written; the session is in the realm. For each
+	// the router does as if SUBSCRIBE had come, and asks the [Authorizer] and
+	// Subscribe again. With an error the client is told of none.
+	Reattach(ctx context.Context, s *Session, names []string) ([]Reattached, error)
+}
+
+// A Reattached is a subscription that a client has left with a [Reattacher].
+type Reattached struct {
+	Subscribe wamp.Subscribe // as the client would send it; without a request
+	Err       error          // why it can't be had; nil: it can, as far as the Reattacher knows
+
+	// Details are what WELCOME tells about it. The router adds subscription,
+	// its ID, or error and message.
+	Details map[string]any
+}
+
 // Terms say what a subscriber gets.
 type Terms struct {
 	Replay Replay  // past events first; nil: none

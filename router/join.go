@@ -142,6 +142,9 @@ func (s *Session) greet(m wamp.Hello) error {
 	if err != nil {
 		return err
 	}
+	if ask, err = readReattach(m.Details, ask); err != nil {
+		return err
+	}
 	if s.returns, _, err = detail[bool](m.Details, "_subscriptions", "bool"); err != nil {
 		return err
 	}
@@ -242,7 +245,9 @@ func (s *Session) welcomed(g *Grant, details wamp.Encoded) error {
 }
 
 // enter makes the session a member of its realm and queues WELCOME, unless the
-// session or the realm is ending already.
+// session or the realm is ending already. Without details nothing is written to
+// the peer until [Session.release]; in a session that can be resumed, until the
+// peer sits down, for which the caller has to have the duty to flush.
 func (s *Session) enter(g *Grant, details wamp.Encoded) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,15 +279,23 @@ func (s *Session) enter(g *Grant, details wamp.Encoded) error {
 		}
 		return s.realm.errClosed()
 	}
-	welcome := seal(s.peer.Framing, s.peer.Serializer, &wamp.Welcome{Session: s.id, Ready: details}, len(details))
-	if l := s.lasting(); l != nil {
-		l.welcome(welcome)
-	} else {
-		s.ws.send(s, welcome)
+	l := s.lasting()
+	switch {
+	case details != nil && l != nil:
+		l.welcome(s.welcomeFrame(details))
+	case details != nil:
+		s.ws.send(s, s.welcomeFrame(details))
+	case l == nil:
+		s.out.withhold()
 	}
 	s.joined.Store(true)
 	s.realm.meta.note(metaEvent{topic: sessionJoined, session: s})
 	return nil
+}
+
+// welcomeFrame returns WELCOME with these Details.
+func (s *Session) welcomeFrame(details wamp.Encoded) []byte {
+	return seal(s.peer.Framing, s.peer.Serializer, &wamp.Welcome{Session: s.id, Ready: details}, len(details))
 }
 
 // closeQuietly ends the session without a word of WAMP.

@@ -86,6 +86,7 @@ type outbox struct {
 	duty    outboxDuty
 	over    bool                // a frame did not fit, or was too long: the session will be ended
 	closed  bool                // nothing more is taken in
+	hold    outboxHold          // nothing is written as long as WELCOME is not known
 	most    uint32              // bytes of a frame that the peer takes; 0: any. Set before anything is queued
 	backlog *backlog            // nil unless much waits
 	burst   *[burstFrames]entry // borrowed; nil if keep was enough
@@ -254,13 +255,17 @@ type gap struct {
 
 // take counts the bytes that the caller has written since it last took, and
 // appends waiting frames to dst, which it returns with their size and with the
-// gaps between them. When nothing waits, it ends the caller's duty and returns
-// an empty dst; last then says that nothing will ever be queued again, and is
-// true only once.
+// gaps between them. When nothing waits, or the queue is withheld, it ends the
+// caller's duty and returns an empty dst; last then says that nothing will ever
+// be queued again, and is true only once.
 func (o *outbox) take(dst [][]byte, written int) (_ [][]byte, size int, gaps []gap, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.wroteLocked(written)
+	if o.hold != free {
+		o.hold = parked // the duty stays: release takes it over
+		return dst, 0, nil, false
+	}
 	n := 0
 	for i := range o.entries {
 		e := &o.entries[i]

@@ -67,13 +67,16 @@ func (s *Session) lasting() *lasting {
 	return nil
 }
 
-// A resumeAsk is what HELLO says about resumption.
+// A resumeAsk is what HELLO says about resumption, and about subscriptions that
+// are to be attached again.
 type resumeAsk struct {
 	again    bool    // the session shall be one that can be resumed
 	session  wamp.ID // to resume; 0: none
 	token    string
 	counts   bool   // the peer says how many messages it has received
 	received uint64 // that many
+
+	reattach *reattachAsk // nil: none
 }
 
 // readAsk returns what HELLO.Details say about resumption, or nil if that is

@@ -10,7 +10,7 @@ import (
 const methodAnonymous = "anonymous"
 
 // welcomeLasting is welcome for a peer whose HELLO said something about
-// resumption.
+// resumption, or about subscriptions that are to be attached again.
 func (s *Session) welcomeLasting(g *Grant, a *resumeAsk) error {
 	more := map[string]any{}
 	if a.session != 0 {
@@ -30,13 +30,17 @@ func (s *Session) welcomeLasting(g *Grant, a *resumeAsk) error {
 			more["_resume_refused"] = refused
 		}
 	}
-	maps.Copy(more, s.greeting(g))
-	if a.again && s.router.cfg.Resume.For > 0 {
-		return s.settle(g, more)
+	if a.reattach == nil {
+		maps.Copy(more, s.greeting(g))
 	}
-	details := encodeWelcome(s.peer.Serializer, s.realm.name, g, g.AuthID, more)
+	if a.again && s.router.cfg.Resume.For > 0 {
+		return s.settle(g, more, a.reattach)
+	}
 	s.tied.Store(nil)
-	return s.welcomed(g, details)
+	if a.reattach != nil {
+		return s.welcomeBack(g, more, a.reattach)
+	}
+	return s.welcomed(g, encodeWelcome(s.peer.Serializer, s.realm.name, g, g.AuthID, more))
 }
 
 // claim takes the seat from whoever sits in the session that the peer wants to
@@ -236,7 +240,7 @@ func (l *lasting) details() map[string]any {
 
 // settle is welcome for a peer whose session can be resumed: it gets one that
 // does not end with the connection.
-func (s *Session) settle(g *Grant, more map[string]any) error {
+func (s *Session) settle(g *Grant, more map[string]any, again *reattachAsk) error {
 	lasts := &Session{
 		router: s.router, peer: s.peer, limits: s.limits,
 		id: s.id, realm: s.realm, features: s.features,
@@ -248,7 +252,10 @@ func (s *Session) settle(g *Grant, more map[string]any) error {
 	lasts.out.duty = flushing // ours until we sit down, though others may end the session before
 	st := l.newSeat(s)
 	maps.Copy(more, l.details())
-	details := encodeWelcome(s.peer.Serializer, s.realm.name, g, g.AuthID, more)
+	var details wamp.Encoded
+	if again == nil {
+		details = encodeWelcome(s.peer.Serializer, s.realm.name, g, g.AuthID, more)
+	}
 	if !s.router.enlist(lasts) {
 		return errEnded // the router is shutting down, and tells the peer
 	}
@@ -258,6 +265,10 @@ func (s *Session) settle(g *Grant, more map[string]any) error {
 		return err
 	}
 	s.router.stats.joined.Add(1)
+	if again != nil {
+		end := s.settleBack(lasts, g, more, again)
+		defer end()
+	}
 	if err := s.retire(); err != nil {
 		l.abandon()
 		return err

@@ -7,14 +7,13 @@ import (
 // subscribe handles SUBSCRIBE. Only what ends the session is returned.
 func (s *Session) subscribe(m *wamp.Subscribe) error {
 	terms, err := s.terms(m)
+	if err == nil {
+		_, err = s.addSubscription(m, &terms)
+	}
+	terms.giveBack()
 	if err == errEnded {
 		return err
 	}
-	made, watched := false, false
-	if err == nil {
-		made, watched, err = s.addSubscription(m, terms)
-	}
-	terms.giveBack(made, watched)
 	if err != nil {
 		s.fault(wamp.TypeSubscribe, m.Request, err)
 	}
@@ -59,44 +58,45 @@ func (s *Session) terms(m *wamp.Subscribe) (terms Terms, err error) {
 }
 
 // giveBack gives back what of the terms was not taken.
-func (t *Terms) giveBack(made, watched bool) {
-	if t.Filter != nil && !made {
+func (t *Terms) giveBack() {
+	if t.Filter != nil {
 		t.Filter.Release()
 	}
-	if t.Watch != nil && !watched {
+	if t.Watch != nil {
 		t.Watch.Ended()
 	}
 }
 
 // addSubscription makes the session a member of the subscription, or answers
-// with the membership that it has. It reports whether it made the subscription,
-// and so has taken the filter, if there is one, and whether it has taken the
-// watch.
-func (s *Session) addSubscription(m *wamp.Subscribe, terms Terms) (made, watched bool, err error) {
-	replay := terms.Replay
+// with the membership that it has, and returns its ID: 0 if the session has
+// left. What it has taken of the terms it takes out of them. Without a request
+// in m there is no answer.
+func (s *Session) addSubscription(m *wamp.Subscribe, terms *Terms) (wamp.ID, error) {
+	replay, watch := terms.Replay, terms.Watch
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left {
-		return false, false, nil
+		return 0, nil
 	}
 	if sub := s.realm.broker.find(m.Topic, m.Options.Match, terms.Filter); sub != nil && s.subs[sub.id] != nil {
 		mem := s.subs[sub.id]
 		switch {
 		case replay != nil && mem.isReplaying():
-			return false, false, wamp.Errorf(wamp.URIOptionNotAllowed, "a replay of the subscription is under way: wait for its end, or unsubscribe")
-		case terms.Watch != nil && mem.watched:
-			return false, false, wamp.Errorf(wamp.URIOptionNotAllowed, "the session has this very subscription already as a persistent one, by another name")
-		case terms.Watch != nil:
-			terms.Watch.Begun(sub.id)
+			return 0, wamp.Errorf(wamp.URIOptionNotAllowed, "a replay of the subscription is under way: wait for its end, or unsubscribe")
+		case watch != nil && mem.watched:
+			return 0, wamp.Errorf(wamp.URIOptionNotAllowed, "the session has this very subscription already as a persistent one, by another name")
+		case watch != nil:
+			watch.Begun(sub.id)
+			terms.Watch = nil
 		}
 		s.acknowledge(m, mem)
 		if replay != nil {
-			s.replay(mem, replay, terms.Watch)
+			s.replay(mem, replay, watch)
 		}
-		return false, terms.Watch != nil, nil
+		return sub.id, nil
 	}
 	if most := s.limits.MaxSubscriptions; len(s.subs) >= most {
-		return false, false, wamp.Errorf(wamp.URILimit, "the session has %d subscriptions already, which is the limit", most)
+		return 0, wamp.Errorf(wamp.URILimit, "the session has %d subscriptions already, which is the limit", most)
 	}
 	if s.subs == nil {
 		s.subs = make(map[wamp.ID]*member)
@@ -105,18 +105,21 @@ func (s *Session) addSubscription(m *wamp.Subscribe, terms Terms) (made, watched
 	if replay != nil {
 		mem.phase = replaying
 	}
-	made = s.realm.broker.add(mem, m.Topic, m.Options.Match, terms.Filter)
+	if s.realm.broker.add(mem, m.Topic, m.Options.Match, terms.Filter) {
+		terms.Filter = nil
+	}
 	result := s.acknowledgeLocked(m, mem)
 	s.out.mu.Unlock()
 	s.subs[mem.sub.id] = mem
 	s.ws.pushed(s, result)
-	if terms.Watch != nil {
-		terms.Watch.Begun(mem.sub.id)
+	if watch != nil {
+		watch.Begun(mem.sub.id)
+		terms.Watch = nil
 	}
 	if replay != nil {
-		s.replay(mem, replay, terms.Watch)
+		s.replay(mem, replay, watch)
 	}
-	return made, terms.Watch != nil, nil
+	return mem.sub.id, nil
 }
 
 // acknowledge queues SUBSCRIBED, and what the peer wants of the past.
@@ -129,6 +132,9 @@ func (s *Session) acknowledge(m *wamp.Subscribe, mem *member) {
 
 // acknowledgeLocked is acknowledge, for a caller that holds the outbox's lock.
 func (s *Session) acknowledgeLocked(m *wamp.Subscribe, mem *member) pushed {
+	if m.Request == 0 { // WELCOME tells
+		return refused
+	}
 	result := s.out.pushLocked(entry{frame: s.frame(&wamp.Subscribed{Request: m.Request, Subscription: mem.sub.id})}, 0)
 	if m.Options.GetRetained && (result == queued || result == flushIt) {
 		result = s.sendRetainedLocked(mem, result)

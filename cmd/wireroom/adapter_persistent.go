@@ -36,6 +36,7 @@ type wish struct {
 	where    string
 	explicit bool
 	expires  time.Duration // 0: as the class allows
+	again    bool          // it must be there already
 }
 
 // readWish returns what the options of a subscription ask for, or nil if it is
@@ -55,6 +56,7 @@ func readWish(options map[string]any) (*wish, error) {
 		return nil, nil
 	}
 	w := new(wish)
+	_, w.again = options[optionAgain].(comingBack)
 	if v, ok := options[optionAck]; ok {
 		if w.explicit = v == "explicit"; !w.explicit && v != "auto" {
 			return nil, wampError(&events.OptionError{Option: optionAck, Expected: `"auto" or "explicit"`, Found: fmt.Sprintf("%v", v)})
@@ -274,7 +276,7 @@ func (g *governor) attach(s *router.Session, terms router.Terms, p *past, since 
 	}
 	want := events.Attach{
 		Name: w.name, Class: p.class.Name(), Channel: p.selection.Channel, Where: w.where, Explicit: w.explicit,
-		For: w.expires, Start: p.start, Since: since, Of: p.selection,
+		For: w.expires, Start: p.start, Since: since, Again: w.again, Of: p.selection,
 	}
 	if want.Name == "" {
 		want.Name = nameOf(topicOf(p.class, want.Channel), w.where)
