@@ -56,7 +56,6 @@ func readWish(options map[string]any) (*wish, error) {
 		return nil, nil
 	}
 	w := new(wish)
-	_, w.again = options[optionAgain].(comingBack)
 	if v, ok := options[optionAck]; ok {
 		if w.explicit = v == "explicit"; !w.explicit && v != "auto" {
 			return nil, wampError(&events.OptionError{Option: optionAck, Expected: `"auto" or "explicit"`, Found: fmt.Sprintf("%v", v)})
@@ -68,6 +67,9 @@ func readWish(options map[string]any) (*wish, error) {
 				Option: optionName, Expected: fmt.Sprintf("a text of 1 to %d characters that can be printed", maxName), Found: fmt.Sprintf("%.200q", fmt.Sprint(v)),
 			})
 		}
+	}
+	if back, ok := options[optionAgain].(comingBack); ok {
+		w.name, w.again = string(back), true
 	}
 	if v, ok := options[events.OptionExpires]; ok {
 		if w.expires, ok = lasting(v); !ok {

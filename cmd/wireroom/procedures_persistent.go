@@ -93,12 +93,8 @@ func ownName(r *router.Request) (owner, name string, err error) {
 
 // persistentDict describes a persistent subscription to its owner.
 func persistentDict(p *events.Persistent) map[string]any {
-	ack := "auto"
-	if p.Explicit {
-		ack = "explicit"
-	}
 	m := map[string]any{
-		"name": p.Name, "topic": p.Topic(), "class": p.Class, "ack": ack,
+		"name": p.Name, "topic": p.Topic(), "class": p.Class, "ack": ackOf(p),
 		"_epoch": p.Position.Epoch, "_offset": p.Position.Offset,
 		"created": p.Created.UTC().Format(time.RFC3339), "expires": p.Expires.UTC().Format(time.RFC3339),
 		"expires_after": int64(p.For / time.Second),
@@ -118,6 +114,14 @@ func setAcked(m map[string]any, p *events.Persistent) {
 		acked[i] = []any{span.From, span.Through}
 	}
 	m["acked"] = acked
+}
+
+// ackOf returns the option _ack of a persistent subscription.
+func ackOf(p *events.Persistent) string {
+	if p.Explicit {
+		return "explicit"
+	}
+	return "auto"
 }
 
 // describe is persistentDict for a session that may have the subscription.
