@@ -657,6 +657,9 @@ func TestKeeperRefuses(t *testing.T) {
 		if err := errs(events.Attach{Name: "x", Class: "other"}); !errors.Is(err, events.ErrNotPersistable) {
 			t.Errorf("a class that has none: %v", err)
 		}
+		if err := errs(events.Attach{Name: "x", Class: "log", Again: true}); !errors.Is(err, events.ErrNotPersistent) {
+			t.Errorf("again, though there is none: %v", err)
+		}
 		for _, long := range []time.Duration{time.Second, 2 * time.Hour} {
 			if _, ok := errors.AsType[*events.OptionError](errs(events.Attach{Name: "x", Class: "log", For: long})); !ok {
 				t.Errorf("for %v: no error", long)

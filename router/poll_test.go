@@ -299,8 +299,7 @@ func TestConformancePoll(t *testing.T) {
 		for name, turns := range variants {
 			t.Run(tr.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStack(t, tr.configure, nil)
-					tr.furnish(s.rt)
+					s := newStackOf(t, tr.router(t), nil)
 					n, first := 0, map[string]speech{}
 					play(t, tr, func(name string) talker {
 						turn := turns[n%len(turns)]

@@ -29,6 +29,7 @@ type shelf struct {
 }
 
 func (h *shelf) Begun(wamp.ID) { h.begun.Add(1) }
+func (h *shelf) Live(bool)     {}
 func (h *shelf) Queued()       {}
 func (h *shelf) Ended()        { h.ended.Add(1) }
 

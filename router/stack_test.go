@@ -447,8 +447,7 @@ func TestConformanceStack(t *testing.T) {
 		for name, turns := range variants {
 			t.Run(tr.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStack(t, tr.configure, func(c *transport.Config) { c.Deflate, c.DeflateMin = true, 0 })
-					tr.furnish(s.rt)
+					s := newStackOf(t, tr.router(t), func(c *transport.Config) { c.Deflate, c.DeflateMin = true, 0 })
 					n, first := 0, map[string]speech{}
 					play(t, tr, func(name string) talker {
 						turn := turns[n%len(turns)]

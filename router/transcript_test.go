@@ -44,13 +44,13 @@ import (
 // may wait for 2s; in those named history_… some topics have one; and in
 // those named presence_… it is kept who is on topics below lobby, of which a
 // stranger may not know and where a ghost is not named. In presence_linger_…
-// members linger for 5s.
+// members linger for 5s. In those named reattach_… there is something kept for
+// everybody.
 func TestConformance(t *testing.T) {
 	for _, tr := range transcripts(t) {
 		t.Run(tr.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				rt := newRouter(t, tr.configure)
-				tr.furnish(rt)
+				rt := tr.router(t)
 				play(t, tr, func(string) talker { return rt.connect() })
 			})
 		})
@@ -89,6 +89,17 @@ func (tr transcript) configure(c *router.Config) {
 	case "admission":
 		c.Admission = router.Admission{Rate: 1, Burst: 1, Wait: 2 * time.Second}
 	}
+}
+
+// router returns one as the transcript needs it.
+func (tr transcript) router(t *testing.T) *testRouter {
+	var gov router.Governor
+	if strings.HasPrefix(tr.name, "reattach_") {
+		gov = new(shelf)
+	}
+	rt := newRouterGoverned(t, gov, tr.configure)
+	tr.furnish(rt)
+	return rt
 }
 
 // furnish gives the realm what the transcript is about.
