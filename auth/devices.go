@@ -98,7 +98,9 @@ func (s *Sessions) RevokeOf(ctx context.Context, l *Lease, client string, others
 	case others || client != terms.client:
 		return 0, nil
 	}
-	err = s.remove(ctx, &Token{Hash: terms.token}, Revocation{Client: client, Text: textRevoked})
+	// Only those of this very token: a user who has logged in since has another,
+	// and may have left this one to somebody else.
+	err = s.remove(ctx, &Token{Hash: terms.token}, Revocation{Client: client, Token: terms.token, Text: textRevoked})
 	if err != nil {
 		return 0, err
 	}

@@ -286,6 +286,28 @@ func TestLoginKeepsAnonymousSessions(t *testing.T) {
 	})
 }
 
+// Who joined before the login can log itself out, and not the user who has come
+// since: it may be whoever planted the cookie.
+func TestAnonymousRevokesOnlyItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		b := newBrowser(t, h.sessions)
+		b.do("POST", "")
+		before := h.byCookie(b)
+		client := b.identify().Client
+		b.do("POST", ticket(t, "ada", "member"))
+		after := h.byCookie(b)
+		if _, err := h.sessions.RevokeOf(t.Context(), before.lease, client, false); err != nil {
+			t.Fatal(err)
+		}
+		h.want("before the login", before, wamp.URISessionRevoked)
+		h.want("after the login", after, "")
+		if b.identify().User != "ada" {
+			t.Error("the user's cookie is not good any more")
+		}
+	})
+}
+
 // Joining and revoking at the same time: no session is left over.
 func TestJoinWhileRevoked(t *testing.T) {
 	h := newHouse(t)
