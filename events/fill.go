@@ -21,8 +21,8 @@ var (
 // fill routes what lies between the last event that was routed and the one
 // that is at at: what others appended, and records of an append that the store
 // reported as failed, as it could not know better, and that is in the log after
-// all. Of these, what was trimmed since is passed over. With an error not all
-// is done, and what is left can be filled later.
+// all. Of these, what was trimmed since is passed over, and live subscribers are
+// told. With an error not all is done, and what is left can be filled later.
 func (h *Hub) fill(m *member, at Appended) error {
 	epoch, after := m.log.position()
 	if epoch != at.Epoch {
@@ -42,12 +42,14 @@ func (h *Hub) fill(m *member, at Appended) error {
 		}
 		for i := range page.Records {
 			r := &page.Records[i]
+			h.passLost(m, at.Epoch, after+1, r.Offset-1)
 			e := r.event(at.Epoch)
 			e.Key = m.class.keyOf(e.Data)
 			h.routeAt(m.log, admitted{event: &e, member: m, channel: r.Channel})
+			after = r.Offset
 		}
+		h.passLost(m, at.Epoch, after+1, page.After)
 		after = page.After
-		m.log.pass(at.Epoch, after)
 	}
 	return nil
 }
@@ -95,8 +97,33 @@ func (h *Hub) skip(m *member, at Appended, err error) {
 	h.stats.skipped.Add(at.Offset - 1 - after)
 	h.log.Error("events of a log are not delivered, as they cannot be read",
 		"class", m.class.name, "first", after+1, "last", at.Offset-1, "err", err)
-	h.lost(m.class, Recovery{Epoch: at.Epoch, LostFrom: after + 1, LostThrough: at.Offset - 1})
-	m.log.pass(at.Epoch, at.Offset-1)
+	h.passLost(m, at.Epoch, after+1, at.Offset-1)
+}
+
+// passLost passes over what live subscribers do not get, if there is anything,
+// and tells them. One that goes live at the same time is either told or has
+// found out by its replay.
+func (h *Hub) passLost(m *member, epoch string, from, through uint64) {
+	if from > through {
+		return
+	}
+	h.turned(m, epoch)
+	l := m.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h.lost(m.class, Recovery{Epoch: epoch, LostFrom: from, LostThrough: through})
+	if l.epoch == epoch {
+		l.routed = max(l.routed, through)
+	}
+}
+
+// turned tells live subscribers that the log of a class has another epoch, if
+// they do not know.
+func (h *Hub) turned(m *member, epoch string) {
+	if epoch != m.log.told {
+		m.log.told = epoch
+		h.lost(m.class, Recovery{Epoch: epoch})
+	}
 }
 
 // event returns the event of a record.

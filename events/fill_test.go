@@ -85,6 +85,34 @@ func TestStoreLiesAndRetry(t *testing.T) {
 	}
 }
 
+// What was trimmed before it could be routed is announced to live subscribers.
+func TestFillFindsTrimmed(t *testing.T) {
+	for _, test := range []struct {
+		keep int
+		want []string
+	}{
+		{2, []string{`log {"n":4}`, `log {"n":5}`, `log {"n":9}`}},
+		{0, []string{`log {"n":9}`}},
+	} {
+		r := new(recorder)
+		g := &gate{Store: openStore(t)}
+		h := newHub(t, g, r, events.DefaultConfig())
+		unacknowledged(t, h, g, 6)
+		keep := events.Retain{Events: test.keep}
+		if test.keep == 0 {
+			keep = events.Retain{For: time.Nanosecond}
+		}
+		if _, err := g.Trim(t.Context(), "log", keep, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		mustPublish(t, h, event("log", 9))
+		r.want(t, test.want...)
+		if want, got := fmt.Sprintf("[log 1-%d]", 6-test.keep), fmt.Sprint(r.lost); got != want {
+			t.Errorf("of 6 events %d are kept: the losses told are %s, want %s", test.keep, got, want)
+		}
+	}
+}
+
 // As long as the store cannot be read, an event that depends on it is not
 // acknowledged when it is sent again.
 func TestFillFailsForDuplicate(t *testing.T) {

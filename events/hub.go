@@ -108,15 +108,6 @@ func (l *classLog) position() (epoch string, routed uint64) {
 	return l.epoch, l.routed
 }
 
-// pass notes that events up to an offset are routed, or gone.
-func (l *classLog) pass(epoch string, through uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.epoch == epoch {
-		l.routed = max(l.routed, through)
-	}
-}
-
 // renew makes the log that has the bounds the one that the hub knows, if it
 // still knows the one of before, so that a quiet class need not wait for an
 // event until it can be replayed again. What the log kept was routed, as far as

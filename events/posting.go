@@ -289,10 +289,7 @@ func (h *Hub) turn(m *member, at Appended) (kept bool, err error) {
 }
 
 func (h *Hub) routeAt(l *classLog, a admitted) {
-	if e := a.event.Epoch; e != l.told {
-		l.told = e
-		h.lost(a.member.class, Recovery{Epoch: e})
-	}
+	h.turned(a.member, a.event.Epoch)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h.router.Route(a.event, a.member.class, a.channel)

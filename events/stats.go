@@ -20,7 +20,7 @@ type Stats struct {
 
 	Replays  int64  // under way now
 	Replayed uint64 // events sent by replays
-	Gaps     uint64 // times that a replay found events gone
+	Gaps     uint64 // times that a replay found events gone, or live subscribers were told that some are
 }
 
 type counters struct {
