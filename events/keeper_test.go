@@ -150,6 +150,15 @@ func (s *shelf) fails(err error) {
 	s.fail = err
 }
 
+// put changes a position as a store does that loses its end, or another gateway.
+func (s *shelf) put(owner, name string, at events.Position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.all[[2]string{owner, name}]
+	p.Position, p.Acked = at, nil
+	s.all[[2]string{owner, name}] = p
+}
+
 func (s *shelf) position(owner, name string) events.Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -275,6 +284,10 @@ type desk struct {
 }
 
 func newDesk(t *testing.T, classes []events.ClassConfig) *desk {
+	return newDeskOver(t, classes, openStore(t))
+}
+
+func newDeskOver(t *testing.T, classes []events.ClassConfig, store events.Store) *desk {
 	d := &desk{t: t, shelf: newShelf()}
 	rec := &recorder{hook: func(e *events.Event) {
 		d.mu.Lock()
@@ -285,7 +298,7 @@ func newDesk(t *testing.T, classes []events.ClassConfig) *desk {
 			}
 		}
 	}}
-	d.hub = must(events.NewHub(t.Context(), catalogue(t, classes), openStore(t), rec, events.DefaultConfig(), slog.New(slog.DiscardHandler)))(t)
+	d.hub = must(events.NewHub(t.Context(), catalogue(t, classes), store, rec, events.DefaultConfig(), slog.New(slog.DiscardHandler)))(t)
 	t.Cleanup(d.hub.Close)
 	d.start()
 	t.Cleanup(func() { d.k.Close(context.Background()) })
@@ -864,6 +877,60 @@ func TestKeeperBeginsWhereTheReplayDoes(t *testing.T) {
 			t.Errorf("the position is %d, want 3", at.Offset)
 		}
 		d.want(r, "4r", "5r", "6r", "7r")
+	})
+}
+
+// A store that has lost its end has positions of earlier epochs than those that
+// it was told last. What moves on in the next epoch is written all the same, but
+// not over what somebody else has written of a newer one.
+func TestKeeperStoreLosesPosition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &keptEpoch{Store: openStore(t)}
+		d := newDeskOver(t, persistentClasses(), g)
+		a := onLog
+		a.Explicit = true
+		r := d.mustAttach(d.session("joe"), a)
+		move := func(epoch string, base, through uint64) {
+			t.Helper()
+			pass(time.Minute) // what is being written is written
+			g.epoch, g.base = epoch, base
+			d.publish(1)
+			if err := r.held.Ack("", through, nil); err != nil {
+				t.Errorf("Ack in the epoch %q: %v", epoch, err)
+			}
+			pass(10 * time.Second)
+		}
+		want := func(epoch string, offset uint64) {
+			t.Helper()
+			if got, want := d.shelf.position("joe", "log"), (events.Position{Epoch: epoch, Offset: offset}); got != want {
+				t.Errorf("the position is %v, want %v", got, want)
+			}
+		}
+		move("first", 0, 1)
+		want("first", 1)
+		move("second", 1, 2)
+		want("second", 2)
+		d.shelf.put("joe", "log", events.Position{Epoch: "first", Offset: 1})
+		move("third", 2, 3)
+		want("third", 3)
+
+		d.shelf.put("joe", "log", events.Position{Epoch: "first", Offset: 1})
+		move("fourth", 3, 4)
+		d.detach(r) // with its position written, nobody has it in memory
+		pass(10 * time.Second)
+		want("fourth", 4)
+
+		r = d.mustAttach(d.session("joe"), a)
+		pass(time.Minute)
+		g.epoch, g.base = "fifth", 4
+		d.publish(1)
+		if err := r.held.Ack("", 5, nil); err != nil {
+			t.Error(err)
+		}
+		g.epoch = "sixth" // before it is written, another gateway knows this one
+		d.shelf.put("joe", "log", events.Position{Epoch: "sixth", Offset: 5})
+		pass(10 * time.Second)
+		want("sixth", 5)
 	})
 }
 

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -111,7 +112,9 @@ func (s *kept) gone() bool {
 type written struct {
 	*kept
 	changes uint64
-	epoch   string
+	epoch   string // of the position that was written
+	stored  string // of the one that is stored now
+	move    Move   // without an owner: none
 	expires time.Time
 }
 
@@ -131,13 +134,14 @@ func (k *Keeper) flushChunk(ctx context.Context, chunk []*kept) error {
 		if attached[i] {
 			s.seen = milli(now)
 		}
-		as[i] = written{s, s.changes, s.at.Epoch, milli(s.seen.Add(s.life))}
+		as[i] = written{kept: s, changes: s.changes, epoch: s.at.Epoch, stored: s.at.Epoch, expires: milli(s.seen.Add(s.life))}
 		if !s.removed {
 			at := s.at.clone()
-			moves = append(moves, Move{
+			as[i].move = Move{
 				Owner: s.key.owner, Name: s.key.name, Was: s.was, Position: at.Position, Acked: at.acked,
 				Seen: s.seen, Expires: as[i].expires,
-			})
+			}
+			moves = append(moves, as[i].move)
 		}
 		s.mu.Unlock()
 	}
@@ -147,8 +151,40 @@ func (k *Keeper) flushChunk(ctx context.Context, chunk []*kept) error {
 		}
 		k.stats.written.Add(uint64(len(moves)))
 	}
+	for i := range as {
+		if v := &as[i].move; v.Owner != "" && v.Was != v.Position.Epoch {
+			if err := k.confirm(ctx, &as[i]); err != nil {
+				return err
+			}
+		}
+	}
 	k.wrote(as, now)
 	return nil
+}
+
+// confirm finds out whether a move from one epoch to another has taken. It has
+// not if what is stored is of yet another one: a store that has lost its end has
+// a position of an earlier epoch than that which it was told last. The move is
+// made again from there, unless the log is not that of the move any more: then
+// somebody else may know a newer one.
+func (k *Keeper) confirm(ctx context.Context, w *written) error {
+	p, err := k.store.Persistent(ctx, w.key.owner, w.key.name)
+	if errors.Is(err, ErrNotPersistent) {
+		return nil
+	}
+	if err != nil || p.Position.Epoch == w.epoch {
+		return err
+	}
+	b, err := k.hub.store.Bounds(ctx, w.class)
+	if err != nil {
+		return err
+	}
+	if b.Epoch != w.epoch {
+		w.stored = p.Position.Epoch
+		return nil
+	}
+	w.move.Was = p.Position.Epoch
+	return k.store.MovePersistents(ctx, []Move{w.move})
 }
 
 // wrote notes what is stored now. It queues those that have changed since again,
@@ -159,7 +195,7 @@ func (k *Keeper) wrote(as []written, now time.Time) {
 	for i := range as {
 		w := &as[i]
 		w.mu.Lock()
-		w.was, w.wrote, w.quiet, w.kept.expires = w.epoch, now, false, w.expires
+		w.kept.was, w.wrote, w.quiet, w.kept.expires = w.stored, now, false, w.expires
 		if w.queued = w.kept.changes != w.changes && !w.removed; w.queued {
 			again = append(again, w.kept)
 		}
