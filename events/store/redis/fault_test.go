@@ -136,6 +136,43 @@ func TestLostData(t *testing.T) {
 	}
 }
 
+// However many find at once that data was lost, one new epoch begins.
+func TestLostDataFoundAtOnce(t *testing.T) {
+	sv := start(t)
+	s := openFor(t, sv.url(), 20*time.Second)
+	before := mustPost(t, s, record(1), record(2))[1]
+	for n := range 4 {
+		if n%2 == 1 {
+			sv.do("SAVE")
+			before = mustPost(t, s, record(10*n))[0]
+		}
+		sv.kill()
+		sv.start()
+		var epochs [16]string
+		var all sync.WaitGroup
+		for i := range epochs {
+			all.Go(func() {
+				b, err := s.Bounds(t.Context(), "c")
+				if err != nil {
+					t.Errorf("Bounds: %v", err)
+				}
+				epochs[i] = b.Epoch
+			})
+		}
+		all.Wait()
+		after := mustPost(t, s, record(10*n+1))[0]
+		if after.Epoch == before.Epoch {
+			t.Errorf("after data is lost, the epoch is %s as before", after.Epoch)
+		}
+		for _, epoch := range epochs {
+			if epoch != after.Epoch {
+				t.Fatalf("the log has begun the epochs %q; and then %s", epochs, after.Epoch)
+			}
+		}
+		before = after
+	}
+}
+
 // A quiet log that lost its end is found by whoever reads it.
 func TestLostDataFoundByReading(t *testing.T) {
 	sv := start(t)

@@ -36,6 +36,7 @@ end
 local function save(meta, l)
   redis.call('HSET', meta, 'epoch', l.epoch, 'last', text(l.last), 'first', text(l.first),
     'time', text(l.time), 'base', text(l.base), 'generation', l.generation, 'line', l.line)
+  if l.instead then redis.call('HSET', meta, 'instead', l.instead) end
 end
 
 -- process returns what tells the data of this process of Redis from those of
@@ -61,21 +62,33 @@ local function settle(generation, run, alone, fresh)
   return fresh, now
 end
 
+-- instead returns what is noted of a log that was made anew for a node that knows
+-- an epoch: other calls of that node may be on their way and know no better.
+local function instead(epoch)
+  local now = epoch ~= '' and process() or ''
+  return now ~= '' and epoch .. ' ' .. now or ''
+end
+
 -- open reads a log, and begins a new epoch in it if there is none, if another
 -- generation began, or if it is not the one that the node knows, as it must be
--- for a node that is alone. What it has stays, and line says of epochs before
--- up to where they had the same.
+-- for a node that is alone, nor the one that was begun in place of that in this
+-- process of Redis. What it has stays, and line says of epochs before up to where
+-- they had the same.
 local function open(k, generation, run, epoch, last, alone, fresh)
   local l = load(KEYS[k])
   if not l then
     for i = 1, 3 do
       if redis.call('EXISTS', KEYS[k + i]) == 1 then redis.call('DEL', KEYS[k + i]) end
     end
-    return {epoch = fresh, last = 0, first = 1, time = 0, base = 0, generation = generation, line = '', changed = true}
+    return {epoch = fresh, last = 0, first = 1, time = 0, base = 0, generation = generation, line = '', changed = true, instead = instead(epoch)}
   end
   local lost = l.generation ~= generation or epoch == l.epoch and l.last < last
   if alone == '1' then
-    lost = lost or epoch == '' and run == '' or epoch ~= '' and epoch ~= l.epoch
+    lost = lost or epoch == '' and run == ''
+    if not lost and epoch ~= '' and epoch ~= l.epoch then
+      local now = instead(epoch)
+      lost = now == '' or redis.call('HGET', KEYS[k], 'instead') ~= now
+    end
   end
   if lost then
     local line, n = {l.epoch .. ':' .. text(l.last)}, 1
@@ -85,6 +98,7 @@ local function open(k, generation, run, epoch, last, alone, fresh)
     end
     l.line = table.concat(line, ' ')
     l.epoch, l.base, l.generation, l.changed = fresh, l.last, generation, true
+    l.instead = instead(epoch)
   end
   return l
 end
