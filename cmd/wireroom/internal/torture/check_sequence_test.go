@@ -18,7 +18,8 @@ type trail struct {
 	upto  map[string]upto // epoch → acknowledged up to there
 	node  map[int]string  // connection → which gateway it led to
 	ended map[int]int     // connection → the entry of its end
-	gap   int             // entry of a notice that no event has followed, or -1
+	gap   int             // entry of a notice that no event has followed over the same connection, or -1
+	lost  []lostRange     // that it was told of
 }
 
 // An upto is a cumulative acknowledgement.
@@ -68,6 +69,9 @@ func (c *checker) gap(s subscriber, t *trail, i int, e *entry) {
 		c.report(4, s.Name, []int{i}, "it is told that %d to %d are lost", e.Offset, e.Through)
 	}
 	t.gap = i
+	if e.Through > 0 {
+		t.lost = append(t.lost, lostRange{e.Epoch, e.Offset, e.Through, -1})
+	}
 }
 
 // next checks an event against those that came before.
@@ -88,7 +92,7 @@ func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
 
 	high := t.high[e.Epoch]
 	begun := high > 0 || s.All && len(t.left) == 1 && t.gap < 0 // the log from its first record on
-	if !s.Filters && begun && e.Offset > high+1 && !c.announced(s, t, high+1, e) && !c.nobodyHas(s.Class, e.Epoch, high+1, e.Offset-1) {
+	if !s.Filters && begun && e.Offset > high+1 && !c.announced(s, t, high+1, e) {
 		c.report(1, s.Name, append(c.at(place{s.Class, e.Epoch, high}), i), "offsets %d to %d are missing before %d", high+1, e.Offset-1, e.Offset)
 	}
 	if repeated {
@@ -100,31 +104,22 @@ func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
 	t.gap = -1
 }
 
-// announced reports whether the event came with a notice that all from the
-// given offset to the event's are lost.
+// announced reports whether the subscriber was told that all from the given
+// offset to the event's are lost.
 func (c *checker) announced(s subscriber, t *trail, from uint64, e *entry) bool {
-	if t.gap < 0 {
-		return false
-	}
-	g := c.entry(t.gap)
-	if g.Through == 0 && !s.Keeps && c.trimmed(s.Class) {
+	if t.gap >= 0 && c.entry(t.gap).Through == 0 && !s.Keeps && c.trimmed(s.Class) {
 		// The position that the gateway keeps was of an older epoch, as nothing
 		// of this one was acknowledged: how much is lost nobody can say.
 		return len(t.left) > 1
 	}
-	return g.Epoch == e.Epoch && g.Offset <= from && g.Through == e.Offset-1
-}
-
-// nobodyHas reports whether the class is trimmed, and nobody has ever seen an
-// event at the offsets, nor a receipt: their publishers do not know whether they
-// are in the log, and they were removed before the gateway found them there.
-func (c *checker) nobodyHas(class, epoch string, from, through uint64) bool {
-	for offset := from; offset <= through; offset++ {
-		if _, ok := c.places[place{class, epoch, offset}]; ok {
+	for from < e.Offset {
+		i := slices.IndexFunc(t.lost, func(l lostRange) bool { return l.epoch == e.Epoch && l.from <= from && from <= l.through })
+		if i < 0 {
 			return false
 		}
+		from = t.lost[i].through + 1
 	}
-	return c.trimmed(class)
+	return from == e.Offset
 }
 
 // at returns the entry that says what is at a place, if there is one.
@@ -152,10 +147,9 @@ func (c *checker) repeated(s subscriber, t *trail, before, i int, e *entry) {
 		acked, ok = u.entry, true
 	}
 	// What an acknowledgement has moved may not be durable yet when a process
-	// is killed: that costs repeats, and nothing else. A store that has lost
-	// something may not take down what follows on what it has lost.
+	// is killed: that costs repeats, and nothing else.
 	crashed := slices.ContainsFunc(c.faults, func(f int) bool {
-		return f < i && (c.entry(f).Loses || c.entry(f).Crash && c.ended(f) > acked)
+		return f < i && c.entry(f).Crash && c.ended(f) > acked
 	})
 	// Another gateway learns of it when it has been written, a moment later.
 	moved := ok && t.node[c.entry(acked).Conn] != t.node[e.Conn]
@@ -258,7 +252,9 @@ func (c *checker) nothingMissing(s subscriber) {
 func (c *checker) coveredBy(gaps []lostRange, p *publication) bool {
 	for epoch, i := range c.where[p.class+"/"+p.id] {
 		for _, g := range gaps {
-			if g.epoch == epoch && g.from <= c.entry(i).Offset && c.entry(i).Offset <= g.through {
+			// An epoch that follows on another has what that had at the same
+			// offsets, as far as nothing was lost.
+			if c.epochs[p.class][epoch] <= c.epochs[p.class][g.epoch] && g.from <= c.entry(i).Offset && c.entry(i).Offset <= g.through {
 				return true
 			}
 			if g.epoch != epoch && i < g.older {

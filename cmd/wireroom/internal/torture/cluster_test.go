@@ -91,6 +91,11 @@ var modes = []mode{
 		promise: promise{Trimmed: short, Epochs: true, Loses: 24 * time.Hour},
 		faults:  []fault{gatewayKilled, gatewayRestarted, clientsCut, redisEmptied, redisStopped, storeCut, storeHeld, bothEmptied},
 	},
+	{
+		name: "nodes", nodes: 2, redis: []string{"--appendonly", "yes", "--appendfsync", "always"},
+		promise: promise{Trimmed: short, Epochs: true},
+		faults:  []fault{gatewayKilled, gatewayRestarted, gatewayStopped, clientsCut, clientsHeld, redisKilled, redisStopped, storeCut, storeHeld, bothKilled},
+	},
 }
 
 // A cluster is what the nemesis breaks.
