@@ -1,8 +1,8 @@
 // Package interop holds the tests of the whole gateway against clients that
 // other people wrote: autobahn and wampy in Node and in Chromium, autobahn for
 // Python, the clients of nexus and xconn, xmlrpc.client and curl; of the console
-// page in Chromium; behind nginx and HAProxy; and with an ACME server. It has no
-// code of its own.
+// page and of pages that come back in Chromium; behind nginx and HAProxy; with two
+// gateways over a Redis; and with an ACME server. It has no code of its own.
 //
 // The tests build the wireroom command and run it as an operator would, with a
 // configuration file and a store in a temporary folder, on a free port of the

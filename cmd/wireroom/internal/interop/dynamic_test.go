@@ -19,9 +19,15 @@ import (
 // have.
 func startConfigured(t *testing.T, config string) *gateway {
 	t.Helper()
+	return startWithStore(t, "file:wireroom.db", config)
+}
+
+// startWithStore is startConfigured with a store of the test's.
+func startWithStore(t *testing.T, store, config string) *gateway {
+	t.Helper()
 	dir := t.TempDir()
 	g := &gateway{addr: freeAddr(t), config: filepath.Join(dir, "wireroom.yaml"), log: new(logBuffer)}
-	text := fmt.Sprintf("listen: {http: %q}\nstore: file:wireroom.db\n%s", g.addr, config)
+	text := fmt.Sprintf("listen: {http: %q}\nstore: %s\n%s", g.addr, store, config)
 	if err := os.WriteFile(g.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
