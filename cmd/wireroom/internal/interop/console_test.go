@@ -47,7 +47,7 @@ func paste(t *testing.T, python, lines string) {
 // The page is used in Chromium as a person would use it; the script names what
 // it checks. Its screenshots are kept with go test -artifacts.
 func TestConsole(t *testing.T) {
-	node := needBrowser(t, "autobahn")
+	node := needBrowser(t, "autobahn", autobahnInBrowser)
 	python := python(t)
 	g := startGateway(t)
 	network := newCable(t, g.addr)

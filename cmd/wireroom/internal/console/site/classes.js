@@ -21,6 +21,7 @@ export function showClasses(classes) {
 function card(c, open) {
   const badges = make("p", { className: "badges" }, badge(access(c.access), "Who may receive it"));
   if (c.retained) badges.append(badge("retained", "Kept in a log, and replayed to who asks"));
+  if (c.persistent_seconds) badges.append(badge("persistent", "Who comes back gets what was missed, if the subscription is a persistent one"));
   if (c.unknown === "reject") badges.append(badge("no other fields", "Data with a field that is not listed is refused"));
   if (c.channel) badges.append(badge(`channel: ${c.channel}`, `${c.name}.<${c.channel}> is a topic of its own`));
 

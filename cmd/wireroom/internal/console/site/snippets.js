@@ -15,11 +15,16 @@ const languages = [
   { id: "python", title: "Python", posts: true, about: "Posts an event over XML-RPC: paste it into a Python prompt.", write: python },
   { id: "curl", title: "curl", posts: true, about: "Posts an event over HTTP: paste it into a shell.", write: curl },
   { id: "javascript", title: "JavaScript", about: "Receives the events in a page or in Node, here with autobahn-js.", write: javascript },
+  {
+    id: "persistent", title: "Come back", only: (c) => c.persistent_seconds > 0, write: persistent,
+    about: "Receives the events in a page, and when it is opened again, first those that came meanwhile.",
+  },
 ];
 
 /** Fills the panel. Returns a function that shows the snippets for a class. */
 export function snippets(realm) {
   let language = languages[0];
+  let offered = languages; // for the class that is chosen
   let chosen = { name: "demo.message", fields: [{ name: "room", type: "string", required: true }, { name: "text", type: "string", required: true }] };
 
   const tabs = languages.map((l) => make("button", {
@@ -30,21 +35,22 @@ export function snippets(realm) {
   byId("snippet-tabs").onkeydown = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
-    const next = (languages.indexOf(language) + step + languages.length) % languages.length;
-    show(languages[next]);
-    tabs[next].focus();
+    show(offered[(offered.indexOf(language) + step + offered.length) % offered.length]);
+    tabs[languages.indexOf(language)].focus();
   };
   byId("snippet-copy").onclick = copy;
 
   function show(l) {
-    language = l;
+    offered = languages.filter(({ only }) => !only || only(chosen));
+    language = offered.includes(l) ? l : languages[0];
     tabs.forEach((tab, i) => {
-      tab.setAttribute("aria-selected", languages[i] === l);
-      tab.tabIndex = languages[i] === l ? 0 : -1;
+      tab.hidden = !offered.includes(languages[i]);
+      tab.setAttribute("aria-selected", languages[i] === language);
+      tab.tabIndex = languages[i] === language ? 0 : -1;
     });
-    byId("snippet-panel").setAttribute("aria-labelledby", `snippet-${l.id}`);
-    byId("snippet-about").textContent = l.about + (l.posts && key === placeholder ? ` Put an ingest key in place of ${placeholder}.` : "");
-    byId("snippet").textContent = l.write(chosen, realm);
+    byId("snippet-panel").setAttribute("aria-labelledby", `snippet-${language.id}`);
+    byId("snippet-about").textContent = language.about + (language.posts && key === placeholder ? ` Put an ingest key in place of ${placeholder}.` : "");
+    byId("snippet").textContent = language.write(chosen, realm);
   }
   show(language);
   return (eventClass) => {
@@ -83,6 +89,13 @@ function javascript(c, realm) {
 connection.onopen = (session) =>
   session.subscribe("${c.name}", (args, data, details) => console.log(details.topic, data));
 connection.open();`;
+}
+
+function persistent(c, realm) {
+  return `const connection = new autobahn.Connection({url: "${webSocketURL()}", realm: ${JSON.stringify(realm)}});
+connection.onopen = (session) =>
+  session.subscribe("${c.name}", (args, data) => console.log(data), {_persistent: true});
+fetch("${address("session").href}", {method: "POST", credentials: "include"}).then(() => connection.open());`;
 }
 
 function pythonValue(value) {

@@ -3,6 +3,7 @@
 // Screenshots go to the folder.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { begin } from "./driver.mjs";
 
 const { address, folder, ask, say, open, finish } = await begin();
@@ -41,6 +42,38 @@ const steps = {
     assert.equal(await page.getByRole("tab", { name: "curl" }).getAttribute("aria-selected"), "true");
     await ask("receive", { code: javascript, post: await page.locator("#snippet").innerText() });
     await event(page, "hello").nth(1).waitFor();
+    await page.getByRole("tab", { name: "Python" }).click();
+  },
+
+  async "the lines for a page that is opened again receive what it has missed"() {
+    await page.getByRole("tab", { name: "Come back" }).click();
+    const javascript = await page.locator("#snippet").innerText();
+    const other = await open();
+    const paste = async (tab) => {
+      await tab.goto(address);
+      await tab.evaluate(await readFile(`${process.env.NODE_CLIENTS}/node_modules/autobahn-browser/autobahn.min.js`, "utf8"));
+      await tab.evaluate(() => {
+        const { subscribe } = autobahn.Session.prototype;
+        autobahn.Session.prototype.subscribe = function (...args) {
+          const answer = subscribe.apply(this, args);
+          answer.then(() => { window.subscribed = true; });
+          return answer;
+        };
+        window.logged = [];
+        console.log = (data) => window.logged.push(data.text);
+      });
+      await tab.evaluate(javascript);
+      await tab.waitForFunction(() => window.subscribed);
+    };
+    await paste(other);
+    const again = await other.context().newPage();
+    await other.close();
+    await ask("post", { class: "demo.message", data: { room: "lobby", text: "while away" } });
+    await paste(again);
+    await ask("post", { class: "demo.message", data: { room: "lobby", text: "back again" } });
+    await again.waitForFunction(() => window.logged.length === 2);
+    assert.deepEqual(await again.evaluate(() => window.logged), ["while away", "back again"]);
+    await again.context().close();
     await page.getByRole("tab", { name: "Python" }).click();
   },
 
@@ -198,6 +231,7 @@ const steps = {
         await other.goto(address);
         await arrived(other, "live again");
         await other.locator("details.class summary").first().click();
+        await other.getByRole("tab", { name: "Come back" }).click();
         const wider = await other.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(wider <= 0, `the page is ${wider} pixels wider than ${width}`);
         await other.screenshot({ path: `${folder}/console-${width}-${colorScheme}.png`, fullPage: true });
