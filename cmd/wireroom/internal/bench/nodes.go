@@ -210,8 +210,10 @@ func compareNodes(targets []*target, round [][]sample) {
 			continue
 		}
 		for _, k := range [][3]string{
-			{keySameExtraP50, keySameP50, keySameP50}, {keySameExtraP99, keySameP99, keySameP99},
-			{keyElseExtraP50, keyOtherP50, keySameP50}, {keyElseExtraP99, keyOtherP99, keySameP99},
+			{keySameExtraP50, keySameP50, keySameP50},
+			{keySameExtraP99, keySameP99, keySameP99},
+			{keyElseExtraP50, keyOtherP50, keySameP50},
+			{keyElseExtraP99, keyOtherP99, keySameP99},
 		} {
 			if v, ok := row[i][k[1]]; ok {
 				row[i][k[0]] = v - own[k[2]]
