@@ -188,20 +188,26 @@ func (k *Keeper) known(key keptKey) (s *kept, attached bool) {
 // find returns what is stored of a subscription, with what is newer in memory.
 // The error wraps [ErrNotPersistent] if there is none, or if it has expired.
 func (k *Keeper) find(ctx context.Context, key keptKey) (*Persistent, error) {
+	// What is in memory now may be written, and forgotten, after the store has
+	// read and before it has answered.
+	before, _ := k.known(key)
 	p, err := k.store.Persistent(ctx, key.owner, key.name)
 	if err != nil {
 		return nil, err
 	}
-	if !k.freshen(p, time.Now()) {
+	if !k.freshen(p, before, time.Now()) {
 		return nil, fmt.Errorf("%w: it has expired", ErrNotPersistent)
 	}
 	return p, nil
 }
 
-// freshen adds what is newer in memory. It reports false if the subscription has
-// expired.
-func (k *Keeper) freshen(p *Persistent, now time.Time) bool {
+// freshen adds what is newer in memory, or else in what was there before p was
+// read, which may be nil. It reports false if the subscription has expired.
+func (k *Keeper) freshen(p *Persistent, before *kept, now time.Time) bool {
 	s, attached := k.known(keptKey{p.Owner, p.Name})
+	if s == nil {
+		s = before
+	}
 	if s != nil {
 		s.mu.Lock()
 		at := progress{p.Position, p.Acked}
@@ -230,7 +236,7 @@ func (k *Keeper) List(ctx context.Context, owner string) ([]Persistent, error) {
 	}
 	now, live := time.Now(), all[:0]
 	for i := range all {
-		if k.freshen(&all[i], now) {
+		if k.freshen(&all[i], nil, now) {
 			live = append(live, all[i])
 		}
 	}

@@ -40,6 +40,7 @@ type shelf struct {
 	fail error // of MovePersistents
 	puts int
 	hold func(ctx context.Context, name string) error // called by Persistent; may be nil
+	late func()                                       // called by Persistent with what it has found; may be nil
 }
 
 func newShelf() *shelf { return &shelf{all: make(map[[2]string]events.Persistent)} }
@@ -74,12 +75,15 @@ func (s *shelf) Persistent(ctx context.Context, owner, name string) (*events.Per
 		}
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	p, ok := s.all[[2]string{owner, name}]
+	p = copyOf(p)
+	s.mu.Unlock()
+	if s.late != nil {
+		s.late()
+	}
 	if !ok {
 		return nil, events.ErrNotPersistent
 	}
-	p = copyOf(p)
 	return &p, nil
 }
 
@@ -837,6 +841,27 @@ func TestKeeperStoreWaits(t *testing.T) {
 		}
 		goAway()
 		synctest.Wait()
+	})
+}
+
+// What a store has read is out of date if the position is written before it
+// answers.
+func TestKeeperStoreAnswersLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		a := onLog
+		a.Explicit = true
+		r := d.mustAttach(d.session("joe"), a)
+		d.publish(3)
+		if err := r.held.Ack("", 2, nil); err != nil {
+			t.Error(err)
+		}
+		d.detach(r)
+		d.shelf.late = func() { time.Sleep(10 * time.Second) }
+		d.want(d.mustAttach(d.session("joe"), a), "3r")
+		if at := d.shelf.position("joe", "log"); at.Offset != 2 {
+			t.Errorf("the position %v was not written meanwhile", at)
+		}
 	})
 }
 
