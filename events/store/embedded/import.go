@@ -17,6 +17,7 @@ import (
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // An Import is a store file in the making: it is written beside the place where
@@ -137,7 +138,7 @@ func (m *Import) PutPersistent(ctx context.Context, p *events.Persistent) error 
 	if err := p.Check(); err != nil {
 		return err
 	}
-	key := appendSubscriptionKey(nil, p.Owner, p.Name)
+	key := storekit.AppendMember(nil, p.Owner, p.Name)
 	sub := &subscription{Persistent: *p, lapse: p.Expires.UnixMilli()}
 	return m.store.update(ctx, func(tx *txn) error {
 		subs, index := tx.Bucket(bucketSubs), tx.Bucket(bucketLapse)
@@ -163,7 +164,7 @@ func (m *Import) Commit(ctx context.Context) error {
 		return err
 	}
 	s, path := m.store, m.path+suffix
-	s.queue.close()
+	s.queue.Close()
 	s.committer.Wait()
 	if err := s.db.Sync(); err != nil {
 		return s.explain("write", err)

@@ -7,6 +7,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // Append queues the records; see [events.Appender].
@@ -28,9 +29,9 @@ type appendRequest struct {
 	conflict *events.ConflictError
 }
 
-func (r *appendRequest) size() (records, bytes int) { return max(1, len(r.records)), r.bytes }
+func (r *appendRequest) Size() (records, bytes int) { return max(1, len(r.records)), r.bytes }
 
-func (r *appendRequest) patient() bool { return false }
+func (r *appendRequest) Patient() bool { return false }
 
 func (r *appendRequest) finish(err error) {
 	switch {
@@ -158,44 +159,9 @@ func boundsOf(tx *bolt.Tx, class string) (events.Bounds, error) {
 
 // Trim removes old records, at most 4096 at once; see [events.Store].
 func (s *Store) Trim(ctx context.Context, class string, keep events.Retain, now time.Time) (n int, err error) {
-	first, err := s.firstToKeep(ctx, class, keep, now)
+	first, _, err := storekit.FirstToKeep(ctx, s, class, keep, now) // mostly there is nothing to do
 	if err != nil || first == 0 {
 		return 0, err
 	}
-	var removed int
-	err = s.update(ctx, func(tx *txn) error {
-		l, err := tx.log(class)
-		if err == nil {
-			removed, err = l.trimTo(min(first, l.bounds.Next))
-		}
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return removed, nil
-}
-
-// firstToKeep returns the offset of the oldest record that is not to be
-// removed, or 0 if none is. It only reads, as mostly there is nothing to do.
-func (s *Store) firstToKeep(ctx context.Context, class string, keep events.Retain, now time.Time) (first uint64, err error) {
-	b, err := s.Bounds(ctx, class)
-	if err != nil {
-		return 0, err
-	}
-	first = b.First
-	if keep.Events > 0 && b.Next-b.First > uint64(keep.Events) {
-		first = b.Next - uint64(keep.Events)
-	}
-	if keep.For > 0 {
-		after, err := s.SeekTime(ctx, class, b.Next-1, now.Add(-keep.For))
-		if err != nil {
-			return 0, err
-		}
-		first = max(first, after+1)
-	}
-	if first == b.First {
-		return 0, nil
-	}
-	return first, nil
+	return s.TrimBefore(ctx, class, first)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // FuzzRecord: what the file says is not trusted, and what is read is what was
@@ -59,7 +60,7 @@ func FuzzSubscription(f *testing.F) {
 		Position: events.Position{Epoch: "E", Offset: 10}, Acked: []events.Span{{From: 12, Through: 12}, {From: 14, Through: 1 << 60}},
 	}
 	for _, p := range []events.Persistent{p, {Owner: "a", Name: "b"}} {
-		f.Add(appendSubscriptionKey(nil, p.Owner, p.Name), appendSubscription(nil, &subscription{Persistent: p, lapse: -1}))
+		f.Add(storekit.AppendMember(nil, p.Owner, p.Name), appendSubscription(nil, &subscription{Persistent: p, lapse: -1}))
 	}
 	f.Add([]byte{0, 255, 0, 0}, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
 	f.Add([]byte{0, 0}, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 1, 3, 252, 255, 255, 255, 255, 255, 255, 255, 255, 1})
@@ -72,7 +73,7 @@ func FuzzSubscription(f *testing.F) {
 		if len(s.Acked) > len(b) {
 			t.Fatalf("%d bytes are read as %d spans", len(b), len(s.Acked))
 		}
-		if got := appendSubscriptionKey(nil, s.Owner, s.Name); !bytes.Equal(got, key) {
+		if got := storekit.AppendMember(nil, s.Owner, s.Name); !bytes.Equal(got, key) {
 			t.Fatalf("the key %x is read as %q, %q, and written as %x", key, s.Owner, s.Name, got)
 		}
 		once := appendSubscription(nil, s)

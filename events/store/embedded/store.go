@@ -10,6 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // A Config says how a store writes. Start from [DefaultConfig].
@@ -74,7 +75,7 @@ type Store struct {
 	config Config
 	log    *slog.Logger
 
-	queue     *queue
+	queue     *storekit.Queue[request]
 	committer sync.WaitGroup
 	closing   sync.Once
 	closeErr  error // guarded by closing
@@ -105,7 +106,7 @@ func Open(path string, config Config, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, path: path, config: config, log: log}
-	s.queue = newQueue(config)
+	s.queue = storekit.NewQueue[request](config.QueueRecords, config.QueueBytes, config.Patience)
 	s.committer.Go(s.commit)
 	return s, nil
 }
@@ -115,7 +116,7 @@ func Open(path string, config Config, log *slog.Logger) (*Store, error) {
 // than once.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		s.queue.close()
+		s.queue.Close()
 		s.committer.Wait()
 		if s.broken.Load() {
 			return // bbolt may hold its locks for ever; the process's end closes the file
@@ -143,8 +144,8 @@ func (s *Store) Stats() Stats {
 		Commits:  s.commits.Load(),
 		Records:  s.records.Load(),
 		Failures: s.failures.Load(),
-		Waits:    s.queue.waits.Load(),
-		Queued:   s.queue.length(),
+		Waits:    s.queue.Waits(),
+		Queued:   s.queue.Len(),
 	}
 	// On failure the store is closed, and its size of no interest.
 	_ = s.view(func(tx *bolt.Tx) error {

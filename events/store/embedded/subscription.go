@@ -10,6 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // Bounds on what one transaction has to do with persistent subscriptions.
@@ -27,7 +28,7 @@ func (s *Store) PutPersistent(ctx context.Context, p *events.Persistent, most in
 	if err := p.Check(); err != nil {
 		return err
 	}
-	key, now := appendSubscriptionKey(nil, p.Owner, p.Name), p.Seen
+	key, now := storekit.AppendMember(nil, p.Owner, p.Name), p.Seen
 	sub := &subscription{Persistent: *p, lapse: p.Expires.UnixMilli()}
 	value := appendSubscription(nil, sub) // now, as p is the caller's
 	lapse := lapseKey(sub.lapse, key)
@@ -103,7 +104,7 @@ func eachOf(cursor *bolt.Cursor, prefix []byte, fn func(k []byte, s *subscriptio
 
 // remove removes a subscription.
 func (s *subscription) remove(tx *bolt.Tx) error {
-	key := appendSubscriptionKey(nil, s.Owner, s.Name)
+	key := storekit.AppendMember(nil, s.Owner, s.Name)
 	if err := tx.Bucket(bucketLapse).Delete(lapseKey(s.lapse, key)); err != nil {
 		return err
 	}
@@ -117,7 +118,7 @@ func (s *Store) Persistent(ctx context.Context, owner, name string) (*events.Per
 	}
 	var sub *subscription
 	err := s.view(func(tx *bolt.Tx) (err error) {
-		sub, err = lookUp(tx.Bucket(bucketSubs), appendSubscriptionKey(nil, owner, name))
+		sub, err = lookUp(tx.Bucket(bucketSubs), storekit.AppendMember(nil, owner, name))
 		return err
 	})
 	if err != nil {
@@ -135,7 +136,7 @@ func (s *Store) Persistents(ctx context.Context, owner string) (all []events.Per
 		return nil, err
 	}
 	err = s.view(func(tx *bolt.Tx) error {
-		prefix := appendSubscriptionKey(nil, owner, "")
+		prefix := storekit.AppendMember(nil, owner, "")
 		return eachOf(tx.Bucket(bucketSubs).Cursor(), prefix, func(_ []byte, sub *subscription) {
 			all = append(all, sub.Persistent)
 		})
@@ -181,7 +182,7 @@ func moveAll(tx *txn, moves []events.Move) error {
 	subs := tx.Bucket(bucketSubs)
 	for i := range moves {
 		m := &moves[i]
-		key := appendSubscriptionKey(nil, m.Owner, m.Name)
+		key := storekit.AppendMember(nil, m.Owner, m.Name)
 		before := subs.Get(key)
 		if before == nil {
 			continue
@@ -207,7 +208,7 @@ func moveAll(tx *txn, moves []events.Move) error {
 // DeletePersistent removes a subscription; see [events.PersistentStore].
 func (s *Store) DeletePersistent(ctx context.Context, owner, name string) error {
 	return s.update(ctx, func(tx *txn) error {
-		sub, err := lookUp(tx.Bucket(bucketSubs), appendSubscriptionKey(nil, owner, name))
+		sub, err := lookUp(tx.Bucket(bucketSubs), storekit.AppendMember(nil, owner, name))
 		if err != nil || sub == nil {
 			return err
 		}
@@ -220,7 +221,7 @@ func (s *Store) DeleteOwner(ctx context.Context, owner string) (int, error) {
 	var removed int // returned only if the commit succeeded, and was waited for
 	err := s.update(ctx, func(tx *txn) error {
 		var all []*subscription
-		prefix := appendSubscriptionKey(nil, owner, "")
+		prefix := storekit.AppendMember(nil, owner, "")
 		err := eachOf(tx.Bucket(bucketSubs).Cursor(), prefix, func(_ []byte, sub *subscription) {
 			all = append(all, sub)
 		})
@@ -328,7 +329,7 @@ func deleteLapsed(tx *bolt.Tx, now time.Time) (n int, err error) {
 // EachPersistent goes through all subscriptions; see [events.PersistentStore].
 // No transaction is open while f is called.
 func (s *Store) EachPersistent(ctx context.Context, afterOwner, afterName string, f func(*events.Persistent) bool) error {
-	after := appendSubscriptionKey(nil, afterOwner, afterName)
+	after := storekit.AppendMember(nil, afterOwner, afterName)
 	for {
 		if err := context.Cause(ctx); err != nil {
 			return err
@@ -361,6 +362,6 @@ func (s *Store) EachPersistent(ctx context.Context, afterOwner, afterName string
 			return nil
 		}
 		last := page[len(page)-1]
-		after = appendSubscriptionKey(after[:0], last.Owner, last.Name)
+		after = storekit.AppendMember(after[:0], last.Owner, last.Name)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // subscriptionVersion begins the record of a persistent subscription.
@@ -12,40 +13,6 @@ const subscriptionVersion = 1
 
 // flagExplicit marks a subscription whose client acknowledges events itself.
 const flagExplicit = 1
-
-// appendSubscriptionKey appends the key of an owner's subscription. A 0 in the
-// owner becomes 0, 255, so that two of them end it and keys sort as owners do,
-// and then as names. With an empty name it is what all of an owner's begin
-// with.
-func appendSubscriptionKey(b []byte, owner, name string) []byte {
-	for i := range len(owner) {
-		b = append(b, owner[i])
-		if owner[i] == 0 {
-			b = append(b, 255)
-		}
-	}
-	b = append(b, 0, 0)
-	return append(b, name...)
-}
-
-// parseSubscriptionKey takes the owner and the name out of a key.
-func parseSubscriptionKey(k []byte) (owner, name string, err error) {
-	text := make([]byte, 0, len(k))
-	for i := 0; i+1 < len(k); i++ {
-		switch {
-		case k[i] != 0:
-			text = append(text, k[i])
-		case k[i+1] == 255:
-			text = append(text, 0)
-			i++
-		case k[i+1] == 0:
-			return string(text), string(k[i+2:]), nil
-		default:
-			return "", "", errDamaged
-		}
-	}
-	return "", "", errDamaged
-}
 
 // lapseKey returns the key of a subscription in the index by expiry.
 func lapseKey(at int64, key []byte) []byte {
@@ -99,10 +66,8 @@ func appendSubscription(b []byte, s *subscription) []byte {
 // parseSubscription decodes a subscription.
 func parseSubscription(key, b []byte) (s *subscription, err error) {
 	s = new(subscription)
-	if s.Owner, s.Name, err = parseSubscriptionKey(key); err != nil {
-		return nil, err
-	}
-	if len(b) < 2 || b[0] != subscriptionVersion {
+	ok := false
+	if s.Owner, s.Name, ok = storekit.ParseMember(key); !ok || len(b) < 2 || b[0] != subscriptionVersion {
 		return nil, errDamaged
 	}
 	s.Explicit = b[1]&flagExplicit != 0

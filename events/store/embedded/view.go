@@ -12,6 +12,7 @@ import (
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // A View is a store file that is only read, by a command and not by a gateway.
@@ -60,8 +61,8 @@ func OpenView(path string, wait time.Duration) (*View, error) {
 		return nil, fmt.Errorf("store file %s: %w", path, err)
 	}
 	s := &Store{db: db, path: path, config: DefaultConfig(), log: slog.New(slog.DiscardHandler)}
-	s.queue = newQueue(s.config)
-	s.queue.close() // nothing is ever written
+	s.queue = storekit.NewQueue[request](s.config.QueueRecords, s.config.QueueBytes, s.config.Patience)
+	s.queue.Close() // nothing is ever written
 	return &View{s}, nil
 }
 

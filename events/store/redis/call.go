@@ -24,7 +24,7 @@ type call struct {
 func calls(requests []*request, maxRecords, maxBytes int) (all []*call) {
 	begin, allRecords, allBytes := 0, 0, 0
 	for i, r := range requests {
-		records, bytes := r.size()
+		records, bytes := r.Size()
 		if i > begin && (allRecords+records > maxRecords || allBytes+bytes > maxBytes) {
 			all = append(all, &call{requests: requests[begin:i]})
 			begin, allRecords, allBytes = i, 0, 0

@@ -15,13 +15,26 @@ import (
 // answers to twice as many.
 const callsInRound = 8
 
+// A request is one call of Append.
+type request struct {
+	records []events.Record
+	bytes   int
+	done    func(results []events.Appended, err error)
+}
+
+// Size is how many records and bytes a request counts as.
+func (r *request) Size() (records, bytes int) { return max(1, len(r.records)), r.bytes }
+
+// Patient reports that no request waits for others to share its round trip.
+func (r *request) Patient() bool { return false }
+
 // Append queues the records; see [events.Appender].
 func (s *Store) Append(records []events.Record, done func(results []events.Appended, err error)) {
 	r := &request{records: records, done: done}
 	for i := range records {
 		r.bytes += len(records[i].Data) + len(records[i].ID) + len(records[i].Channel) + 64
 	}
-	if !s.queue.put(r) {
+	if !s.queue.Put(r) {
 		done(nil, fmt.Errorf("%w: Redis at %s", events.ErrClosed, s.place))
 	}
 }
@@ -31,7 +44,7 @@ func (s *Store) commit() {
 	var batch []*request
 	for {
 		clear(batch)
-		batch = s.queue.take(batch[:0], callsInRound*s.config.BatchRecords, callsInRound*s.config.BatchBytes)
+		batch = s.queue.Take(batch[:0], callsInRound*s.config.BatchRecords, callsInRound*s.config.BatchBytes)
 		if len(batch) == 0 {
 			return
 		}
@@ -80,7 +93,7 @@ func (s *Store) carryOut(todo []*call) {
 		s.finish(c, nil, err)
 	}
 	if errors.Is(err, events.ErrUnavailable) {
-		if rest := s.queue.rest(); len(rest) > 0 {
+		if rest := s.queue.Rest(); len(rest) > 0 {
 			s.finish(&call{requests: rest}, nil, err)
 		}
 	}

@@ -18,7 +18,7 @@ func OpenPatient(ctx context.Context, config Config, log *slog.Logger, wait time
 // process is killed.
 func (s *Store) Crash() {
 	s.closing.Do(func() {
-		s.queue.close()
+		s.queue.Close()
 		s.committer.Wait()
 		s.speaker.close()
 		s.ear.close()

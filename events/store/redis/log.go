@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // Bounds returns what the log of a class holds, and makes the log if there is
@@ -117,26 +118,17 @@ func number(v any) (uint64, error) {
 
 // Trim removes old records, at most 4096 at once; see [events.Store].
 func (s *Store) Trim(ctx context.Context, class string, keep events.Retain, now time.Time) (n int, err error) {
-	b, err := s.Bounds(ctx, class)
-	if err != nil {
+	first, b, err := storekit.FirstToKeep(ctx, s, class, keep, now)
+	if err != nil || first == 0 {
 		return 0, err
 	}
-	first := b.First
-	if keep.Events > 0 && b.Next-b.First > uint64(keep.Events) {
-		first = b.Next - uint64(keep.Events)
-	}
-	if keep.For > 0 {
-		after, err := s.SeekTime(ctx, class, b.Next-1, now.Add(-keep.For))
-		if err != nil {
-			return 0, err
-		}
-		first = max(first, after+1)
-	}
-	if first == b.First {
-		return 0, nil
-	}
+	return s.trimTo(ctx, class, b.Epoch, first)
+}
+
+// trimTo removes records before the offset first from a log that is in an epoch.
+func (s *Store) trimTo(ctx context.Context, class, epoch string, first uint64) (n int, err error) {
 	err = s.try(ctx, "trim the log "+class, func(ctx context.Context) error {
-		reply, err := s.run(ctx, scriptTrim, s.keys.of(class), b.Epoch, first)
+		reply, err := s.run(ctx, scriptTrim, s.keys.of(class), epoch, first)
 		removed, _ := reply.(int64)
 		n = int(removed)
 		return err

@@ -14,6 +14,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // A Store keeps event logs and tokens in Redis. Its methods may be called
@@ -29,7 +30,7 @@ type Store struct {
 	node   string // tells this store from others that were or will be opened
 	tempo  tempo
 
-	queue     *queue
+	queue     *storekit.Queue[*request]
 	ear       *ear
 	speaker   *speaker
 	committer sync.WaitGroup
@@ -101,7 +102,7 @@ func open(ctx context.Context, config Config, log *slog.Logger, t tempo) (*Store
 		_ = s.client.Close() // it has no connection that matters
 		return nil, err
 	}
-	s.queue = newQueue(config)
+	s.queue = storekit.NewQueue[*request](config.QueueRecords, config.QueueBytes, 0)
 	s.ear = newEar(s, joined)
 	s.speaker = newSpeaker(s)
 	s.committer.Go(s.commit)
@@ -168,7 +169,7 @@ func (s *Store) Ready(ctx context.Context) error {
 // after it returns [events.ErrClosed]. It may be called more than once.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		s.queue.close()
+		s.queue.Close()
 		s.committer.Wait()
 		s.speaker.close()
 		s.ear.close()
@@ -211,8 +212,8 @@ func (s *Store) Stats() Stats {
 		Records:  s.records.Load(),
 		Failures: s.failures.Load(),
 		Retries:  s.retries.Load(),
-		Waits:    s.queue.waits.Load(),
-		Queued:   s.queue.length(),
+		Waits:    s.queue.Waits(),
+		Queued:   s.queue.Len(),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 var (
@@ -120,7 +121,7 @@ func (s *Store) Persistents(ctx context.Context, owner string) (all []events.Per
 
 // ownerEnd is where the range of an owner's members ends.
 func ownerEnd(owner string) string {
-	stop := appendMember([]byte("("), owner, "")
+	stop := storekit.AppendMember([]byte("("), owner, "")
 	stop[len(stop)-1] = 1
 	return string(stop)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // subscriptionVersion is the version of the fields of a persistent
@@ -95,38 +96,15 @@ func spansText(spans []events.Span) string {
 	return string(b)
 }
 
-// appendMember appends what stands for an owner's subscription in the indexes
-// and ends its key. A 0 in the owner becomes 0, 255, so that two of them end it
-// and members sort as owners do, and then as names. With an empty name it is
-// what all of an owner's begin with.
-func appendMember(b []byte, owner, name string) []byte {
-	for i := range len(owner) {
-		b = append(b, owner[i])
-		if owner[i] == 0 {
-			b = append(b, 255)
-		}
-	}
-	b = append(b, 0, 0)
-	return append(b, name...)
-}
-
-func member(owner, name string) string { return string(appendMember(nil, owner, name)) }
+// member returns what stands for an owner's subscription in the indexes and
+// ends its key; with an empty name what all of an owner's begin with.
+func member(owner, name string) string { return string(storekit.AppendMember(nil, owner, name)) }
 
 // parseMember takes the owner and the name out of a member.
 func parseMember(m string) (owner, name string, err error) {
-	text := make([]byte, 0, len(m))
-	for i := 0; i+1 < len(m); i++ {
-		switch {
-		case m[i] != 0:
-			text = append(text, m[i])
-		case m[i+1] == 255:
-			text = append(text, 0)
-			i++
-		case m[i+1] == 0:
-			return string(text), m[i+2:], nil
-		default:
-			i = len(m)
-		}
+	owner, name, ok := storekit.ParseMember(m)
+	if !ok {
+		return "", "", fmt.Errorf("%w: the index of persistent subscriptions has %.80q", errDamaged, m)
 	}
-	return "", "", fmt.Errorf("%w: the index of persistent subscriptions has %.80q", errDamaged, m)
+	return owner, name, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wireroom/wireroom/auth"
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
 
 // ErrNoStore says that Redis has no store under the prefix.
@@ -48,8 +49,8 @@ func bare(config Config) (*Store, error) {
 		client: connect(p, config), room: make(chan struct{}, connections-reserved), place: p, config: config, log: slog.New(slog.DiscardHandler),
 		keys: newKeys(config.Prefix), node: rand.Text(), known: make(map[string]position),
 	}
-	s.queue = newQueue(config)
-	s.queue.close()
+	s.queue = storekit.NewQueue[*request](config.QueueRecords, config.QueueBytes, 0)
+	s.queue.Close()
 	return s, nil
 }
 
@@ -377,14 +378,7 @@ func (t *Trimmer) TrimBefore(ctx context.Context, class string, first uint64) (n
 	if err != nil || b.Epoch == "" || first <= b.First {
 		return 0, err
 	}
-	s := t.s
-	err = s.try(ctx, "trim the log "+class, func(ctx context.Context) error {
-		reply, err := s.run(ctx, scriptTrim, s.keys.of(class), b.Epoch, clamp(first))
-		removed, _ := reply.(int64)
-		n = int(removed)
-		return err
-	})
-	return n, err
+	return t.s.trimTo(ctx, class, b.Epoch, clamp(first))
 }
 
 // DeleteExpired is that of the [Store].
