@@ -152,7 +152,7 @@ func BenchmarkSweep(b *testing.B) {
 // because the runtime keeps what it allocated for goroutines and descriptors
 // that are gone, so that a second run seems to need less.
 func BenchmarkIdle(b *testing.B) {
-	const n = 2000
+	n := crowd(2000)
 	hello := mask(fin|text, `[1,"realm1",{"roles":{"subscriber":{}}}]`)
 	subscribe := mask(fin|text, `[32,1,{},"com.example.topic"]`)
 	packedHello := mask(fin|rsv1|text, pack(`[1,"realm1",{"roles":{"subscriber":{}}}]`))
@@ -197,8 +197,8 @@ func BenchmarkIdle(b *testing.B) {
 				heap, rss := settle()
 				open(n)
 				heap2, rss2 := settle()
-				b.ReportMetric(float64(heap2-heap)/n, "B/conn")
-				b.ReportMetric(float64(rss2-rss)/n, "rss-B/conn")
+				b.ReportMetric(float64(heap2-heap)/float64(n), "B/conn")
+				b.ReportMetric(float64(rss2-rss)/float64(n), "rss-B/conn")
 			}
 		})
 	}
@@ -209,9 +209,12 @@ func BenchmarkIdle(b *testing.B) {
 // the CPU time of the process without that of the thread that answers. Run it
 // with -benchtime=1x.
 func BenchmarkPings(b *testing.B) {
-	const n = 2000
+	n, interval, timeout := crowd(2000), 3*time.Second, time.Second
+	if testing.Short() {
+		interval, timeout = 100*time.Millisecond, 30*time.Second
+	}
 	cfg := transport.DefaultConfig()
-	cfg.PingInterval, cfg.PingTimeout = 3*time.Second, time.Second
+	cfg.PingInterval, cfg.PingTimeout = interval, timeout
 	l := listenTCP(b)
 	h, _ := routed(b, cfg, l)
 	epoll, err := unix.EpollCreate1(0)
@@ -241,10 +244,10 @@ func BenchmarkPings(b *testing.B) {
 			}
 		}
 	}
-	serve(5 * time.Second) // until the rhythm is found and the stacks are small
+	serve(interval * 5 / 3) // until the rhythm is found and the stacks are small
 	for b.Loop() {
 		pings, all, mine, begin := h.srv.Stats().Pings, processTime(), threadTime(), time.Now()
-		serve(12 * time.Second)
+		serve(4 * interval)
 		spent := processTime() - all - (threadTime() - mine)
 		pings = h.srv.Stats().Pings - pings
 		b.ReportMetric(float64(pings)/time.Since(begin).Seconds(), "pings/s")
@@ -265,10 +268,24 @@ func processTime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
+// crowd returns how many connections a benchmark opens that wants n: a few
+// with -short, which shows no more than that it runs.
+func crowd(n int) int {
+	if testing.Short() {
+		return n / 50
+	}
+	return n
+}
+
 // settle collects garbage until stacks have shrunk, and returns how much
-// memory the runtime has in use and how much the process has.
+// memory the runtime has in use and how much the process has. With -short it
+// does not wait for stacks.
 func settle() (inUse, rss int64) {
-	for range 5 {
+	rounds := 5
+	if testing.Short() {
+		rounds = 1
+	}
+	for range rounds {
 		runtime.GC()
 		<-time.After(100 * time.Millisecond)
 	}

@@ -17,7 +17,7 @@ import (
 // streams of a topic, and requests to receive that wait. Run it with
 // -benchtime=1x.
 func BenchmarkIdleHTTP(b *testing.B) {
-	const n = 1000
+	n := crowd(1000)
 	for _, kind := range []string{"events", "receive"} {
 		b.Run("by="+kind, func(b *testing.B) {
 			log := slog.New(slog.DiscardHandler)
@@ -57,8 +57,8 @@ func BenchmarkIdleHTTP(b *testing.B) {
 				heap, rss := settle()
 				open(n)
 				heap2, rss2 := settle()
-				b.ReportMetric(float64(heap2-heap)/n, "B/conn")
-				b.ReportMetric(float64(rss2-rss)/n, "rss-B/conn")
+				b.ReportMetric(float64(heap2-heap)/float64(n), "B/conn")
+				b.ReportMetric(float64(rss2-rss)/float64(n), "rss-B/conn")
 			}
 		})
 	}

@@ -18,7 +18,7 @@ import (
 // BenchmarkIdleTLS is BenchmarkIdle over TLS, for subscribed sessions that sent
 // only small records, or also one that was as large as may be.
 func BenchmarkIdleTLS(b *testing.B) {
-	const n = 2000
+	n := crowd(2000)
 	hello := mask(fin|text, `[1,"realm1",{"roles":{"subscriber":{}}}]`)
 	subscribe := mask(fin|text, `[32,1,{},"com.example.topic"]`)
 	large := mask(fin|text, `[32,2,{},"com.example.other"`+strings.Repeat(" ", 16_300)+`]`)
@@ -53,8 +53,8 @@ func BenchmarkIdleTLS(b *testing.B) {
 				heap, rss := settle()
 				open(n)
 				heap2, rss2 := settle()
-				b.ReportMetric(float64(heap2-heap)/n, "B/conn")
-				b.ReportMetric(float64(rss2-rss)/n, "rss-B/conn")
+				b.ReportMetric(float64(heap2-heap)/float64(n), "B/conn")
+				b.ReportMetric(float64(rss2-rss)/float64(n), "rss-B/conn")
 			}
 		})
 	}
