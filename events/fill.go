@@ -42,13 +42,13 @@ func (h *Hub) fill(m *member, at Appended) error {
 		}
 		for i := range page.Records {
 			r := &page.Records[i]
-			h.passLost(m, at.Epoch, after+1, r.Offset-1)
+			h.pass(m, at.Epoch, after+1, r.Offset-1, false)
 			e := r.event(at.Epoch)
 			e.Key = m.class.keyOf(e.Data)
 			h.routeAt(m.log, admitted{event: &e, member: m, channel: r.Channel})
 			after = r.Offset
 		}
-		h.passLost(m, at.Epoch, after+1, page.After)
+		h.pass(m, at.Epoch, after+1, page.After, false)
 		after = page.After
 	}
 	return nil
@@ -97,13 +97,13 @@ func (h *Hub) skip(m *member, at Appended, err error) {
 	h.stats.skipped.Add(at.Offset - 1 - after)
 	h.log.Error("events of a log are not delivered, as they cannot be read",
 		"class", m.class.name, "first", after+1, "last", at.Offset-1, "err", err)
-	h.passLost(m, at.Epoch, after+1, at.Offset-1)
+	h.pass(m, at.Epoch, after+1, at.Offset-1, true)
 }
 
-// passLost passes over what live subscribers do not get, if there is anything,
-// and tells them. One that goes live at the same time is either told or has
-// found out by its replay.
-func (h *Hub) passLost(m *member, epoch string, from, through uint64) {
+// pass passes over what live subscribers do not get, if there is anything, and
+// tells them, also whether the log may have it still. One that goes live at the
+// same time is either told or has found out by its replay.
+func (h *Hub) pass(m *member, epoch string, from, through uint64, kept bool) {
 	if from > through {
 		return
 	}
@@ -111,7 +111,7 @@ func (h *Hub) passLost(m *member, epoch string, from, through uint64) {
 	l := m.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h.lost(m.class, Recovery{Epoch: epoch, LostFrom: from, LostThrough: through})
+	h.lost(m.class, Recovery{Epoch: epoch, LostFrom: from, LostThrough: through}, kept)
 	if l.epoch == epoch {
 		l.routed = max(l.routed, through)
 	}
@@ -122,7 +122,7 @@ func (h *Hub) passLost(m *member, epoch string, from, through uint64) {
 func (h *Hub) turned(m *member, epoch string) {
 	if epoch != m.log.told {
 		m.log.told = epoch
-		h.lost(m.class, Recovery{Epoch: epoch})
+		h.lost(m.class, Recovery{Epoch: epoch}, false)
 	}
 }
 

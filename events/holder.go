@@ -58,13 +58,6 @@ func (h *Holder) Held(name string) *Held {
 	return h.held[name]
 }
 
-// Any reports whether the holder has anything.
-func (h *Holder) Any() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.held) > 0
-}
-
 // Find returns a subscription that the holder has for which f is true, or nil.
 func (h *Holder) Find(f func(*Held) bool) *Held {
 	h.mu.Lock()
@@ -309,6 +302,24 @@ func (d *Held) Rewind() bool {
 	d.sent = to
 	d.mu.Unlock()
 	return true
+}
+
+// Passed says that the hub has passed over what comes after the position, that
+// the session does not get it by routing, and is about to get a replay from
+// there. The hub calls it, by way of [GapRouter]; it takes no lock that is held
+// for long.
+func (d *Held) Passed(after Position) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sent = after
+}
+
+// Reached returns up to where everything is queued for the session by the replay
+// that is under way, or by the last one.
+func (d *Held) Reached() Position {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sent
 }
 
 // sentTo returns up to where everything is queued for the session.

@@ -29,16 +29,27 @@ type GapRouter interface {
 	Router
 
 	// Lost says that live subscribers of a retained class do not get what the
-	// recovery says: it could not be read, or the log was made anew. It is
-	// called between those calls of Route that are before and after the gap.
-	// The same rules hold for it.
+	// recovery says: it is gone, or the log was made anew. It is called
+	// between those calls of Route that are before and after the gap. The
+	// same rules hold for it.
 	Lost(c *Class, r Recovery)
+
+	// Passed is Lost for events that could not be read in time and that the
+	// log may have still: a replay that begins after r.LostFrom-1 of r.Epoch
+	// brings them, to who must not miss them.
+	Passed(c *Class, r Recovery)
 }
 
-// lost tells live subscribers of the class what they miss.
-func (h *Hub) lost(c *Class, r Recovery) {
+// lost tells live subscribers of the class what they miss, and whether the log
+// may have it still.
+func (h *Hub) lost(c *Class, r Recovery, kept bool) {
 	h.stats.gaps.Add(1)
-	if to, ok := h.router.(GapRouter); ok {
+	to, ok := h.router.(GapRouter)
+	switch {
+	case !ok:
+	case kept:
+		to.Passed(c, r)
+	default:
 		to.Lost(c, r)
 	}
 }

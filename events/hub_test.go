@@ -44,12 +44,23 @@ type recorder struct {
 	routed []routed
 	lost   []string
 	hook   func(e *events.Event) // may be nil
+
+	passed func(c *events.Class, got events.Recovery) // may be nil
 }
 
 func (r *recorder) Lost(c *events.Class, got events.Recovery) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lost = append(r.lost, fmt.Sprintf("%s %d-%d", c.Name(), got.LostFrom, got.LostThrough))
+}
+
+func (r *recorder) Passed(c *events.Class, got events.Recovery) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lost = append(r.lost, fmt.Sprintf("%s %d-%d, or late", c.Name(), got.LostFrom, got.LostThrough))
+	if r.passed != nil {
+		r.passed(c, got)
+	}
 }
 
 type routed struct {

@@ -302,6 +302,18 @@ func newDeskOver(t *testing.T, classes []events.ClassConfig, store events.Store)
 			}
 		}
 	}}
+	rec.passed = func(c *events.Class, got events.Recovery) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, r := range d.readings {
+			if r.mu.Lock(); r.live && r.held.Definition().Class == c.Name() {
+				r.held.Passed(events.Position{Epoch: got.Epoch, Offset: got.LostFrom - 1})
+				r.live = false
+				r.held.Live(false)
+			}
+			r.mu.Unlock()
+		}
+	}
 	d.hub = must(events.NewHub(t.Context(), catalogue(t, classes), store, rec, events.DefaultConfig(), slog.New(slog.DiscardHandler)))(t)
 	t.Cleanup(d.hub.Close)
 	d.start()
@@ -779,6 +791,65 @@ func TestKeeperPassedBy(t *testing.T) {
 		d.detach(r)
 		d.want(d.mustAttach(d.session("joe"), onLog), "4r", "5r", "6r", "7r")
 	})
+}
+
+// The position does not pass what the hub could not read, until a replay has
+// brought that.
+func TestKeeperMends(t *testing.T) {
+	for _, explicit := range []bool{false, true} {
+		t.Run(fmt.Sprintf("explicit=%v", explicit), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &gate{Store: openStore(t)}
+				f := &flakyReader{Store: g}
+				d := newDeskOver(t, persistentClasses(), f)
+				s, a := d.session("joe"), onLog
+				a.Explicit = explicit
+				r := d.mustAttach(s, a)
+				answer := func(through uint64) error {
+					pass(time.Second)
+					if explicit {
+						return r.held.Ack("", through, nil)
+					}
+					for _, number := range s.questions() {
+						s.Answered(number)
+					}
+					return nil
+				}
+				position := func(want uint64) {
+					t.Helper()
+					pass(time.Minute)
+					if at, _ := r.held.Position(); at.Offset != want {
+						t.Errorf("the position is %d, want %d", at.Offset, want)
+					}
+				}
+				d.publish(1)
+				if err := answer(1); err != nil {
+					t.Error(err)
+				}
+				unacknowledged(t, d.hub, g, 2)
+				f.fails.Store(1000)
+				d.publish(2)
+				r.held.Queued() // of a replay that sends something old
+				if err := answer(4); (err == nil) == explicit {
+					t.Errorf("what was not sent is acknowledged: %v", err)
+				}
+				position(1)
+				f.fails.Store(0)
+				d.want(r, "1")
+				at := r.held.Reached()
+				if err := d.hub.Replay(t.Context(), "log", events.SincePosition(at.Epoch, at.Offset), events.Selection{}, r); err != nil {
+					t.Fatal(err)
+				}
+				d.want(r, "2r", "3r", "4r", "5r")
+				d.publish(1)
+				d.want(r, "6")
+				if err := answer(6); err != nil {
+					t.Error(err)
+				}
+				position(6)
+			})
+		})
+	}
 }
 
 // To acknowledge nothing, or in a class that has no log any more, changes nothing.

@@ -40,6 +40,26 @@ func (s *Session) replay(m *member, fn Replay, watch Watch) {
 	})
 }
 
+// mend starts the replay that mend returns for the member's watch, if the member
+// is live and has one, and reports whether there is any.
+func (m *member) mend(mend func(w Watch) Replay) bool {
+	s := m.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out.mu.Lock()
+	may := m.phase == live && m.watched
+	s.out.mu.Unlock()
+	if !may {
+		return false
+	}
+	fn := mend(m.feed.watch)
+	if fn == nil {
+		return false
+	}
+	s.replay(m, fn, nil) // if it leaves meanwhile, it waits for us to cancel that
+	return true
+}
+
 // Context is done when nobody wants the events any more.
 func (f *Feed) Context() context.Context { return f.ctx }
 

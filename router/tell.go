@@ -11,10 +11,22 @@ import (
 //
 // wants is called under no lock.
 func (r *Realm) Tell(p *Publication, wants func(s *Session, topic wamp.URI, match wamp.Match) bool) (n int) {
+	return r.Miss(p, wants, func(Watch) Replay { return nil })
+}
+
+// Miss is Tell about events that these subscriptions do not get, but that can be
+// had: a subscription with a [Watch] is not told. It gets the replay that mend
+// returns for its watch, unless that is nil, and nothing that is published until
+// that is over. Between what was published before, and what is published after
+// Miss was called by the same goroutine, nothing passes it by.
+//
+// mend is called under the session's lock: it must be quick, and must not call the
+// session's methods.
+func (r *Realm) Miss(p *Publication, wants func(s *Session, topic wamp.URI, match wamp.Match) bool, mend func(w Watch) Replay) (n int) {
 	ws := getWorkspace()
 	for _, s := range r.sessionsWhere(func(*Session) bool { return true }) {
 		for _, m := range s.members() {
-			if !wants(s, m.sub.topic, m.sub.match) {
+			if !wants(s, m.sub.topic, m.sub.match) || m.mend(mend) {
 				continue
 			}
 			if frame := ws.single(m, p); frame != nil && ws.pushed(s, m.push(frame, keyFirm, 0)) {

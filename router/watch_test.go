@@ -263,3 +263,71 @@ func TestTell(t *testing.T) {
 		}
 	})
 }
+
+// Who has a watch is not told of what it misses: it gets a replay, and nothing
+// that is published meanwhile.
+func TestMiss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(lookout)
+		tr := newRouterGoverned(t, l)
+		realm := tr.rt.Realm(testRealm)
+		a, b := tr.connect(), tr.connect()
+		for _, peer := range []*client{a, b} {
+			peer.send(hello)
+			peer.mustNext(t, 2)
+		}
+		a.send(`[32,1,{},"kept.topic"]`)
+		a.mustNext(t, 33)
+		a.mustNext(t, 36) // of the replay
+		b.send(`[32,1,{"match":"prefix"},"kept."]`)
+		b.mustNext(t, 33)
+		l.want(t, "begun", "queued", "live true")
+		quiet := func(p *client) {
+			t.Helper()
+			synctest.Wait()
+			if msg, more := p.next(); more {
+				t.Errorf("%s came, too", msg)
+			}
+		}
+		event := &router.Publication{Topic: "kept.topic"}
+		all := func(_ *router.Session, topic wamp.URI, match wamp.Match) bool {
+			return event.Topic.Fits(topic, match)
+		}
+		goOn := make(chan struct{})
+		mend := func(w router.Watch) router.Replay {
+			if w != router.Watch(l) {
+				t.Errorf("the watch is %v", w)
+			}
+			return func(f *router.Feed) {
+				<-goOn
+				_ = f.Send(&router.Publication{Topic: "kept.topic"})
+				f.Live()
+			}
+		}
+		if n := realm.Miss(event, all, mend); n != 1 {
+			t.Errorf("%d subscriptions were told, want 1", n)
+		}
+		b.mustNext(t, 36)
+		l.want(t, "live false")
+		if n := realm.Miss(event, all, mend); n != 1 { // the replay has that, too
+			t.Errorf("%d subscriptions were told, want 1", n)
+		}
+		b.mustNext(t, 36)
+		realm.Publish(&router.Publication{Topic: "kept.topic"})
+		b.mustNext(t, 36)
+		quiet(a)
+		close(goOn)
+		a.mustNext(t, 36)
+		l.want(t, "queued", "live true")
+		quiet(a)
+		if n := realm.Miss(event, all, func(router.Watch) router.Replay { return nil }); n != 2 {
+			t.Errorf("%d subscriptions were told, want 2", n)
+		}
+		a.mustNext(t, 36)
+		goOn = make(chan struct{})
+		defer close(goOn)
+		realm.Miss(event, all, mend)
+		a.hangUp() // while the replay waits
+		l.want(t, "queued", "live false", "live false", "ended")
+	})
+}

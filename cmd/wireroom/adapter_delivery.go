@@ -57,10 +57,27 @@ func (d *delivery) Route(e *events.Event, c *events.Class, channel string) {
 // Lost implements [events.GapRouter]. The gateway's own subscribers are not told,
 // as they take every event for one with data.
 func (d *delivery) Lost(c *events.Class, r events.Recovery) {
-	access := c.Access()
-	d.realm.Tell(gapOf(c.Name(), &r), func(s *router.Session, topic wamp.URI, match wamp.Match) bool {
-		return !s.Trusted() && (access.Public || access.Allows(s.AuthRole(), s.AuthRole() != d.anonymous)) && reaches(topic, match, c)
+	d.realm.Tell(gapOf(c.Name(), &r), d.hears(c))
+}
+
+// Passed implements [events.GapRouter]: persistent subscriptions get what is
+// missing from the log, before what comes after it. The others are told.
+func (d *delivery) Passed(c *events.Class, r events.Recovery) {
+	after := events.Position{Epoch: r.Epoch, Offset: r.LostFrom - 1}
+	d.realm.Miss(gapOf(c.Name(), &r), d.hears(c), func(w router.Watch) router.Replay {
+		if w, ok := w.(*watch); ok {
+			return w.mend(after)
+		}
+		return nil
 	})
+}
+
+// hears returns who is told what events of the class are missing.
+func (d *delivery) hears(c *events.Class) func(s *router.Session, topic wamp.URI, match wamp.Match) bool {
+	access := c.Access()
+	return func(s *router.Session, topic wamp.URI, match wamp.Match) bool {
+		return !s.Trusted() && (access.Public || access.Allows(s.AuthRole(), s.AuthRole() != d.anonymous)) && reaches(topic, match, c)
+	}
 }
 
 // whenFull returns the router's name for a policy.

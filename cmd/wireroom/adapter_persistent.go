@@ -198,11 +198,13 @@ func (a *holdings) with(s *router.Session, owner string) *holding {
 	return at
 }
 
-// tidy forgets a holding that has nothing.
+// tidy forgets a holding of which nothing has begun; what begins later enters it
+// again. It looks at nothing that is locked while the hub routes: a session that
+// waits for holdings.mu may hold that up.
 func (a *holdings) tidy(s *router.Session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at := a.all[s]; at != nil && !at.Any() {
+	if at := a.all[s]; at != nil && len(at.held) == 0 {
 		delete(a.all, s)
 	}
 }
@@ -305,7 +307,7 @@ func (g *governor) attach(s *router.Session, terms router.Terms, p *past, since 
 	}
 	p.start = held.Start()
 	terms.Replay = g.replay(p, held)
-	terms.Watch = &watch{kept: g.kept, session: s, at: at, held: held}
+	terms.Watch = &watch{govern: g, kept: g.kept, session: s, at: at, held: held, past: p}
 	return terms, nil
 }
 
@@ -382,10 +384,12 @@ func persistentError(err error) error {
 // A watch follows a persistent subscription in one session: [router.Watch] by
 // way of [events.Held].
 type watch struct {
+	govern  *governor
 	kept    *holdings
 	session *router.Session
 	at      *holding
 	held    *events.Held
+	past    *past
 	id      wamp.ID // guarded by kept.mu; 0 before Begun
 }
 

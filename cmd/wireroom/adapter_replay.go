@@ -84,21 +84,30 @@ func (g *governor) past(i router.Interest, since bool) (*past, error) {
 // replay returns the replay of the past. held is the persistent subscription
 // that it is for, or nil.
 func (g *governor) replay(p *past, held *events.Held) router.Replay {
-	name := p.class.Name()
 	return func(feed *router.Feed) {
-		to := &replayed{feed: feed, topic: wamp.URI(name), held: held}
-		err := g.hub.Replay(feed.Context(), name, p.start, p.selection, to)
-		if err == nil && to.gap != nil {
-			tellGap(feed, name, to.gap)
-		}
-		if err == nil || feed.Context().Err() != nil || errors.Is(err, context.Canceled) {
-			return
-		}
-		// The subscriber must not take what it has for all there is. A
-		// session that joins again asks again.
-		g.log.Error("replay failed", slog.String("class", name), slog.Any("session", feed.Session().ID()), slog.Any("err", err))
-		feed.Session().End(&wamp.Error{URI: wamp.URIUnavailableHere, Text: "the past of " + name + " cannot be read at the moment", Err: err})
+		to := newReplayed(feed, p, held)
+		g.brought(p, to, g.bring(p, to))
 	}
+}
+
+// bring replays the past once.
+func (g *governor) bring(p *past, to *replayed) error {
+	return g.hub.Replay(to.feed.Context(), p.class.Name(), p.start, p.selection, to)
+}
+
+// brought ends a replay that is over, with an error or without. A subscriber must
+// not take what it has for all there is: with an error its session ends, and asks
+// again when it is back.
+func (g *governor) brought(p *past, to *replayed, err error) {
+	feed, name := to.feed, p.class.Name()
+	if err == nil && to.gap != nil {
+		tellGap(feed, name, to.gap)
+	}
+	if err == nil || feed.Context().Err() != nil || errors.Is(err, context.Canceled) {
+		return
+	}
+	g.log.Error("replay failed", slog.String("class", name), slog.Any("session", feed.Session().ID()), slog.Any("err", err))
+	feed.Session().End(&wamp.Error{URI: wamp.URIUnavailableHere, Text: "the past of " + name + " cannot be read at the moment", Err: err})
 }
 
 // sees reports whether the session may receive events of the class.
@@ -118,6 +127,10 @@ type replayed struct {
 	topic wamp.URI
 	held  *events.Held     // whose position moves with what is sent; nil: it is no persistent subscription
 	gap   *events.Recovery // to be told with the next event; nil: nothing is missing
+}
+
+func newReplayed(feed *router.Feed, p *past, held *events.Held) *replayed {
+	return &replayed{feed: feed, topic: wamp.URI(p.class.Name()), held: held}
 }
 
 // Recover implements [events.Subscriber].
