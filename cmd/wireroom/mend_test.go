@@ -116,6 +116,7 @@ func (st *stage) guest(authid string, options map[string]any) *guest {
 		g.mu.Unlock()
 	}))(st.t)
 	g.id = sub.ID()
+	synctest.Wait() // until it is live
 	return g
 }
 
