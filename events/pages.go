@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // mostReads returns how many replays without a query may read a log at a time,
@@ -12,18 +13,60 @@ import (
 // that have something to send; and a store is slower with as many readers.
 func mostReads() int { return 2 * runtime.GOMAXPROCS(0) }
 
-// mostPages is how many pages of logs are kept for other replays. A page that
+// mostPages is how many passages of logs are kept for other replays. One that
 // has more bytes of data than twice pageBytes, as a single event may, is not.
 const mostPages = 64
 
 // pages keeps what replays have read of logs while others are under way: those
 // who come back together want the same events. What is in a log at an offset
-// never changes in an epoch, so a page is as good as when it was read. It is
+// never changes in an epoch, so a passage is as good as when it was read. It is
 // safe for concurrent use.
 type pages struct {
 	mu   sync.Mutex // guards the following
-	read map[pageKey]*Page
+	read map[pageKey]*passage
 	keys []pageKey // of read, the oldest first
+}
+
+// A passage is a page of a log as replays send it. Nobody changes it.
+type passage struct {
+	bounds Bounds
+	after  uint64
+	events []Event // at most pageEvents, marked as Replayed
+	made   []Made  // for each of events; nil: the passage is not kept for others
+}
+
+// newPassage returns the passage of a page that was read of the epoch.
+func newPassage(page *Page, epoch string) *passage {
+	p := &passage{bounds: page.Bounds, after: page.After, events: make([]Event, len(page.Records))}
+	for i := range page.Records {
+		p.events[i] = page.Records[i].event(epoch)
+		p.events[i].Replayed = true
+	}
+	return p
+}
+
+// madeOf returns where subscribers leave what they make of the i-th event.
+func (p *passage) madeOf(i int) *Made {
+	if p.made == nil {
+		return nil
+	}
+	return &p.made[i]
+}
+
+// Made is a place beside an event of the past for what one subscriber has made
+// of it, such as the bytes that it writes, and others need as well who are sent
+// the same event within moments. It is kept as long as the event. It is safe for
+// concurrent use.
+type Made struct{ value atomic.Value }
+
+// By returns what is there. If nothing is, that is what first returns, which is
+// of one type in all calls.
+func (m *Made) By(first func() any) any {
+	if v := m.value.Load(); v != nil {
+		return v
+	}
+	m.value.CompareAndSwap(nil, first())
+	return m.value.Load()
 }
 
 // A pageKey is where a page begins.
@@ -32,31 +75,32 @@ type pageKey struct {
 	after                 uint64
 }
 
-// get returns the page with that key, if it is kept and has nothing behind
-// through. Nobody may change it.
-func (p *pages) get(key pageKey, through uint64) *Page {
+// get returns the passage with that key, if it is kept and has nothing behind
+// through.
+func (p *pages) get(key pageKey, through uint64) *passage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if page := p.read[key]; page != nil && page.After <= through {
-		return page
+	if found := p.read[key]; found != nil && found.after <= through {
+		return found
 	}
 	return nil
 }
 
-// keep keeps a page for others, in place of the oldest one if there are as
-// many as may be.
-func (p *pages) keep(key pageKey, page *Page) {
+// keep keeps a passage for others, in place of the oldest one if there are as
+// many as may be. The caller has not shown it to anybody yet.
+func (p *pages) keep(key pageKey, found *passage) {
 	size := 0
-	for i := range page.Records {
-		size += len(page.Records[i].Data)
+	for i := range found.events {
+		size += len(found.events[i].Data)
 	}
-	if size > 2*pageBytes || page.After <= key.after {
+	if size > 2*pageBytes || found.after <= key.after {
 		return
 	}
+	found.made = make([]Made, len(found.events))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.read == nil {
-		p.read = make(map[pageKey]*Page)
+		p.read = make(map[pageKey]*passage)
 	}
 	if p.read[key] == nil {
 		if len(p.keys) == mostPages {
@@ -65,7 +109,7 @@ func (p *pages) keep(key pageKey, page *Page) {
 		}
 		p.keys = append(p.keys, key)
 	}
-	p.read[key] = page
+	p.read[key] = found
 }
 
 // forget lets go of all pages.
@@ -98,11 +142,11 @@ func (h *Hub) readTurn(ctx context.Context) (end func(), err error) {
 func (h *Hub) hasRead() { <-h.reads }
 
 // read reads the next events of the log, or finds what another replay has read.
-func (r *replay) read(ctx context.Context) (*Page, error) {
+func (r *replay) read(ctx context.Context) (*passage, error) {
 	name, channel := r.member.class.name, r.sieve.Channel
 	key := pageKey{name, channel, r.epoch, r.after}
-	if page := r.hub.pages.get(key, r.through); page != nil {
-		return page, nil
+	if found := r.hub.pages.get(key, r.through); found != nil {
+		return found, nil
 	}
 	limit := pageEvents
 	if channel == "" {
@@ -116,10 +160,11 @@ func (r *replay) read(ctx context.Context) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	found := newPassage(&page, r.epoch)
 	if page.Bounds.Epoch == r.epoch && r.hub.stats.replays.Load() > 1 {
-		r.hub.pages.keep(key, &page)
+		r.hub.pages.keep(key, found)
 	}
-	return &page, nil
+	return found, nil
 }
 
 // replaying counts a replay. end is to be called once, when it is over: with

@@ -76,7 +76,7 @@ type full struct {
 	room chan struct{}
 }
 
-func (f *full) Offer(e *events.Event) (<-chan struct{}, error) {
+func (f *full) Offer(e *events.Event, _ *events.Made) (<-chan struct{}, error) {
 	select {
 	case <-f.room:
 		return nil, f.Send(context.Background(), e)
@@ -84,6 +84,8 @@ func (f *full) Offer(e *events.Event) (<-chan struct{}, error) {
 		return f.room, nil
 	}
 }
+
+func (*full) Flush() {}
 
 // Subscribers that take nothing do not keep others from the past, and get it
 // when they have room, or nothing if they go.
@@ -130,4 +132,8 @@ func TestReplayOffers(t *testing.T) {
 // A never has no room.
 type never struct{ listener }
 
-func (*never) Offer(*events.Event) (<-chan struct{}, error) { return make(chan struct{}), nil }
+func (*never) Offer(*events.Event, *events.Made) (<-chan struct{}, error) {
+	return make(chan struct{}), nil
+}
+
+func (*never) Flush() {}

@@ -37,8 +37,14 @@ type Offered interface {
 	Subscriber
 
 	// Offer is Send, but where that would wait it returns a channel that is
-	// closed when it may be called again with the same event.
-	Offer(e *Event) (room <-chan struct{}, err error)
+	// closed when it may be called again with the same event. What it takes it
+	// may hold back until Flush. made is for what the subscriber makes of the
+	// event; nil: no other replay is sent it.
+	Offer(e *Event, made *Made) (room <-chan struct{}, err error)
+
+	// Flush is called when nothing more is offered for the moment, also after an
+	// error, and before a wait for room. It must not wait.
+	Flush()
 }
 
 // A Recovery says whether a replay has everything that was asked for.
@@ -291,54 +297,56 @@ func (r *replay) page(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil { // there may be many pages of which nothing is sent
 		return err
 	}
-	events, after, err := r.search(ctx)
+	p, wanted, err := r.search(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.send(ctx, events); err != nil {
+	if err := r.send(ctx, p, wanted); err != nil {
 		return err
 	}
-	r.after = max(r.after, after)
+	r.after = max(r.after, p.after)
 	return nil
 }
 
-// send sends what was read.
-func (r *replay) send(ctx context.Context, events []Event) error {
-	offered, _ := r.to.(Offered)
-	end := func() {}
-	for i := range events {
-		switch {
-		case offered == nil:
-			if err := r.to.Send(ctx, &events[i]); err != nil {
+// send sends those events of a passage.
+func (r *replay) send(ctx context.Context, p *passage, wanted []int) error {
+	offered, ok := r.to.(Offered)
+	if !ok {
+		for _, i := range wanted {
+			if err := r.to.Send(ctx, &p.events[i]); err != nil {
 				return err
 			}
-		case i == 0:
-			var err error
-			if end, err = r.hub.readTurn(ctx); err != nil {
-				return err
-			}
-			fallthrough
-		default:
-			var err error
-			if end, err = r.offer(ctx, offered, &events[i], end); err != nil {
-				end()
-				return err
-			}
+			r.hub.stats.replayed.Add(1)
+		}
+		return nil
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	end, err := r.hub.readTurn(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range wanted {
+		if end, err = r.offer(ctx, offered, &p.events[i], p.madeOf(i), end); err != nil {
+			break
 		}
 		r.hub.stats.replayed.Add(1)
 	}
+	offered.Flush()
 	end()
-	return nil
+	return err
 }
 
 // offer sends an event. While it waits for the subscriber it has no turn; end
 // ends the one that it has, and what it returns the one after.
-func (r *replay) offer(ctx context.Context, to Offered, e *Event, end func()) (func(), error) {
+func (r *replay) offer(ctx context.Context, to Offered, e *Event, made *Made, end func()) (func(), error) {
 	for {
-		room, err := to.Offer(e)
+		room, err := to.Offer(e, made)
 		if room == nil {
 			return end, err
 		}
+		to.Flush()
 		end()
 		select {
 		case <-room:
@@ -351,34 +359,40 @@ func (r *replay) offer(ctx context.Context, to Offered, e *Event, end func()) (f
 	}
 }
 
-// search reads a page, and returns those of its events that are to be sent and
-// where the page ends.
-func (r *replay) search(ctx context.Context) (events []Event, after uint64, err error) {
+// search reads a passage, and finds those of its events that are to be sent.
+func (r *replay) search(ctx context.Context) (p *passage, wanted []int, err error) {
 	end, err := r.turn(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer end()
-	page, err := r.read(ctx)
-	if err != nil {
-		return nil, 0, err
+	if p, err = r.read(ctx); err != nil {
+		return nil, nil, err
 	}
-	if err := r.sameLog(page.Bounds); err != nil {
-		return nil, 0, err
+	if err := r.sameLog(p.bounds); err != nil {
+		return nil, nil, err
 	}
-	r.gap(page.Bounds.First, true)
-	events = make([]Event, 0, len(page.Records))
-	for i := range page.Records {
-		e := page.Records[i].event(r.epoch)
-		e.Replayed = true
-		if ok, err := r.sieve.has(&e); err != nil {
-			return nil, 0, err
+	r.gap(p.bounds.First, true)
+	if r.sieve.filter == nil {
+		return p, all[:len(p.events)], nil
+	}
+	for i := range p.events {
+		if ok, err := r.sieve.has(&p.events[i]); err != nil {
+			return nil, nil, err
 		} else if ok {
-			events = append(events, e)
+			wanted = append(wanted, i)
 		}
 	}
-	return events, page.After, nil
+	return p, wanted, nil
 }
+
+// all is the places of all events of a passage. It is never changed.
+var all = func() (list [pageEvents]int) {
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}()
 
 // sameLog returns an error if the log is not the one that the replay began
 // with.

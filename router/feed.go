@@ -14,6 +14,7 @@ type Feed struct {
 	ctx    context.Context // done when the subscription or the session ends
 	cancel context.CancelFunc
 	watch  Watch // nil: nobody watches the member
+	duty   bool  // to flush the session; owned by who offers
 }
 
 // replay starts fn for the member, which is watched by watch from now on, or, if
@@ -69,12 +70,13 @@ func (f *Feed) Subscription() wamp.ID { return f.member.sub.id }
 // Session returns the subscriber.
 func (f *Feed) Session() *Session { return f.member.session }
 
-// Send queues a past event for the subscription. It waits while the session's
-// queue is more than half full, has 32 KiB, or has no room for the event. Its
-// error is that of the feed's context.
+// Send queues a past event for the subscription, and has it written. It waits
+// while the session's queue is more than half full, has 32 KiB, or has no room
+// for the event. Its error is that of the feed's context.
 func (f *Feed) Send(p *Publication) error {
 	for {
-		room, err := f.Offer(p)
+		room, err := f.Offer(nil, func() *Publication { return p })
+		f.Flush()
 		if room == nil {
 			return err
 		}
@@ -88,26 +90,45 @@ func (f *Feed) Send(p *Publication) error {
 
 // Offer is Send for those who have something else to do meanwhile: where Send
 // would wait, it returns a channel that is closed when the event may be offered
-// again, or when the session has ended.
-func (f *Feed) Offer(p *Publication) (room <-chan struct{}, err error) {
-	s := f.member.session
-	ws := getWorkspace()
-	frame := ws.single(f.member, p)
-	putWorkspace(ws)
+// again, or when the session has ended. The event need not be written before
+// [Feed.Flush].
+//
+// of returns the event. It is not called if copies, which are of this very event,
+// have it as the peer is sent it; copies may be nil.
+func (f *Feed) Offer(copies *Copies, of func() *Publication) (room <-chan struct{}, err error) {
+	frame := copies.find(f.member)
 	if frame == nil {
-		return nil, f.ctx.Err()
+		ws := getWorkspace()
+		frame = ws.single(f.member, of())
+		putWorkspace(ws)
+		if frame == nil {
+			return nil, f.ctx.Err()
+		}
+		copies.add(f.member, frame)
 	}
 	result, room := f.push(frame)
 	switch {
 	case room != nil:
 		return room, nil
 	case result == flushIt:
-		s.router.flushers.addPast(s)
+		f.duty = true
 		fallthrough
 	case result == queued:
-		s.router.stats.events.Add(1)
+		f.member.session.router.stats.events.Add(1)
 	}
 	return nil, f.ctx.Err()
+}
+
+// Flush writes what was offered, as far as the peer takes it at once. It must
+// follow each row of offers, and soon: until then nobody writes to the session.
+func (f *Feed) Flush() {
+	if !f.duty {
+		return
+	}
+	f.duty = false
+	ws := getWorkspace()
+	ws.bufs = f.member.session.flush(ws.bufs[:0])
+	putWorkspace(ws)
 }
 
 // Tell queues an event for the subscription, which is live, and for no other. It

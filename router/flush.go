@@ -139,17 +139,15 @@ func (ws *workspace) handOver(f *flushers) {
 }
 
 // Flushers are a few goroutines that write what others queued. Each session
-// stands in their queues at most once, because only who has the duty to flush
-// it may add it; so the queues are bounded by the number of sessions.
+// stands in their queue at most once, because only who has the duty to flush
+// it may add it; so the queue is bounded by the number of sessions.
 //
-// Sessions that are sent the past stand in a queue of their own, of which one at
-// a time is taken after the others that wait: thousands that come back together
-// hold up what is live by one flush, and none of the queues starves.
+// Sessions that are sent the past are none of their business: thousands that
+// come back together would hold up what is live. Each [Feed] writes by itself.
 type flushers struct {
 	mu     sync.Mutex // guards the following
 	wake   sync.Cond
 	queue  sessionQueue
-	past   sessionQueue
 	idle   int // goroutines that wait
 	closed bool
 }
@@ -172,15 +170,7 @@ func (f *flushers) add(sessions ...*Session) {
 	f.mu.Unlock()
 }
 
-// addPast takes over the duty to flush a session that is sent the past.
-func (f *flushers) addPast(s *Session) {
-	f.mu.Lock()
-	f.past.push([]*Session{s})
-	f.wake.Signal()
-	f.mu.Unlock()
-}
-
-// close ends the flushers when the queues are empty.
+// close ends the flushers when the queue is empty.
 func (f *flushers) close() {
 	f.mu.Lock()
 	f.closed = true
@@ -190,7 +180,7 @@ func (f *flushers) close() {
 
 func (f *flushers) run() {
 	var (
-		chunk [flushChunk + 1]*Session
+		chunk [flushChunk]*Session
 		bufs  [][]byte
 	)
 	for {
@@ -208,10 +198,10 @@ func (f *flushers) run() {
 	}
 }
 
-func (f *flushers) take(chunk *[flushChunk + 1]*Session) int {
+func (f *flushers) take(chunk *[flushChunk]*Session) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for f.queue.empty() && f.past.empty() {
+	for f.queue.empty() {
 		if f.closed {
 			return 0
 		}
@@ -219,8 +209,7 @@ func (f *flushers) take(chunk *[flushChunk + 1]*Session) int {
 		f.wake.Wait()
 		f.idle--
 	}
-	n := f.queue.pop(chunk[:flushChunk])
-	return n + f.past.pop(chunk[n:n+1])
+	return f.queue.pop(chunk[:])
 }
 
 // A sessionQueue is sessions that wait, in their order.

@@ -149,7 +149,8 @@ func (r *replayed) Recover(got events.Recovery) {
 // Send implements [events.Subscriber].
 func (r *replayed) Send(ctx context.Context, e *events.Event) error {
 	for {
-		room, err := r.Offer(e)
+		room, err := r.Offer(e, nil)
+		r.Flush()
 		if room == nil {
 			return err
 		}
@@ -161,20 +162,28 @@ func (r *replayed) Send(ctx context.Context, e *events.Event) error {
 	}
 }
 
-// Offer implements [events.Offered].
-func (r *replayed) Offer(e *events.Event) (room <-chan struct{}, err error) {
+// Offer implements [events.Offered]. Those who are sent the same share the frame,
+// unless they are told of a gap with it.
+func (r *replayed) Offer(e *events.Event, made *events.Made) (room <-chan struct{}, err error) {
 	if r.held != nil && r.held.Had(e) {
 		return nil, nil
 	}
-	p := publicationOf(e)
-	p.Topic = r.topic
-	if r.gap != nil {
-		p.Fields = appendGap(p.Fields, r.gap)
+	var copies *router.Copies
+	if made != nil && r.gap == nil {
+		copies = made.By(func() any { return new(router.Copies) }).(*router.Copies)
 	}
 	if r.held != nil {
 		r.held.Sending(e)
 	}
-	if room, err = r.feed.Offer(&p); room != nil {
+	room, err = r.feed.Offer(copies, func() *router.Publication {
+		p := publicationOf(e)
+		p.Topic = r.topic
+		if r.gap != nil {
+			p.Fields = appendGap(p.Fields, r.gap)
+		}
+		return &p
+	})
+	if room != nil {
 		return room, nil
 	}
 	r.gap = nil
@@ -183,6 +192,9 @@ func (r *replayed) Offer(e *events.Event) (room <-chan struct{}, err error) {
 	}
 	return nil, err
 }
+
+// Flush implements [events.Offered].
+func (r *replayed) Flush() { r.feed.Flush() }
 
 // Live implements [events.Subscriber].
 func (r *replayed) Live() { r.feed.Live() }
