@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,10 +13,11 @@ import (
 )
 
 // startRedis starts a redis-server that keeps what it acknowledges, and returns
-// the URL of a store in it, and what kills it and starts it again.
+// the URL of a store in it, and what kills it and starts it again. REDIS_SERVER
+// names another server than the one in the path.
 func startRedis(t *testing.T) (url string, kill, start func()) {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
+	path, err := exec.LookPath(cmp.Or(os.Getenv("REDIS_SERVER"), "redis-server"))
 	if err != nil {
 		if os.Getenv("CI_REAL_CLIENTS") != "" {
 			t.Fatal("redis-server is not installed")

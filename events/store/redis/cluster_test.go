@@ -19,10 +19,11 @@ type node struct {
 
 func startNode(t *testing.T) *node {
 	t.Helper()
-	n := &node{port: port(t), bus: port(t)}
+	n := &node{}
+	n.port, n.bus = ports(t)
 	// No node is taken for dead, however slow the machine is: what fails over
 	// is told to.
-	n.server = start(t, "--cluster-enabled", "yes", "--port", n.port, "--bind", "127.0.0.1", "--cluster-port", n.bus,
+	n.server = start(t, "--cluster-enabled", "yes", "--port", n.port, "--bind", "127.0.0.1",
 		"--cluster-node-timeout", "600000", "--repl-diskless-sync-delay", "0")
 	n.id = fmt.Sprint(n.do("CLUSTER", "MYID"))
 	return n
@@ -42,6 +43,17 @@ func (n *node) await(what, text string, args ...any) {
 // replicaOf is how a node says that another one is a replica of a third.
 func replicaOf(replica, primary *node) string {
 	return fmt.Sprintf("%s 127.0.0.1:%s@%s slave %s", replica.id, replica.port, replica.bus, primary.id)
+}
+
+// addSlots gives a server slots of its Cluster, the last one included. Redis 6.2
+// has no ADDSLOTSRANGE.
+func (sv *server) addSlots(first, last int64) {
+	sv.t.Helper()
+	args := []any{"CLUSTER", "ADDSLOTS"}
+	for slot := first; slot <= last; slot++ {
+		args = append(args, slot)
+	}
+	sv.do(args...)
 }
 
 // takeOver has a replica become the primary. It has 5 seconds for that, and
@@ -81,7 +93,7 @@ func startCluster(t *testing.T, replicas int) (nodes []*node) {
 		if part == 2 {
 			end = 16383
 		}
-		n.do("CLUSTER", "ADDSLOTSRANGE", part*third, end)
+		n.addSlots(part*third, end)
 	}
 	for i, n := range nodes[1:] {
 		for _, other := range nodes[:i+1] {

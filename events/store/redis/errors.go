@@ -121,6 +121,7 @@ var answers = []answer{
 	{"ERR AUTH", "does not accept the user or the password", false, false},
 	{"ERR invalid password", "does not accept the user or the password", false, false},
 	{"NOPERM", "does not give this user all permissions that it needs", false, false},
+	{"ERR ACL failure in script", "does not give this user all permissions that it needs", false, false},
 	{"…can't run this command", "does not give this user all permissions that it needs", false, false},
 	{"WRONGTYPE", "has keys of another program under the prefix", false, false},
 }
@@ -166,7 +167,7 @@ func answerOf(err error) (found answer, ok bool) {
 	if !isAnswer {
 		return found, false
 	}
-	text := e.Error()
+	text := inScript(e.Error())
 	for _, a := range answers {
 		inside, anywhere := strings.CutPrefix(a.code, "…")
 		if anywhere && strings.Contains(text, inside) || !anywhere && strings.HasPrefix(text, a.code) {
@@ -174,6 +175,26 @@ func answerOf(err error) (found answer, ok bool) {
 		}
 	}
 	return found, false
+}
+
+// inScript returns what a command in a script was answered, if that is what the
+// text tells, and otherwise the text. Redis 7 and Valkey begin with that answer,
+// and Redis 6.2 has it after the places at which the script called the command:
+// "ERR Error running script (call to f_…): @user_script:9: @user_script: 9: -OOM …".
+func inScript(text string) string {
+	rest, ok := strings.CutPrefix(text, "ERR Error running script ")
+	if !ok {
+		return text
+	}
+	_, rest, _ = strings.Cut(rest, "): ")
+	for strings.HasPrefix(rest, "@user_script:") {
+		line, answer, ok := strings.Cut(strings.TrimPrefix(rest, "@user_script:"), ": ")
+		if !ok || strings.Trim(line, " 0123456789") != "" {
+			return text
+		}
+		rest = answer
+	}
+	return strings.TrimPrefix(rest, "-")
 }
 
 // passing reports whether another attempt may succeed soon.

@@ -27,3 +27,10 @@ func (s *Store) Crash() {
 		s.closeErr = s.client.Close()
 	})
 }
+
+// Classify says what an error of Redis means, and whether it may be gone in a
+// moment.
+func Classify(err error) (what string, kind error, again bool) {
+	what, kind = classify(err)
+	return what, kind, passing(err)
+}

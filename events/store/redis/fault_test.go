@@ -446,7 +446,8 @@ func TestCannotOpen(t *testing.T) {
 	wantError(t, open(sv.url(), "other"), events.ErrUnavailable, "found the format 3: use a newer wireroom")
 	sv.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
 	wantError(t, open(sv.url(), "x"), events.ErrUnavailable, "expected maxmemory-policy noeviction, found allkeys-lru")
-	sv.do("CONFIG", "SET", "maxmemory-policy", "noeviction", "requirepass", "hunter2")
+	sv.do("CONFIG", "SET", "maxmemory-policy", "noeviction")
+	sv.do("CONFIG", "SET", "requirepass", "hunter2")
 	wantError(t, open(sv.url(), "x"), events.ErrUnavailable, "wants a password")
 	err := open(strings.Replace(sv.url(), "//", "//:hunter3@", 1), "x")
 	wantError(t, err, events.ErrUnavailable, "does not accept the user or the password")
@@ -463,7 +464,7 @@ func TestCannotOpen(t *testing.T) {
 func TestPermissions(t *testing.T) {
 	sv := start(t)
 	for user, more := range map[string]string{"gateway": "+info", "bare": "-info"} {
-		sv.do("ACL", "SETUSER", user, "on", ">pass/word", "~{wireroom}:*", "+@read", "+@write", "+@scripting", "+@connection", "-@dangerous", more)
+		sv.do("ACL", "SETUSER", user, "on", ">pass/word", "~{wireroom}:*", "+@read", "+@write", "+@scripting", "+@connection", "-@dangerous", "+client|setname", more)
 		s := openFor(t, strings.Replace(sv.url(), "//", "//"+user+":pass%2Fword@", 1), 10*time.Second)
 		mustPost(t, s, record(1))
 		mustBounds(t, s)

@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,11 +37,29 @@ func port(t *testing.T) string {
 	return p
 }
 
+// ports returns a port as port does, and the one at which a server of a Cluster is
+// then found by others: Redis 6.2 can't be told another one.
+func ports(t *testing.T) (p, bus string) {
+	t.Helper()
+	for {
+		p = port(t)
+		n, err := strconv.Atoi(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bus = strconv.Itoa(n + 10_000)
+		if ln, err := net.Listen("tcp", "127.0.0.1:"+bus); err == nil {
+			ln.Close()
+			return p, bus
+		}
+	}
+}
+
 // On a Cluster every script finds all its keys in one slot.
 func TestCluster(t *testing.T) {
-	p := port(t)
-	sv := start(t, "--cluster-enabled", "yes", "--port", p, "--bind", "127.0.0.1", "--cluster-port", port(t))
-	sv.do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	p, _ := ports(t)
+	sv := start(t, "--cluster-enabled", "yes", "--port", p, "--bind", "127.0.0.1")
+	sv.addSlots(0, 16383)
 	await(t, "the Cluster is up", func() error {
 		if info := fmt.Sprint(sv.do("CLUSTER", "INFO")); !strings.Contains(info, "cluster_state:ok") {
 			return errors.New(info)
@@ -59,7 +78,7 @@ func TestSentinel(t *testing.T) {
 	for i, p := range ports {
 		args := []string{"--port", p, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"}
 		if i > 0 {
-			args = append(args, "--replicaof", "127.0.0.1 "+ports[0])
+			args = append(args, "--replicaof", "127.0.0.1", ports[0])
 		}
 		sv := start(t, args...)
 		if i > 0 {

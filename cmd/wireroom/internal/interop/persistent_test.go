@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -183,7 +184,7 @@ func TestPersistentAck(t *testing.T) {
 // startRedis starts a redis-server, and returns the URL of a store in it.
 func startRedis(t *testing.T) string {
 	t.Helper()
-	program := need(t, "redis-server")
+	program := need(t, cmp.Or(os.Getenv("REDIS_SERVER"), "redis-server"))
 	dir, err := os.MkdirTemp("", "redis") // short: the path of a socket has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ package torture_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -328,10 +329,13 @@ func newRedis(t *testing.T, rec *recorder, args ...string) *redisServer {
 	return r
 }
 
+// redisProgram is the redis-server that is tortured: REDIS_SERVER, if that is set.
+func redisProgram() string { return cmp.Or(os.Getenv("REDIS_SERVER"), "redis-server") }
+
 // needRedis skips the test if there is no redis-server, but not in CI.
 func needRedis(t *testing.T) {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
+	if _, err := exec.LookPath(redisProgram()); err != nil {
 		if os.Getenv("CI_REAL_CLIENTS") != "" {
 			t.Fatal("redis-server is not installed")
 		}
@@ -344,7 +348,7 @@ func (r *redisServer) socket() string { return filepath.Join(r.dir, "s") }
 // start starts the process, and waits until it has read what it had kept.
 func (r *redisServer) start() {
 	args := append([]string{
-		"redis-server", "--port", "0", "--unixsocket", r.socket(), "--dir", r.dir, "--save", "",
+		redisProgram(), "--port", "0", "--unixsocket", r.socket(), "--dir", r.dir, "--save", "",
 	}, r.args...)
 	// A file that may not grow is an error for redis-server only if the signal
 	// for that does not end it.
@@ -411,10 +415,13 @@ func (r *redisServer) alive() bool {
 // aof returns the file that the process appends to, and how long it is.
 func (r *redisServer) aof() (name string, size int64, err error) {
 	names, err := filepath.Glob(filepath.Join(r.dir, "appendonlydir", "*.incr.aof"))
-	if err != nil || len(names) == 0 {
-		return "", 0, fmt.Errorf("no AOF: %w", errors.Join(err, os.ErrNotExist))
+	if err != nil {
+		return "", 0, fmt.Errorf("no AOF: %w", err)
 	}
-	name = names[len(names)-1]
+	name = filepath.Join(r.dir, "appendonly.aof") // of Redis 6.2
+	if len(names) > 0 {
+		name = names[len(names)-1]
+	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return "", 0, err
