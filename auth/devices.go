@@ -61,7 +61,7 @@ func (s *Sessions) tokensOf(ctx context.Context, realm wamp.URI, user string) ([
 	if err != nil {
 		return nil, fmt.Errorf("look up the client tokens of a user: %w", err)
 	}
-	return tokens, nil
+	return slices.DeleteFunc(tokens, (*Token).left), nil
 }
 
 // DevicesOf returns the devices of who holds the lease: of a user all, and of a client that nobody is logged in at its own. The error is a

@@ -17,7 +17,11 @@ const (
 	successor          // it follows the one in force, and nobody has shown it before
 	outgoing           // its successor has come back, and its grace is not over
 	replaced           // long ago: only who has copied it can still show it
+	unknown            // of a token that is left behind: it never followed there
 )
+
+// errLeft says that a client has logged in since, and got another token.
+var errLeft = fmt.Errorf("%w: its client has logged in since", ErrNoToken)
 
 // errStolen says that somebody showed a secret that was replaced.
 var errStolen = errors.New("a secret that was replaced long ago was shown again; the client token is revoked")
@@ -27,6 +31,10 @@ var errStolen = errors.New("a secret that was replaced long ago was shown again;
 func (t *Token) standing(hash [32]byte, now time.Time) standing {
 	c, none := &t.Secrets, [32]byte{}
 	switch {
+	case t.left() && hash == c.Next && c.Next != none:
+		return outgoing
+	case t.left() && hash != c.Previous:
+		return unknown
 	case hash == c.Current, c.Current == none && hash == t.Hash: // the latter is from before there were families
 		return inForce
 	case c.Next != none && hash == c.Next:
@@ -37,10 +45,41 @@ func (t *Token) standing(hash [32]byte, now time.Time) standing {
 	return replaced
 }
 
+// leave leaves a token of nobody behind, in whose place its client gets that of the
+// user. It is good for nothing any more, but until a grace has passed its secret
+// is known as that of a client that has logged in: requests of other tabs, that
+// were under way meanwhile, must not bring a cookie in place of the user's, and a
+// login whose answer was lost must find the client again.
+func (t *Token) leave(user, realm string, now time.Time, grace time.Duration) {
+	c, none := &t.Secrets, [32]byte{}
+	if c.Next == none && now.Before(c.Until) {
+		c.Next = c.Previous // where the successor would be, if there were one
+	}
+	if c.Previous = c.Current; c.Previous == none {
+		c.Previous = t.Hash // from before there were families
+	}
+	c.Current, c.Until = none, wall(now.Add(grace))
+	if c.Until.Before(t.Expires) {
+		t.Expires = c.Until
+	}
+	t.User, t.Realm = user, realm
+}
+
+// left reports whether the token was left behind.
+func (t *Token) left() bool {
+	none := [32]byte{}
+	return t.Secrets.Current == none && t.Secrets.Previous != none
+}
+
+// wall returns the time without the reading of the clock that goes on evenly: when
+// tokens end is compared with the time of day, here and by those who read it in
+// the store, also after the clock was set.
+func wall(t time.Time) time.Time { return t.Round(0) }
+
 // takeOver puts the successor in force: it has come back, so its holder has it.
 func (c *Secrets) takeOver(now time.Time, grace time.Duration) {
-	c.Previous, c.Until = c.Current, now.Add(grace)
-	c.Current, c.Since = c.Next, now
+	c.Previous, c.Until = c.Current, wall(now.Add(grace))
+	c.Current, c.Since = c.Next, wall(now)
 	c.Next = [32]byte{}
 }
 
@@ -65,7 +104,8 @@ func (c *Secrets) offered(secret Secret) Secret {
 }
 
 // find returns the live token that the secret is of. The error wraps
-// [ErrNoToken], [ErrExpired] or errStolen, or is a failure of the store.
+// [ErrNoToken], [ErrExpired] or errStolen, or is a failure of the store. With
+// errLeft, which wraps ErrNoToken, comes the token that was left behind.
 //
 // A secret that was replaced ends its whole family, since one of those who have
 // its secrets is not who was given the first.
@@ -78,7 +118,12 @@ func (s *Sessions) find(ctx context.Context, secret Secret, now time.Time) (*Tok
 		return nil, 0, fmt.Errorf("%w: client token of %s", ErrExpired, t.Client)
 	}
 	st := t.standing(secret.Hash(), now)
-	if st != replaced {
+	switch {
+	case st == unknown:
+		return nil, 0, fmt.Errorf("look up client token: %w", ErrNoToken)
+	case t.left():
+		return t, 0, errLeft
+	case st != replaced:
 		return t, st, nil
 	}
 	s.stats.stolen.Add(1)
@@ -109,7 +154,7 @@ func (s *Sessions) update(ctx context.Context, secret Secret, now time.Time, cha
 	for range maxAttempts {
 		t, st, err := s.find(ctx, secret, now)
 		if err != nil {
-			return nil, err
+			return t, err // with errLeft it is not nil
 		}
 		changed := false
 		if st == successor {

@@ -55,11 +55,15 @@ func (s *Sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 const sessionMethods = "GET, HEAD, POST, DELETE, OPTIONS"
 
 func (s *Sessions) serveGet(w http.ResponseWriter, r *http.Request) {
-	t, _, err := s.presented(r.Context(), r.Header, time.Now())
+	now := time.Now()
+	t, _, err := s.presented(r.Header, func(secret Secret) (*Token, error) {
+		t, _, err := s.find(r.Context(), secret, now) // which puts no successor in force
+		return t, err
+	})
 	switch {
 	case err != nil:
 		s.unavailable(w, r, err)
-	case t == nil:
+	case t == nil || t.left():
 		unauthorized(w, "no session: the cookie is missing, expired or revoked")
 	default:
 		s.reply(w, t)
@@ -84,7 +88,9 @@ func (s *Sessions) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 	var g gift
 	agent := agentOf(r)
-	t, secret, err := s.presented(ctx, r.Header, now)
+	t, secret, err := s.presented(r.Header, func(secret Secret) (*Token, error) {
+		return s.update(ctx, secret, now, func(*Token, standing) bool { return false })
+	})
 	if err == nil && who != nil {
 		g, err = s.bind(ctx, t, secret, who, now, agent)
 	} else if err == nil {
@@ -99,6 +105,12 @@ func (s *Sessions) servePost(w http.ResponseWriter, r *http.Request) {
 		s.setCookie(w, r, g.secret, end.Sub(now), end)
 	}
 	s.reply(w, g.token)
+	if g.after != nil {
+		// Who comes back at once should have the new cookie by then. What the
+		// old one is worth has been settled before.
+		_ = http.NewResponseController(w).Flush()
+		s.spread(*g.after)
+	}
 }
 
 // maxAgent is how much is kept of a User-Agent, in bytes.

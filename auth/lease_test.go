@@ -269,25 +269,9 @@ func TestRevocationEndsSessions(t *testing.T) {
 	}
 }
 
-// A login of a client that nobody was logged in at takes nothing from what has
-// joined before; a logout ends that with the rest.
-func TestLoginKeepsAnonymousSessions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
-		b := newBrowser(t, h.sessions)
-		b.do("POST", "")
-		before := h.byCookie(b)
-		b.do("POST", ticket(t, "ada", "member"))
-		after := h.byCookie(b)
-		h.want("before the login", before, "")
-		b.do("DELETE", "")
-		h.want("before the login", before, wamp.URISessionRevoked)
-		h.want("after the login", after, wamp.URISessionRevoked)
-	})
-}
-
-// Who joined before the login can log itself out, and not the user who has come
-// since: it may be whoever planted the cookie.
+// Who joined before the login, at a gateway that has not heard of it, can log
+// itself out, and not the user who has come since: it may be whoever planted the
+// cookie.
 func TestAnonymousRevokesOnlyItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)

@@ -77,7 +77,10 @@ func (a *Auth) Renew(ctx context.Context, l *Lease, j Joined, ticket Secret) (Re
 // renewByStore has the lease end when its client token does by now.
 func (s *Sessions) renewByStore(ctx context.Context, l *Lease, t *Terms, now time.Time) (Renewal, error) {
 	token, err := s.store.Token(ctx, t.token)
-	if err == nil && !s.live(token, now) {
+	switch {
+	case err == nil && token.left():
+		err = errLeft
+	case err == nil && !s.live(token, now):
 		err = ErrExpired
 	}
 	if err != nil {

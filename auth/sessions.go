@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -161,19 +162,23 @@ func (s *Sessions) Sweep(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// presented returns the first live token among the cookies and its secret, or
-// nil. A secret that comes back for the first time is in force from then on.
-func (s *Sessions) presented(ctx context.Context, h http.Header, now time.Time) (*Token, Secret, error) {
+// presented returns the first live token among the cookies, as find finds it, and
+// its secret. If there is none, it returns the first one that was left behind, and
+// no secret, or nil.
+func (s *Sessions) presented(h http.Header, find func(Secret) (*Token, error)) (t *Token, secret Secret, err error) {
+	var left *Token
 	for _, secret := range candidates(h, s.cfg.Cookie) {
-		t, err := s.update(ctx, secret, now, func(*Token, standing) bool { return false })
-		if err == nil {
+		t, err := find(secret)
+		switch {
+		case err == nil:
 			return t, secret, nil
-		}
-		if !worthless(err) {
+		case errors.Is(err, errLeft):
+			left = cmp.Or(left, t)
+		case !worthless(err):
 			return nil, "", err
 		}
 	}
-	return nil, "", nil
+	return left, "", nil
 }
 
 // A gift is what a request to /session gets.
@@ -181,28 +186,36 @@ type gift struct {
 	token  *Token
 	secret Secret
 	moved  bool // the secret, or when it ends, is not what the client knows
+
+	// after is what is to end when the client has been told; nil: nothing.
+	after *Revocation
 }
 
 // give returns a token for whoever presents t, which may be nil: the same one
 // renewed, or a new one for a new client.
 func (s *Sessions) give(ctx context.Context, t *Token, secret Secret, now time.Time, agent string) (gift, error) {
-	if t != nil {
+	if t != nil && !t.left() {
 		g, err := s.prolong(ctx, secret, t.Created, now, agent)
 		if err == nil || !worthless(err) {
 			return g, err
 		}
-		// It was revoked a moment ago, so this is somebody new.
+		t = g.token // if it was revoked a moment ago, this is somebody new
+	}
+	if t != nil {
+		// Another tab has logged in, and its cookie must stay. Whose it is need
+		// not be told to who has the secret from before.
+		return gift{token: &Token{Client: t.Client, Created: t.Created, Expires: t.Expires}}, nil
 	}
 	secret, t = s.mint(newClient(), new(Identity), now, now, now.Add(s.cfg.TTL))
 	t.Agent = agent
 	if err := s.store.PutToken(ctx, t); err != nil {
 		return gift{}, fmt.Errorf("store client token: %w", err)
 	}
-	return gift{t, secret, true}, nil
+	return gift{token: t, secret: secret, moved: true}, nil
 }
 
 // prolong renews the token of the secret, and gives the secret that follows if
-// it is time for that. Errors are those of find.
+// it is time for that. Errors are those of find, also in what comes with errLeft.
 func (s *Sessions) prolong(ctx context.Context, secret Secret, proven, now time.Time, agent string) (gift, error) {
 	moved := false
 	t, err := s.update(ctx, secret, now, func(t *Token, st standing) bool {
@@ -210,13 +223,13 @@ func (s *Sessions) prolong(ctx context.Context, secret Secret, proven, now time.
 		return moved
 	})
 	if err != nil {
-		return gift{}, err
+		return gift{token: t}, err
 	}
 	if moved {
 		s.leases.prolong(t.Client, t.Hash, s.end(t))
 	}
 	next := t.Secrets.offered(secret)
-	return gift{t, next, moved || next != secret}, nil
+	return gift{token: t, secret: next, moved: moved || next != secret}, nil
 }
 
 // bind returns a token that belongs to the user who, and replaces t, which may
@@ -225,20 +238,32 @@ func (s *Sessions) prolong(ctx context.Context, secret Secret, proven, now time.
 // With the user, the roles or the claims the family changes, so that whoever
 // planted or saw the cookie before the login has nothing after it. The client
 // stays the same when nobody stood behind it before, or the same user did; a
-// different user is a different client. What has joined as nobody may stay;
-// what has joined with other roles or as somebody else ends.
+// different user is a different client. What has joined as nobody, with other
+// roles or as somebody else ends: what is kept for the client is the user's now.
 func (s *Sessions) bind(ctx context.Context, t *Token, secret Secret, who *Identity, now time.Time, agent string) (gift, error) {
-	client := newClient()
-	same := t != nil && t.User == who.User && t.Realm == string(who.Realm)
+	same := t != nil && !t.left() && t.User == who.User && t.Realm == string(who.Realm)
 	if same && t.Claims == who.Claims && slices.Equal(t.Roles, who.Roles) {
 		g, err := s.prolong(ctx, secret, who.proven, now, agent)
 		if err == nil || !worthless(err) {
 			return g, err
 		}
-		t = nil
+		t, same = nil, false
 	}
-	if t != nil && (t.User == "" || same) {
+	var after *Revocation
+	client := newClient()
+	switch {
+	case same:
 		client = t.Client
+	case t != nil && (t.User == "" || t.left()):
+		old, err := s.claim(ctx, t, secret, who, now)
+		if err != nil {
+			return gift{}, err
+		}
+		if old != nil {
+			client = old.Client
+			after = &Revocation{Client: client, Token: old.Hash, Text: "a user has logged in as this client: join again"}
+		}
+		t = nil
 	}
 	fresh, bound := s.mint(client, who, now, who.proven, s.expiry(now, who.proven))
 	bound.Agent = agent
@@ -251,17 +276,39 @@ func (s *Sessions) bind(ctx context.Context, t *Token, secret Secret, who *Ident
 	if err := s.makeRoom(ctx, bound); err != nil {
 		return gift{}, err
 	}
-	return gift{bound, fresh, true}, nil
+	return gift{token: bound, secret: fresh, moved: true, after: after}, nil
 }
 
-// leaveBehind removes the token, if there is one, in whose place a login put
-// another one.
+// claim leaves a token of nobody behind for the user, and returns it, or nil if it
+// is gone or another user has come first. One that this very user has claimed
+// before is had again: two tabs may log in at once, and answers may be lost.
+func (s *Sessions) claim(ctx context.Context, t *Token, secret Secret, who *Identity, now time.Time) (*Token, error) {
+	if !t.left() {
+		var err error
+		t, err = s.update(ctx, secret, now, func(t *Token, _ standing) bool {
+			t.leave(who.User, string(who.Realm), now, s.cfg.Grace)
+			return true
+		})
+		switch {
+		case errors.Is(err, errLeft):
+		case worthless(err):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+	if t.User != who.User || t.Realm != string(who.Realm) {
+		return nil, nil
+	}
+	return t, nil
+}
+
+// leaveBehind removes the token of a user, if there is one, in whose place a login
+// put another one.
 func (s *Sessions) leaveBehind(ctx context.Context, t *Token, same bool) error {
 	switch {
 	case t == nil:
 		return nil
-	case t.User == "":
-		return s.delete(ctx, t.Hash)
 	case same:
 		return s.remove(ctx, t, Revocation{Client: t.Client, Token: t.Hash, Text: "the user has logged in anew, with other rights"})
 	}
@@ -283,8 +330,8 @@ func (s *Sessions) mint(client string, who *Identity, now, created, expires time
 	secret := NewSecret()
 	return secret, &Token{
 		Hash: secret.Key(), Client: client, User: who.User, Roles: slices.Clone(who.Roles), Realm: string(who.Realm), Claims: who.Claims,
-		Created: created, Expires: expires, LastSeen: now,
-		Secrets: Secrets{Made: now, Current: secret.Hash(), Since: now},
+		Created: wall(created), Expires: wall(expires), LastSeen: wall(now),
+		Secrets: Secrets{Made: wall(now), Current: secret.Hash(), Since: wall(now)},
 	}
 }
 
@@ -292,9 +339,9 @@ func (s *Sessions) mint(client string, who *Identity, now, created, expires time
 func (s *Sessions) expiry(now, created time.Time) time.Time {
 	sliding, absolute := now.Add(s.cfg.TTL), created.Add(s.cfg.Max)
 	if absolute.Before(sliding) {
-		return absolute
+		return wall(absolute)
 	}
-	return sliding
+	return wall(sliding)
 }
 
 // end is when the token ends by today's configuration, whose maximum may have

@@ -314,6 +314,9 @@ func TestSessionBind(t *testing.T) {
 		if got := b.do("POST", ticket(t, "sue")); got.Client == joe.Client || got.User != "sue" || got.Roles != nil {
 			t.Fatalf("POST with another user = %+v", got)
 		}
+		if _, err := b.s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		if n, _ := store.counts(); n != 1 {
 			t.Fatalf("%d tokens are left of one browser, want 1", n)
 		}

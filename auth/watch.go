@@ -88,7 +88,11 @@ var errStoreAway = errors.New("the store is away")
 func (s *Sessions) ask(ctx context.Context, hash [32]byte) (*Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return s.store.Token(ctx, hash)
+	t, err := s.store.Token(ctx, hash)
+	if err == nil && t.left() {
+		return nil, errLeft
+	}
+	return t, err
 }
 
 // expire ends the session of a lease that is over by its terms, if it is that
