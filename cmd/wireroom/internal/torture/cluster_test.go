@@ -96,6 +96,11 @@ var modes = []mode{
 		promise: promise{Trimmed: short, Epochs: true},
 		faults:  []fault{gatewayKilled, gatewayRestarted, gatewayStopped, clientsCut, clientsHeld, redisKilled, redisStopped, storeCut, storeHeld, bothKilled},
 	},
+	{
+		name: "nodes-everysec", nodes: 2, redis: []string{"--appendonly", "yes", "--appendfsync", "everysec"},
+		promise: promise{Trimmed: short, Epochs: true, Loses: 3 * time.Second},
+		faults:  []fault{gatewayKilled, clientsCut, redisKilled, storeCut, storeHeld, bothKilled, powerLost, bothLosePower},
+	},
 }
 
 // A cluster is what the nemesis breaks.

@@ -257,26 +257,67 @@ var storeHeld = fault{"the connections to Redis are black holes", func(n *nemesi
 	heal()
 }}
 
-var bothKilled = fault{"gateway and Redis are killed", func(n *nemesis) { n.killBoth(false) }}
+var bothKilled = fault{"gateway and Redis are killed", func(n *nemesis) {
+	n.killBoth(entry{Note: "SIGKILL"}, func() {})
+}}
 
-var bothEmptied = fault{"gateway and Redis are killed, and Redis forgets", func(n *nemesis) { n.killBoth(true) }}
+var bothEmptied = fault{"gateway and Redis are killed, and Redis forgets", func(n *nemesis) {
+	n.killBoth(entry{Note: "SIGKILL, nothing was kept", Loses: true}, func() {})
+}}
 
-func (n *nemesis) killBoth(loses bool) {
-	_, g := n.gateway()
-	heal := n.breaks(entry{Who: g.name, Crash: true, Note: "SIGKILL, with Redis"})
-	healStore := n.breaks(entry{Who: "redis", Crash: true, Store: true, Loses: loses, Note: "SIGKILL, with " + g.name})
-	if n.rng.IntN(2) == 0 {
-		g.kill()
-		n.cluster.redis.kill()
-	} else {
+var bothLosePower = fault{"gateways and Redis lose power", func(n *nemesis) {
+	n.killBoth(entry{Note: "power", Loses: true}, n.losePower)
+}}
+
+// killBoth kills Redis and some of the gateways, or all, in any order.
+func (n *nemesis) killBoth(e entry, meanwhile func()) {
+	victims := n.victims()
+	heal := n.killing(victims)
+	e.Who, e.Crash, e.Store = "redis", true, true
+	e.Note += fmt.Sprintf(", with %d gateways", len(victims))
+	healStore := n.breaks(e)
+	first := n.rng.IntN(2) == 0
+	if first {
 		n.cluster.redis.kill()
 		n.between(1, 300)
+	}
+	for _, g := range victims {
 		g.kill()
 	}
+	if !first {
+		n.cluster.redis.kill()
+	}
+	meanwhile()
 	n.cluster.redis.start()
 	healStore()
-	g.start()
+	for _, g := range victims {
+		g.start()
+	}
 	heal()
+}
+
+// victims draws some of the gateways that run, or all.
+func (n *nemesis) victims() (victims []*gateway) {
+	for _, i := range n.rng.Perm(len(n.cluster.gateways))[:1+n.rng.IntN(len(n.cluster.gateways))] {
+		if g := n.cluster.gateways[i]; g.alive() {
+			victims = append(victims, g)
+		}
+	}
+	return victims
+}
+
+// killing notes that gateways are about to be killed, and returns what notes
+// that they run again.
+func (n *nemesis) killing(victims []*gateway) (heal func()) {
+	var heals []func()
+	for _, g := range victims {
+		heals = append(heals, n.breaks(entry{Who: g.name, Crash: true, Note: "SIGKILL, with its store"}))
+	}
+	return func() {
+		for _, heal := range heals {
+			heal()
+		}
+	}
 }
 
 var diskFull = fault{"the disk is full", func(n *nemesis) {

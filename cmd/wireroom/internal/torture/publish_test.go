@@ -31,12 +31,13 @@ func lastEvents(class, name string) []payload {
 	return all
 }
 
-// A publisher posts one event after the other by HTTP, and sends those of
-// unknown outcome again.
+// A publisher posts one event after the other by HTTP, in JSON or as calls of
+// XML-RPC, and sends those of unknown outcome again.
 type publisher struct {
 	name    string
 	classes []string
 	gives   bool // it gives up on an event after the first attempt
+	calls   bool // by XML-RPC, of which the receipt is the event's id alone
 	cluster *cluster
 	rec     *recorder
 	rng     *rand.Rand
@@ -82,9 +83,9 @@ func (p *publisher) run(ctx context.Context, over <-chan struct{}) {
 
 // A posted is an event as POST /events takes it.
 type posted struct {
-	Class string `json:"class"`
-	ID    string `json:"id"`
-	Data  any    `json:"data"`
+	Class string  `json:"class"`
+	ID    string  `json:"id"`
+	Data  payload `json:"data"`
 }
 
 // A receipt is what POST /events answers.
@@ -154,6 +155,9 @@ func (r refusal) Error() string { return r.text }
 
 // post posts events, one or several, to one of the gateways.
 func (p *publisher) post(ctx context.Context, events []posted) ([]receipt, error) {
+	if p.calls {
+		return p.call(ctx, events)
+	}
 	var body any = events
 	if len(events) == 1 {
 		body = events[0]
