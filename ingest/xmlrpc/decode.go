@@ -2,7 +2,6 @@ package xmlrpc
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/wireroom/wireroom/ingest"
 )
@@ -59,7 +58,7 @@ type decoder struct {
 
 	wide     []byte  // the document, if it had to be made UTF-8
 	scratch  []byte  // text of a scalar that came in pieces
-	siblings []int32 // members of a struct, to find duplicates
+	siblings []int32 // members of structs, by name: to find duplicates, and for data
 }
 
 // decode reads a method call. charset is that of the HTTP header, or empty.
@@ -305,14 +304,9 @@ func (d *decoder) member(depth int) error {
 // written as in one way only.
 func (d *decoder) checkNames(at, first int) error {
 	d.siblings = d.siblings[:0]
-	for i := first; i < len(d.nodes); i = int(d.nodes[i].next) {
-		d.siblings = append(d.siblings, int32(i))
-	}
-	slices.SortFunc(d.siblings, func(a, b int32) int {
-		return bytes.Compare(d.memberName(int(a)), d.memberName(int(b)))
-	})
-	for i := 1; i < len(d.siblings); i++ {
-		if name := d.memberName(int(d.siblings[i])); bytes.Equal(name, d.memberName(int(d.siblings[i-1]))) {
+	members := d.byName(first, len(d.nodes))
+	for i := 1; i < len(members); i++ {
+		if name := d.memberName(int(members[i])); bytes.Equal(name, d.memberName(int(members[i-1]))) {
 			return d.fail(at, CodeNotXMLRPC, "the struct has two members named "+ingest.Clip(string(name)))
 		}
 	}

@@ -1,7 +1,6 @@
 package xmlrpc
 
 import (
-	"bytes"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -85,7 +84,7 @@ func (c *call) publish(a args) error {
 			return err
 		}
 	}
-	e.Data = bytes.Clone(c.jsonOf(int(a.at[2])))
+	e.Data = c.data(int(a.at[2]))
 	receipt, err := c.post(key, e)
 	if err != nil {
 		return err
@@ -168,7 +167,7 @@ func (c *call) event(i int) (*ingest.Event, *ingest.Error) {
 		case "class":
 			e.Class, hasClass = c.stringAt(m), true
 		case "data":
-			e.Data = bytes.Clone(c.jsonOf(m))
+			e.Data = c.data(m)
 		case "id":
 			e.ID = c.stringAt(m)
 			if err := ingest.CheckID(e.ID); err != nil {
