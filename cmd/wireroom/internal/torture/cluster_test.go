@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,9 +63,10 @@ ingest:
 type mode struct {
 	name    string
 	always  bool // also where nobody asks for more
-	nodes   int
-	redis   []string // its arguments; nil: the embedded store
-	forgets bool     // Redis forgets everything when it is killed
+	nodes   int      // how many gateways; 0: one or two
+	redis   []string // its arguments; nil: the embedded store, or several
+	several func(t *testing.T, rec *recorder) *several
+	forgets bool // Redis forgets everything when it is killed
 	promise promise
 	faults  []fault
 }
@@ -101,37 +103,66 @@ var modes = []mode{
 		promise: promise{Trimmed: short, Epochs: true, Loses: 3 * time.Second},
 		faults:  []fault{gatewayKilled, clientsCut, redisKilled, storeCut, storeHeld, bothKilled, powerLost, bothLosePower},
 	},
+	{
+		name: "sentinel", several: newSentinels, promise: failsOver,
+		faults: []fault{gatewayKilled, clientsCut, storeCut, storeHeld, primaryKilled, primaryStopped, primaryAndGatewaysKilled, takenOver},
+	},
+	{
+		name: "cluster", several: newRedisCluster, promise: failsOver,
+		faults: []fault{gatewayKilled, clientsCut, storeCut, storeHeld, primaryKilled, primaryStopped, primaryAndGatewaysKilled, takenOver, slotMoved},
+	},
 }
+
+// failsOver is what is promised where a replica takes over. Loses is how far
+// behind it may be, on a machine on which it seldom gets a turn.
+var failsOver = promise{Trimmed: short, Epochs: true, Loses: 15 * time.Second}
 
 // A cluster is what the nemesis breaks.
 type cluster struct {
 	mode     *mode
 	rec      *recorder
 	gateways []*gateway
-	redis    *redisServer // nil: the embedded store
-	links    []*proxy     // from each gateway to Redis
+	redis    *redisServer // nil: the embedded store, or several
+	several  *several     // nil: redis, or the embedded store
+	links    [][]*proxy   // from each gateway to each process of Redis with data
 	files    []string     // the embedded store of each gateway
 }
 
 // startCluster starts what the mode needs.
-func startCluster(t *testing.T, m *mode, rec *recorder) *cluster {
+func startCluster(t *testing.T, m *mode, rec *recorder, rng *rand.Rand) *cluster {
 	c := &cluster{mode: m, rec: rec}
-	if m.redis != nil {
+	nodes := m.nodes
+	if nodes == 0 {
+		nodes = 1 + rng.IntN(2)
+	}
+	switch {
+	case m.redis != nil:
 		needRedis(t)
 		c.redis = newRedis(t, rec, m.redis...)
+	case m.several != nil:
+		needRedis(t)
+		c.several = m.several(t, rec)
 	}
 	dir := t.TempDir()
-	for i := range m.nodes {
+	for i := range nodes {
 		name := string(rune('a' + i))
 		folder := filepath.Join(dir, name)
 		store := "file:wireroom.db"
-		if c.redis != nil {
+		switch {
+		case c.redis != nil:
 			link := newProxy(t)
 			link.lead("unix", c.redis.socket())
-			c.links = append(c.links, link)
+			c.links = append(c.links, []*proxy{link})
 			store = "redis://" + link.addr()
+		case c.several != nil:
+			url, links := c.several.lead(t)
+			c.links = append(c.links, links)
+			store = url
 		}
 		c.gateways = append(c.gateways, newGateway(t, rec, "gateway "+name, folder, config(store)))
+		if c.links != nil && !slices.ContainsFunc(c.links[i], (*proxy).carries) {
+			t.Fatalf("gateway %s has found a way to its store past the proxies", name)
+		}
 		c.files = append(c.files, filepath.Join(folder, "wireroom.db"))
 	}
 	return c

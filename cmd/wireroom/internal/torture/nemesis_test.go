@@ -38,20 +38,28 @@ type fault struct {
 	do   func(n *nemesis)
 }
 
-// run breaks things until ctx is done. Whatever it has broken is whole then.
-func (n *nemesis) run(ctx context.Context) {
-	if n.cluster.mode.promise.Loses > 0 && !n.cluster.mode.forgets {
-		// Subscriptions that were made a moment ago may be lost like events, and
-		// then nobody knows from where on they are.
+// kept waits until no fault can lose what there is now: subscriptions that were
+// made a moment ago may be lost like events, and then nobody knows from where on
+// they are.
+func (n *nemesis) kept(ctx context.Context) {
+	switch {
+	case n.cluster.several != nil:
+		n.cluster.several.await("replicas have everything", n.cluster.several.whole)
+	case n.cluster.mode.promise.Loses > 0 && !n.cluster.mode.forgets:
 		pause(ctx, n.cluster.mode.promise.Loses)
 	}
+}
+
+// run breaks things until ctx is done. Whatever it has broken is whole then.
+func (n *nemesis) run(ctx context.Context) {
 	pause(ctx, time.Duration(200+n.rng.IntN(500))*time.Millisecond)
 	// Each once, in a random order, before any comes again.
-	for ctx.Err() == nil {
+	for first := true; first || ctx.Err() == nil; {
 		for _, i := range n.rng.Perm(len(n.cluster.mode.faults)) {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil && !first {
 				return
 			}
+			first = false
 			n.cluster.mode.faults[i].do(n)
 			n.faults++
 			pause(ctx, time.Duration(100+n.rng.IntN(1500))*time.Millisecond)
@@ -129,29 +137,30 @@ var clientsHeld = fault{"clients' connections are black holes", func(n *nemesis)
 	heal()
 }}
 
-// blackHole makes one of a proxy, in one direction or both.
-func (n *nemesis) blackHole(p *proxy) string {
-	switch n.rng.IntN(3) {
-	case 0:
-		p.hold(up)
-		return "black hole up"
-	case 1:
-		p.hold(down)
-		return "black hole down"
-	default:
-		p.hold(up)
-		p.hold(down)
-		return "black hole"
+// blackHole makes them of proxies, in one direction or both.
+func (n *nemesis) blackHole(proxies ...*proxy) string {
+	which := 1 + n.rng.IntN(3)
+	for _, p := range proxies {
+		if which&1 != 0 {
+			p.hold(up)
+		}
+		if which&2 != 0 {
+			p.hold(down)
+		}
 	}
+	return []string{"", "black hole up", "black hole down", "black hole"}[which]
 }
 
-// light ends a black hole: what it holds arrives, or is lost.
-func (n *nemesis) light(p *proxy) {
-	if n.rng.IntN(2) == 0 {
-		p.cut()
-		p.refuse(false)
+// light ends black holes: what they hold arrives, or is lost.
+func (n *nemesis) light(proxies ...*proxy) {
+	lost := n.rng.IntN(2) == 0
+	for _, p := range proxies {
+		if lost {
+			p.cut()
+			p.refuse(false)
+		}
+		p.release()
 	}
-	p.release()
 }
 
 var redisKilled = fault{"Redis is killed", func(n *nemesis) { n.killRedis(entry{Note: "SIGKILL"}, func() {}) }}
@@ -237,23 +246,27 @@ func (n *nemesis) short() {
 var storeCut = fault{"the connections to Redis are cut", func(n *nemesis) {
 	i, g := n.gateway()
 	heal := n.breaks(entry{Who: "redis of " + g.name, Note: "reset"})
-	n.cluster.links[i].cut()
+	for _, link := range n.cluster.links[i] {
+		link.cut()
+	}
 	if n.rng.IntN(2) == 0 {
 		n.noticed(i)
 	}
-	n.cluster.links[i].refuse(false)
+	for _, link := range n.cluster.links[i] {
+		link.refuse(false)
+	}
 	heal()
 }}
 
 var storeHeld = fault{"the connections to Redis are black holes", func(n *nemesis) {
 	i, g := n.gateway()
-	heal := n.breaks(entry{Who: "redis of " + g.name, Note: n.blackHole(n.cluster.links[i])})
+	heal := n.breaks(entry{Who: "redis of " + g.name, Note: n.blackHole(n.cluster.links[i]...)})
 	if n.rng.IntN(3) == 0 {
 		n.between(50, 1500)
 	} else {
 		n.noticed(i)
 	}
-	n.light(n.cluster.links[i])
+	n.light(n.cluster.links[i]...)
 	heal()
 }}
 

@@ -16,11 +16,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"golang.org/x/sys/unix"
 )
 
@@ -82,6 +85,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "wireroom")
+	logging.Disable() // that a server is away is no news here
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
@@ -299,33 +303,48 @@ func (g *gateway) ready(ctx context.Context, client *http.Client) (ready bool, t
 
 // A redisServer is a process of redis-server, one after the other.
 type redisServer struct {
-	t    *testing.T
-	rec  *recorder
-	dir  string
-	args []string
-	log  *os.File
-	cmd  *exec.Cmd
-	end  chan struct{} // closed when cmd has ended
+	t       *testing.T
+	rec     *recorder
+	dir     string
+	args    []string
+	command []string // all of its arguments, if they are not the usual ones and args
+	port    string   // of several
+	client  *goredis.Client
+	log     *os.File
+	cmd     *exec.Cmd
+	end     chan struct{} // closed when cmd has ended
 }
 
 // newRedis starts a redis-server that listens on a socket in a folder of its
 // own. The end of the test ends it.
 func newRedis(t *testing.T, rec *recorder, args ...string) *redisServer {
 	t.Helper()
+	r := prepareRedis(t, rec, args...)
+	r.start()
+	return r
+}
+
+// prepareRedis does what newRedis does, but for starting it.
+func prepareRedis(t *testing.T, rec *recorder, args ...string) *redisServer {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "redis") // short: the path of a socket has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &redisServer{t: t, rec: rec, dir: dir, args: args}
+	r.client = goredis.NewClient(&goredis.Options{
+		Network: "unix", Addr: r.socket(), MaxRetries: -1, DialerRetries: 1,
+		DialTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, DisableIdentity: true, Protocol: 2,
+	})
 	if r.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		_ = r.client.Close()
 		r.kill()
 		_ = r.log.Close()
 		_ = os.RemoveAll(dir)
 	})
-	r.start()
 	return r
 }
 
@@ -347,12 +366,13 @@ func (r *redisServer) socket() string { return filepath.Join(r.dir, "s") }
 
 // start starts the process, and waits until it has read what it had kept.
 func (r *redisServer) start() {
-	args := append([]string{
-		redisProgram(), "--port", "0", "--unixsocket", r.socket(), "--dir", r.dir, "--save", "",
-	}, r.args...)
+	args := append([]string{"--port", "0", "--unixsocket", r.socket(), "--dir", r.dir, "--save", ""}, r.args...)
+	if r.command != nil {
+		args = r.command
+	}
 	// A file that may not grow is an error for redis-server only if the signal
 	// for that does not end it.
-	r.cmd = exec.Command("env", append([]string{"--ignore-signal=XFSZ"}, args...)...)
+	r.cmd = exec.Command("env", append([]string{"--ignore-signal=XFSZ", redisProgram()}, args...)...)
 	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	_ = os.Remove(r.socket())
@@ -394,8 +414,28 @@ func (r *redisServer) answers() bool {
 	return err == nil && line == "+PONG\r\n"
 }
 
+// do sends a command past all proxies.
+func (r *redisServer) do(args ...any) (any, error) {
+	return r.client.Do(context.Background(), args...).Result()
+}
+
+// info returns a section of what the process says of itself, or nothing.
+func (r *redisServer) info(section string) map[string]string {
+	text, _ := r.client.Info(context.Background(), section).Result()
+	fields := map[string]string{}
+	for line := range strings.Lines(text) {
+		if k, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[k] = v
+		}
+	}
+	return fields
+}
+
 // kill ends the process as a crash does.
 func (r *redisServer) kill() {
+	if r.cmd == nil {
+		return
+	}
 	_ = r.cmd.Process.Kill()
 	<-r.end
 }

@@ -21,6 +21,7 @@ type proxy struct {
 	refuses bool
 	held    [2]chan struct{} // by direction: nil, or closed when bytes go on
 	closed  bool
+	detour  detour // of addresses in what comes down; nil: none
 }
 
 // A direction of a proxy.
@@ -59,6 +60,21 @@ func (p *proxy) lead(network, target string) {
 	p.network, p.target = network, target
 }
 
+// rewrite has addresses in what comes back changed, over connections that are
+// made from now on.
+func (p *proxy) rewrite(d detour) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.detour = d
+}
+
+// carries reports whether there are connections.
+func (p *proxy) carries() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.open) > 0
+}
+
 func (p *proxy) accept() {
 	for {
 		near, err := p.ln.Accept()
@@ -72,7 +88,7 @@ func (p *proxy) accept() {
 // pass passes a connection on until one of its ends is gone.
 func (p *proxy) pass(near net.Conn) {
 	p.mu.Lock()
-	network, target, refuses := p.network, p.target, p.refuses || p.closed
+	network, target, refuses, d := p.network, p.target, p.refuses || p.closed, p.detour
 	p.mu.Unlock()
 	var far net.Conn
 	if !refuses && target != "" {
@@ -95,8 +111,8 @@ func (p *proxy) pass(near net.Conn) {
 	p.open[q] = struct{}{}
 	p.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(q, far, near, up) })
-	both.Go(func() { p.copy(q, near, far, down) })
+	both.Go(func() { p.copy(q, far, near, up, nil) })
+	both.Go(func() { p.copy(q, near, far, down, d) })
 	both.Wait()
 	q.reset()
 	p.mu.Lock()
@@ -104,17 +120,25 @@ func (p *proxy) pass(near net.Conn) {
 	p.mu.Unlock()
 }
 
-// copy passes bytes on in one direction, unless they are held back.
-func (p *proxy) copy(q *pipe, to, from net.Conn, direction int) {
+// copy passes bytes on in one direction, unless they are held back, with
+// addresses changed by a detour, if there is one.
+func (p *proxy) copy(q *pipe, to, from net.Conn, direction int, d detour) {
 	buf := make([]byte, 16<<10)
+	kept := 0 // bytes in buf that wait for those that follow
 	for {
-		n, err := from.Read(buf)
-		if n > 0 && p.wait(q, direction) {
-			if _, err := to.Write(buf[:n]); err != nil {
+		n, err := from.Read(buf[kept:])
+		n, kept = kept+n, 0
+		if d != nil {
+			d.rewrite(buf[:n])
+			kept = undecided(buf[:n])
+		}
+		if n > kept && p.wait(q, direction) {
+			if _, err := to.Write(buf[:n-kept]); err != nil {
 				q.reset()
 				return
 			}
 		}
+		copy(buf, buf[n-kept:n])
 		if err != nil {
 			// That the peer is gone does not get through a black hole either.
 			if p.wait(q, direction) {

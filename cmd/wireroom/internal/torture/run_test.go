@@ -97,9 +97,9 @@ func play(t *testing.T, m *mode, seed uint64, length time.Duration) {
 	p := m.promise
 	p.Name = m.name
 	rec := newRecorder(seed, p)
-	c := startCluster(t, m, rec)
 	source := uint64(0)
 	rng := func() *rand.Rand { source++; return rand.New(rand.NewPCG(seed, source)) }
+	c := startCluster(t, m, rec, rng())
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -144,6 +144,7 @@ func play(t *testing.T, m *mode, seed uint64, length time.Duration) {
 		publishing.Go(func() { talk.run(ctx, over) })
 	}
 
+	n.kept(ctx)
 	breaking, whole := context.WithTimeout(ctx, length)
 	defer whole()
 	var destroying sync.WaitGroup
