@@ -62,7 +62,7 @@ ingest:
 // A mode is a way to run gateways, with what is promised for it.
 type mode struct {
 	name    string
-	always  bool // also where nobody asks for more
+	always  bool     // also where nobody asks for more
 	nodes   int      // how many gateways; 0: one or two
 	redis   []string // its arguments; nil: the embedded store, or several
 	several func(t *testing.T, rec *recorder) *several

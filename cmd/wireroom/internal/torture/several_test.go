@@ -190,15 +190,11 @@ func (s *several) primary(but *redisServer) (*redisServer, error) {
 				port = fmt.Sprint(addr[1])
 			}
 		} else {
-			slots, err := w.client.ClusterSlots(context.Background()).Result()
+			v, err := w.do("CLUSTER", "SLOTS")
 			if err != nil {
 				return nil, err
 			}
-			for _, part := range slots {
-				if part.Start <= s.slot && s.slot <= part.End && len(part.Nodes) > 0 {
-					_, port, _ = net.SplitHostPort(part.Nodes[0].Addr)
-				}
-			}
+			port = s.ownerIn(v)
 		}
 		if port == "" || said != "" && port != said {
 			return nil, fmt.Errorf("they do not agree: the primary is at %q and at %q", said, port)
@@ -213,6 +209,25 @@ func (s *several) primary(but *redisServer) (*redisServer, error) {
 		return nil, fmt.Errorf("who is at %s is a %s", said, role)
 	}
 	return s.nodes[i], nil
+}
+
+// ownerIn returns the port of the primary that has the slot of the store, by
+// what CLUSTER SLOTS says, or nothing.
+func (s *several) ownerIn(slots any) string {
+	parts, _ := slots.([]any)
+	for _, part := range parts {
+		fields, _ := part.([]any) // first slot, last slot, primary, replicas
+		if len(fields) < 3 {
+			continue
+		}
+		first, _ := fields[0].(int64)
+		last, _ := fields[1].(int64)
+		node, _ := fields[2].([]any) // address, port, and more
+		if len(node) >= 2 && int(first) <= s.slot && s.slot <= int(last) {
+			return fmt.Sprint(node[1])
+		}
+	}
+	return ""
 }
 
 // whole reports what is missing until everybody is there, agrees on who has the
