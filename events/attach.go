@@ -14,13 +14,16 @@ type Attach struct {
 
 	Class, Channel, Where string // as in [Persistent]
 	Explicit              bool
+	AnyAck                bool // Explicit is for one that is new; one that there is has its own
 
 	// For is how long it outlives the last session that has it, at least
 	// [MinPersistentFor]; 0: as long as the class allows, which is the most.
 	For time.Duration
 
-	// Start says where the session's replay begins, and with a subscription
-	// that is new the position; without Since it is the position, or now.
+	// Start says where the position of a subscription that is new is, which is
+	// where the session's replay begins; without Since it is now. With one that
+	// there is, the replay begins with its position, or with Start if that is
+	// before: nothing that nobody has acknowledged is passed over.
 	Start Start
 	Since bool
 
@@ -46,13 +49,29 @@ func (e *OtherClassError) Error() string {
 	return fmt.Sprintf("the persistent subscription %s is for %s; remove it first, or take another name", quote(e.Name), e.Topic)
 }
 
+// An OtherAckError says that an owner's subscription of that name is acknowledged
+// in the other way.
+type OtherAckError struct {
+	Name     string
+	Explicit bool // how it is acknowledged
+}
+
+// Error names the subscription.
+func (e *OtherAckError) Error() string {
+	how := "by itself"
+	if e.Explicit {
+		how = "by the client"
+	}
+	return fmt.Sprintf("the persistent subscription %s is acknowledged %s; remove it first, or take another name", quote(e.Name), how)
+}
+
 // Attach makes the persistent subscription, if the owner has none of that name
 // and a.Again does not rule that out, and gives it to the session. What the session is sent first is a replay that
 // begins with [Held.Start]. The session must not have it already ([Holder.Held]).
 //
 // The error is an [*UnknownClassError], [ErrNotRetained] or [ErrNotPersistable]
 // for the class, [ErrNotPersistent] with a.Again, an [*OptionError] about For, an [*OtherClassError],
-// [ErrTooManyPersistent], [ErrClosed], the store's, or the context's.
+// an [*OtherAckError], [ErrTooManyPersistent], [ErrClosed], the store's, or the context's.
 func (h *Holder) Attach(ctx context.Context, a Attach) (*Held, error) {
 	k := h.keeper
 	life, err := k.lifeOf(&a)
@@ -69,11 +88,34 @@ func (h *Holder) Attach(ctx context.Context, a Attach) (*Held, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Held{holder: h, def: *p, explicit: a.Explicit, fresh: fresh, start: SincePosition(p.Position.Epoch, p.Position.Offset)}
-	if a.Since {
-		d.start = a.Start
+	d := &Held{holder: h, def: *p, explicit: p.Explicit, fresh: fresh, start: a.Start}
+	if !fresh || !a.Since {
+		if d.start, err = k.goOn(ctx, p, &a); err != nil {
+			return nil, err
+		}
 	}
+	d.start.whole = true
 	return d, k.attach(d)
+}
+
+// goOn returns where the replay of a session begins that attaches a subscription
+// that there is: the position, or what is asked for if that is before.
+func (k *Keeper) goOn(ctx context.Context, p *Persistent, a *Attach) (Start, error) {
+	start, at := SincePosition(p.Position.Epoch, p.Position.Offset), p.Position
+	if !a.Since {
+		return start, nil
+	}
+	asked, err := k.hub.place(ctx, a)
+	if err != nil {
+		return Start{}, err
+	}
+	if at.Epoch != asked.Epoch {
+		at = k.hub.carry(a.Class, asked.Epoch, progress{Position: at}).Position
+	}
+	if asked.Offset < at.Offset {
+		return a.Start, nil
+	}
+	return start, nil
 }
 
 // Fresh reports whether there was no such subscription before.
@@ -130,7 +172,7 @@ func (k *Keeper) define(ctx context.Context, key keptKey, a *Attach, life time.D
 	switch {
 	case errors.Is(err, ErrNotPersistent) && !a.Again:
 		fresh = true
-		p = &Persistent{Owner: key.owner, Name: key.name, Class: a.Class, Channel: a.Channel, Created: milli(now)}
+		p = &Persistent{Owner: key.owner, Name: key.name, Class: a.Class, Channel: a.Channel, Explicit: a.Explicit, Created: milli(now)}
 		if p.Position, err = k.hub.place(ctx, a); err != nil {
 			return nil, false, err
 		}
@@ -138,10 +180,12 @@ func (k *Keeper) define(ctx context.Context, key keptKey, a *Attach, life time.D
 		return nil, false, err
 	case p.Class != a.Class || p.Channel != a.Channel:
 		return nil, false, &OtherClassError{Name: p.Name, Topic: topicOf(p)}
-	case p.Where == a.Where && p.Explicit == a.Explicit && p.For == life:
+	case !a.AnyAck && p.Explicit != a.Explicit:
+		return nil, false, &OtherAckError{Name: p.Name, Explicit: p.Explicit}
+	case p.Where == a.Where && p.For == life:
 		return p, false, nil // its expiry is written when it is attached
 	}
-	p.Where, p.Explicit, p.For = a.Where, a.Explicit, life
+	p.Where, p.For = a.Where, life
 	p.Seen, p.Expires = milli(now), milli(now.Add(life))
 	if err := k.store.PutPersistent(ctx, p, k.cfg.Most); err != nil {
 		return nil, false, err

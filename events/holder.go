@@ -237,6 +237,9 @@ func (d *Held) Name() string { return d.def.Name }
 // Definition returns the subscription as it was when it was attached.
 func (d *Held) Definition() *Persistent { return &d.def }
 
+// Explicit reports whether the client acknowledges events itself.
+func (d *Held) Explicit() bool { return d.explicit }
+
 // Start returns where the replay begins that the session gets first.
 func (d *Held) Start() Start { return d.start }
 
@@ -291,17 +294,21 @@ func (d *Held) reach(e *Event) {
 func (d *Held) Live(now bool) { d.live.Store(now) }
 
 // Rewind says that another replay is about to begin: while that runs, besides
-// what it sends, only what was routed by now is known to be sent. It reports
+// what it sends, only what was routed by now is known to be sent. It returns where
+// that is to begin, which is not behind what was sent: start, or there. It reports
 // false if one is under way already.
-func (d *Held) Rewind() bool {
+func (d *Held) Rewind(start Start) (Start, bool) {
 	to := d.sentTo()
 	if !d.live.Load() {
-		return false
+		return start, false
 	}
 	d.mu.Lock()
 	d.sent = to
 	d.mu.Unlock()
-	return true
+	if start.kind == startOffset && (start.epoch == "" || start.epoch == to.Epoch) && start.offset > to.Offset {
+		start = SincePosition(to.Epoch, to.Offset)
+	}
+	return start, true
 }
 
 // Passed says that the hub has passed over what comes after the position, that

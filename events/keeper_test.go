@@ -634,6 +634,76 @@ func TestKeeperBegins(t *testing.T) {
 	})
 }
 
+// Who asks for a part of the past of a subscription that there is gets at least
+// what nobody has acknowledged, and more if that is what was asked for.
+func TestKeeperNeverSkips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		a := onLog
+		a.Explicit = true
+		r := d.mustAttach(d.session("joe"), a)
+		d.publish(5)
+		if err := r.held.Ack("", 2, nil); err != nil {
+			t.Fatal(err)
+		}
+		at, _ := r.held.Position()
+		d.detach(r)
+		for _, test := range []struct {
+			start events.Start
+			want  []string
+		}{
+			{events.Last(1), []string{"3r", "4r", "5r"}},
+			{events.Last(0), []string{"3r", "4r", "5r"}},
+			{events.Last(4), []string{"2r", "3r", "4r", "5r"}},
+			{events.Since(4), []string{"3r", "4r", "5r"}},
+			{events.Since(400), []string{"1r", "2r", "3r", "4r", "5r"}}, // the log never got there: all there is
+			{events.Since(1), []string{"2r", "3r", "4r", "5r"}},
+			{events.SincePosition(at.Epoch, 4), []string{"3r", "4r", "5r"}},
+			{events.SincePosition(at.Epoch, 0), []string{"1r", "2r", "3r", "4r", "5r"}},
+			{events.SinceTime(time.Now().Add(-time.Hour)), []string{"1r", "2r", "3r", "4r", "5r"}},
+			{events.SinceTime(time.Now().Add(time.Hour)), []string{"3r", "4r", "5r"}},
+		} {
+			a.Start, a.Since = test.start.At(d.hub.Mark("log")), true
+			r := d.mustAttach(d.session("joe"), a)
+			d.want(r, test.want...)
+			d.detach(r)
+		}
+	})
+}
+
+// What another gateway has appended, and this one has not routed yet, comes by the
+// replay, marked, and not again when this one gets there: the client may have had
+// it there.
+func TestKeeperMarksWhatOthersRouted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := openStore(t)
+		d := newDeskOver(t, persistentClasses(), store)
+		r := d.mustAttach(d.session("joe"), onLog)
+		d.publish(1)
+		d.want(r, "1")
+		other := newHub(t, store, new(recorder), events.DefaultConfig())
+		for n := range 3 {
+			mustPublish(t, other, event("log", n))
+		}
+		late := d.attach(d.session("joe"), onLog, 0)
+		d.want(late, "1r", "2r", "3r", "4r")
+		d.want(r)
+		select {
+		case <-late.ended:
+			t.Error("it is live, and would get all of that again")
+		default:
+		}
+		gone := d.attach(d.session("joe"), onLog, 0)
+		d.detach(gone) // while it waits
+		pass(2 * time.Second)
+		<-late.ended
+		d.want(r, "2", "3", "4")
+		d.publish(1)
+		d.want(late, "5")
+		d.want(r, "5")
+	})
+}
+
 // A subscription lives as long as it was asked to after its last session, and as
 // long as it has one.
 func TestKeeperExpires(t *testing.T) {
@@ -696,6 +766,12 @@ func TestKeeperRefuses(t *testing.T) {
 		}
 		if e, ok := errors.AsType[*events.OtherClassError](errs(events.Attach{Name: "log", Class: "log", Channel: "a"})); !ok || e.Topic != "log" {
 			t.Error("the same name for another channel")
+		}
+		if e, ok := errors.AsType[*events.OtherAckError](errs(events.Attach{Name: "log", Class: "log", Explicit: true})); !ok || e.Explicit {
+			t.Error("the same name, acknowledged in another way")
+		}
+		if held, err := d.session("joe").Attach(t.Context(), events.Attach{Name: "log", Class: "log", Explicit: true, AnyAck: true}); err != nil || held.Explicit() {
+			t.Errorf("the same name, acknowledged in whatever way: %v", err)
 		}
 		for n := range 2 {
 			if err := errs(events.Attach{Name: fmt.Sprint(n), Class: "log"}); err != nil {
@@ -769,14 +845,23 @@ func TestKeeperPassedBy(t *testing.T) {
 		d.publish(3)
 		pass(time.Second)
 		s.Answered(s.questions()[0])
-		if !r.held.Rewind() {
-			t.Fatal("a live subscription cannot be replayed")
+		at, _ := r.held.Position()
+		for asked, want := range map[events.Start]events.Start{
+			events.Since(2):                         events.Since(2),
+			events.Since(9):                         events.SincePosition(at.Epoch, 3),
+			events.SincePosition(at.Epoch, 9):       events.SincePosition(at.Epoch, 3),
+			events.SincePosition("of-elsewhere", 9): events.SincePosition("of-elsewhere", 9),
+			events.Last(1):                          events.Last(1),
+		} {
+			if got, ok := r.held.Rewind(asked); !ok || got != want {
+				t.Errorf("a replay from %+v begins with %+v, %v; want %+v", asked, got, ok, want)
+			}
 		}
 		r.mu.Lock()
 		r.live = false
 		r.held.Live(false)
 		r.mu.Unlock()
-		if r.held.Rewind() {
+		if _, ok := r.held.Rewind(events.Since(0)); ok {
 			t.Error("two replays at a time")
 		}
 		d.publish(4)

@@ -121,7 +121,11 @@ func (h *Hub) Replay(ctx context.Context, class string, start Start, sel Selecti
 		return err
 	}
 	for !r.live() {
-		if err := r.page(ctx); err != nil {
+		more := r.page
+		if r.after >= r.through {
+			more = r.await
+		}
+		if err := more(ctx); err != nil {
 			return err
 		}
 	}
@@ -157,6 +161,11 @@ func (r *replay) begin(ctx context.Context, start Start) error {
 	}
 	if err := r.sameLog(bounds); err != nil {
 		return err
+	}
+	if start.whole {
+		// Somebody else may have routed it to this subscriber before: it must
+		// come marked, and not when this hub gets there.
+		r.through = max(r.through, bounds.Next-1)
 	}
 	switch start.kind {
 	case startLast:
@@ -404,8 +413,37 @@ func (r *replay) sameLog(b Bounds) error {
 	return nil
 }
 
-// live makes the subscriber live if it has everything that was routed.
-// Otherwise it finds out how far that is.
+// How long a replay that has brought more than the hub has routed waits for that,
+// at first and at most, before it looks again; and after how long it has the hub
+// read the log, in case that nothing else makes it.
+const (
+	awaitFirst = 2 * time.Millisecond
+	awaitLast  = 50 * time.Millisecond
+	awaitRead  = time.Second
+)
+
+// await waits until the hub has routed all that the replay has brought, or its log
+// is another one.
+func (r *replay) await(ctx context.Context) error {
+	read := time.Now().Add(awaitRead)
+	for pause := awaitFirst; ; pause = min(2*pause, awaitLast) {
+		if epoch, routed := r.member.log.position(); epoch != r.epoch || routed >= r.after {
+			return nil
+		}
+		if now := time.Now(); !now.Before(read) {
+			r.hub.ready.fallBehind(r.member)
+			read = now.Add(awaitRead)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// live makes the subscriber live if it has everything that was routed, and no
+// more. Otherwise it finds out how far that is.
 func (r *replay) live() bool {
 	if r.after < r.through {
 		return false
@@ -417,8 +455,8 @@ func (r *replay) live() bool {
 		r.through = r.after + 1 // reading on shows that it is another log
 		return false
 	}
-	if l.routed > r.after {
-		r.through = l.routed
+	if l.routed != r.after {
+		r.through = max(r.through, l.routed)
 		return false
 	}
 	r.to.Live()

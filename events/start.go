@@ -27,6 +27,7 @@ type Start struct {
 	offset uint64
 	time   time.Time
 	mark   Mark
+	whole  bool // the replay brings all that the log has by then, also what the hub has not routed yet
 }
 
 // A Mark is how far a class's log was routed at some moment.

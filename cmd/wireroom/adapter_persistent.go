@@ -35,6 +35,7 @@ type wish struct {
 	name     string // empty: made of the topic and the query
 	where    string
 	explicit bool
+	anyAck   bool          // the client has not said whether explicit
 	expires  time.Duration // 0: as the class allows
 	again    bool          // it must be there already
 }
@@ -56,7 +57,8 @@ func readWish(options map[string]any) (*wish, error) {
 		return nil, nil
 	}
 	w := new(wish)
-	if v, ok := options[optionAck]; ok {
+	v, ok = options[optionAck]
+	if w.anyAck = !ok; ok {
 		if w.explicit = v == "explicit"; !w.explicit && v != "auto" {
 			return nil, wampError(&events.OptionError{Option: optionAck, Expected: `"auto" or "explicit"`, Found: fmt.Sprintf("%v", v)})
 		}
@@ -279,7 +281,7 @@ func (g *governor) attach(s *router.Session, terms router.Terms, p *past, since 
 		return terms, err
 	}
 	want := events.Attach{
-		Name: w.name, Class: p.class.Name(), Channel: p.selection.Channel, Where: w.where, Explicit: w.explicit,
+		Name: w.name, Class: p.class.Name(), Channel: p.selection.Channel, Where: w.where, Explicit: w.explicit, AnyAck: w.anyAck,
 		For: w.expires, Start: p.start, Since: since, Again: w.again, Of: p.selection,
 	}
 	if want.Name == "" {
@@ -324,14 +326,17 @@ func topicOf(c *events.Class, channel string) string {
 func (g *governor) again(terms router.Terms, held *events.Held, want *events.Attach, p *past) (router.Terms, error) {
 	def := held.Definition()
 	switch {
-	case def.Class != want.Class || def.Channel != want.Channel || def.Where != want.Where || def.Explicit != want.Explicit:
+	case def.Class != want.Class || def.Channel != want.Channel || def.Where != want.Where || !want.AnyAck && def.Explicit != want.Explicit:
 		return terms, wamp.Errorf(wamp.URIOptionNotAllowed,
 			"the session has the persistent subscription %q already, as another one: unsubscribe it first, or take another %s", want.Name, optionName)
 	case !want.Since:
 		return terms, nil
-	case !held.Rewind():
+	}
+	start, ok := held.Rewind(p.start)
+	if !ok {
 		return terms, errReplaying
 	}
+	p.start = start
 	terms.Replay = g.replay(p, held)
 	return terms, nil
 }
@@ -367,6 +372,14 @@ func persistentError(err error) error {
 	}
 	if e, ok := errors.AsType[*events.OtherClassError](err); ok {
 		return &wamp.Error{URI: wamp.URIOptionNotAllowed, Text: e.Error()}
+	}
+	if e, ok := errors.AsType[*events.OtherAckError](err); ok {
+		was := "auto"
+		if e.Explicit {
+			was = "explicit"
+		}
+		return wamp.Errorf(wamp.URIOptionNotAllowed,
+			"option %s: the persistent subscription %q was made with %q: expected that, or no %s; remove it first, or take another %s", optionAck, e.Name, was, optionAck, optionName)
 	}
 	if e, ok := errors.AsType[*events.AckError](err); ok {
 		uri := wamp.URIInvalidArgument

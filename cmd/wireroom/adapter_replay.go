@@ -46,8 +46,11 @@ func (g *governor) Subscribe(s *router.Session, i router.Interest, options *wamp
 	}
 	if wish == nil {
 		held := g.heldLike(s, p, where)
-		if held != nil && !held.Rewind() {
-			return terms, errReplaying
+		if held != nil {
+			var ok bool
+			if p.start, ok = held.Rewind(p.start); !ok {
+				return terms, errReplaying
+			}
 		}
 		terms.Replay = g.replay(p, held)
 		return terms, nil

@@ -230,6 +230,9 @@ func TestPersistentRefused(t *testing.T) {
 		}
 	}
 	two := join(t, p, ticketFor(t, "ada", "member"))
+	if got := two.subscribeRefusal(t, "demo.message", wamp.Dict{"_persistent": true, "_ack": "explicit"}).Error(); !strings.Contains(got, `was made with \"auto\"`) && !strings.Contains(got, `was made with "auto"`) {
+		t.Errorf("acknowledged in another way: %q", got)
+	}
 	two.listen(t, "order.created", wamp.Dict{"_persistent": true})
 	if got := two.subscribeRefusal(t, "order.created", wamp.Dict{"_persistent": true, "_where": "total > 3"}).Error(); !strings.Contains(got, "wireroom.error.limit") {
 		t.Errorf("one too many: %q", got)
