@@ -8,18 +8,19 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// A test that is skipped under the race detector is run without it by a step of
-// .ci/test of its own, which finds it by its name.
+// A test that is skipped under the race detector, or does less there, is run
+// without it by a step of .ci/test of its own, which finds it by its name.
 func TestSkippedUnderRace(t *testing.T) {
 	script, err := os.ReadFile("../../.ci/test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := regexp.MustCompile(`allocations\(\) \{ go test -run '([^']+)'`).FindSubmatch(script)
+	m := regexp.MustCompile(`(?m)^without_race='([^']+)'$`).FindSubmatch(script)
 	if m == nil {
 		t.Fatal("the step that runs such tests is not in .ci/test")
 	}
@@ -34,12 +35,12 @@ func TestSkippedUnderRace(t *testing.T) {
 		}
 		for _, decl := range file.Decls {
 			f, ok := decl.(*ast.FuncDecl)
-			if !ok || !strings.HasPrefix(f.Name.Name, "Test") || !skipsUnderRace(f) {
+			if !ok || !strings.HasPrefix(f.Name.Name, "Test") || !asksForRace(f) {
 				continue
 			}
 			found++
 			if !chosen.MatchString(f.Name.Name) {
-				t.Errorf("%s: %s is skipped under the race detector, and %q does not run it without", path, f.Name, chosen)
+				t.Errorf("%s: %s is skipped under the race detector or does less, and %q does not run it without", path, f.Name, chosen)
 			}
 		}
 		return nil
@@ -52,23 +53,14 @@ func TestSkippedUnderRace(t *testing.T) {
 	}
 }
 
-// skipsUnderRace reports whether the function begins a block with raceEnabled
-// in which it skips, or calls a function that does.
-func skipsUnderRace(f *ast.FuncDecl) (skips bool) {
+// asksForRace reports whether the function asks if the race detector is on, by
+// itself or by a function that exists for that.
+func asksForRace(f *ast.FuncDecl) (asks bool) {
 	ast.Inspect(f, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.Ident:
-			skips = skips || n.Name == "skipUnderRace"
-		case *ast.IfStmt:
-			if cond, ok := n.Cond.(*ast.Ident); ok && cond.Name == "raceEnabled" {
-				ast.Inspect(n.Body, func(n ast.Node) bool {
-					sel, ok := n.(*ast.SelectorExpr)
-					skips = skips || ok && strings.HasPrefix(sel.Sel.Name, "Skip")
-					return true
-				})
-			}
+		if id, ok := n.(*ast.Ident); ok {
+			asks = asks || slices.Contains([]string{"raceEnabled", "skipUnderRace", "lessUnderRace"}, id.Name)
 		}
 		return true
 	})
-	return skips
+	return asks
 }
