@@ -34,10 +34,10 @@ func told(t *testing.T, msg []byte) (uri string, after time.Duration) {
 	return uri, time.Duration(*details.RetryAfter * float64(time.Second))
 }
 
-// Of ten thousand who come at once, and come again when they are told to, all
+// Of thousands who come at once, and come again when they are told to, all
 // get in: at the rate and no faster, and in hardly more time than that takes.
 func TestStormIsAdmittedAtTheRate(t *testing.T) {
-	const peers, rate, burst = 10_000, 200, 100
+	const peers, rate, burst = 4_000, 200, 100
 	synctest.Test(t, func(t *testing.T) {
 		tr := newRouter(t, func(c *router.Config) {
 			c.Admission = router.Admission{Rate: rate, Burst: burst, Wait: 2 * time.Second}

@@ -10,6 +10,8 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
+const raceEnabled = router.RaceEnabled
+
 const hello = `[1,"realm1",{"roles":{"publisher":{},"subscriber":{},"caller":{},"callee":{}}}]`
 
 // join connects a peer that has said HELLO and whose link forgets what it gets.

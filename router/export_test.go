@@ -7,6 +7,10 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
+// RaceEnabled says that the race detector is on, which allocates for itself and
+// is slow.
+const RaceEnabled = raceEnabled
+
 // Leftovers says what the realm holds besides its own procedures; "" is
 // nothing.
 func (r *Realm) Leftovers() string {

@@ -17,11 +17,11 @@ func TestKeptCallsAreBounded(t *testing.T) {
 		name, register, call string
 		callees              int
 	}{
-		{"re-routing", `[64,1,{"invoke":"roundrobin"},"com.example.proc"]`, `[48,%d,{},"com.example.proc",["` + strings.Repeat("x", 1<<20) + `"]]`, 2},
-		{"waiting", `[64,1,{"concurrency":1},"com.example.proc"]`, `[48,%d,{"_x":"` + strings.Repeat("x", 1<<20) + `"},"com.example.proc"]`, 1},
+		{"re-routing", `[64,1,{"invoke":"roundrobin"},"com.example.proc"]`, `[48,%d,{},"com.example.proc",["` + strings.Repeat("x", 1<<18) + `"]]`, 2},
+		{"waiting", `[64,1,{"concurrency":1},"com.example.proc"]`, `[48,%d,{"_x":"` + strings.Repeat("x", 1<<18) + `"},"com.example.proc"]`, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tr := newRouter(t, func(c *router.Config) { c.QueueBytes = 2 << 20 })
+			tr := newRouter(t, func(c *router.Config) { c.QueueBytes = 512 << 10 })
 			for range tt.callees {
 				c := tr.connect()
 				c.link.drop = true
@@ -34,8 +34,8 @@ func TestKeptCallsAreBounded(t *testing.T) {
 			for i := range 100 {
 				caller.send(fmt.Sprintf(tt.call, i+1))
 			}
-			if grown := liveHeap() - before; grown > 16<<20 {
-				t.Errorf("100 calls of 1 MiB keep %d MiB", grown>>20)
+			if grown := liveHeap() - before; grown > 8<<20 {
+				t.Errorf("100 calls of 256 KiB keep %d MiB", grown>>20)
 			}
 			runtime.KeepAlive(tr)
 		})

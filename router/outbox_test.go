@@ -128,11 +128,15 @@ func FuzzOutbox(f *testing.F) {
 	f.Fuzz(compareOutbox)
 }
 
-// TestOutbox is FuzzOutbox with random queues, of which a share is large.
-func TestOutbox(t *testing.T) {
+// TestOutboxOracle is FuzzOutbox with random queues, of which a share is large.
+func TestOutboxOracle(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	for range 3000 {
+	rounds := 3000
+	if raceEnabled {
+		rounds = 300
+	}
+	for range rounds {
 		ops := make([]byte, 2*(1+rnd.IntN(400)))
 		large := 1 + rnd.IntN(200)
 		kinds := rnd.IntN(31) // how many kinds of entries there are

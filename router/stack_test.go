@@ -429,7 +429,8 @@ func (b *browser) closed() bool {
 }
 
 // Every transcript, through HTTP, upgrade and frames, in each serializer,
-// compressed, and with peers that speak different ones.
+// compressed, and with peers that speak different ones; under the race detector
+// with those only.
 func TestConformanceStack(t *testing.T) {
 	// Each is what the peers of a transcript speak, in turn.
 	type speech struct {
@@ -445,6 +446,9 @@ func TestConformanceStack(t *testing.T) {
 	}
 	for _, tr := range transcripts(t) {
 		for name, turns := range variants {
+			if raceEnabled && name != "mixed" {
+				continue
+			}
 			t.Run(tr.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStackOf(t, tr.router(t), func(c *transport.Config) { c.Deflate, c.DeflateMin = true, 0 })
