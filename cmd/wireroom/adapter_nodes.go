@@ -1,9 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"log/slog"
 
 	"github.com/wireroom/wireroom/auth"
@@ -19,6 +16,7 @@ import (
 type sharedStore interface {
 	nodes.Bus
 	Follow(f redis.Follower)
+	Configure(c redis.Configuration)
 }
 
 // A follower hands on what other gateways do.
@@ -42,6 +40,17 @@ func (f follower) Gap() {
 // Message implements [redis.Follower].
 func (f follower) Message(node, kind string, payload []byte) { f.mesh.Message(node, kind, payload) }
 
+// Configured implements [redis.Follower].
+func (f follower) Configured(c redis.Configured) {
+	told := nodes.Configuration{Epoch: c.Epoch, By: c.Name, Since: c.Since, Differs: c.Differs}
+	for _, g := range c.Gateways {
+		told.Gateways = append(told.Gateways, nodes.Gateway{
+			Node: g.Node, Name: g.Name, Epoch: g.Epoch, Since: g.Since, Newest: g.Digest == c.Digest || g.Digest == "",
+		})
+	}
+	f.mesh.Configured(told)
+}
+
 // Appended implements [redis.Follower].
 func (f follower) Appended(_ string, records []events.Record, at []events.Appended) {
 	f.logs.appended(records, at)
@@ -61,9 +70,13 @@ func newMesh(s store, sessions *auth.Sessions, log *slog.Logger) *nodes.Mesh {
 
 // follow begins to hear others, when all realms are open.
 func (g *gateway) follow() {
-	if g.mesh != nil {
-		g.store.(sharedStore).Follow(follower{g.mesh, &sharedLogs{&g.realms, g.plain}})
+	if g.mesh == nil {
+		return
 	}
+	s := g.store.(sharedStore)
+	s.Follow(follower{g.mesh, &sharedLogs{&g.realms, g.plain}})
+	digest, parts := g.cfg.Digest()
+	s.Configure(redis.Configuration{Digest: digest, Parts: parts})
 }
 
 // unfollow hears others no more.
@@ -81,7 +94,7 @@ func (g *gateway) spread(rt *router.Realm, hub *events.Hub, deliver *delivery) *
 		return nil
 	}
 	provideNodeStats(rt, g.mesh, deliver.anonymous)
-	deliver.elsewhere = g.mesh.Realm(rt, hashOf(hub.Catalogue()), func(e nodes.Event) error { return relay(hub, e) })
+	deliver.elsewhere = g.mesh.Realm(rt, func(e nodes.Event) error { return relay(hub, e) })
 	return deliver.elsewhere
 }
 
@@ -92,17 +105,6 @@ func peersOf(r *nodes.Realm) presence.Peers {
 		return nil
 	}
 	return r
-}
-
-// hashOf returns what stands for the classes: two gateways with different ones have
-// different hashes.
-func hashOf(cat *events.Catalogue) string {
-	h := sha256.New()
-	enc := json.NewEncoder(h)
-	for _, c := range cat.Classes() {
-		_ = enc.Encode(c.Describe()) // neither fails
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // relay routes an event of a class that is not retained, which another gateway has

@@ -149,6 +149,9 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	g.longpoll = newLongPoll(g.router, cfg, g.sessions, log.With("part", "longpoll"))
 	g.sink = &sink{realms: &g.realms, keys: keys, sessions: g.sessions}
 	g.health = &health{store: g.store}
+	if g.mesh != nil {
+		g.health.warn = g.mesh.Stale
+	}
 	rpc, api := ingestConfigs(cfg.Ingest)
 	s := &site{
 		ws:      g.transport,
@@ -194,6 +197,7 @@ func openStore(ctx context.Context, cfg config.Store, log *slog.Logger) (store, 
 		if err != nil {
 			return nil, err
 		}
+		log.Info("this gateway uses the store", "node", s.Node(), "name", s.Name())
 		return s, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o700); err != nil {

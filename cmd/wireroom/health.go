@@ -23,6 +23,7 @@ const (
 // work: it has the store write and read, and is not shutting down.
 type health struct {
 	store   auth.TokenStore
+	warn    func() string // what an operator should know though it does not keep the gateway from its work; nil: nothing
 	closing atomic.Bool
 
 	mu   sync.Mutex // guards the following; held during a probe, so that there is one at a time
@@ -95,7 +96,13 @@ func (h *health) serveLive(w http.ResponseWriter, _ *http.Request) {
 func (h *health) serveReady(w http.ResponseWriter, r *http.Request) {
 	switch err := h.ready(r.Context()); {
 	case err == nil:
-		answerPlain(w, http.StatusOK, "ready")
+		text := "ready"
+		if h.warn != nil {
+			if warning := h.warn(); warning != "" {
+				text += "\nwarning: " + warning
+			}
+		}
+		answerPlain(w, http.StatusOK, text)
 	case errors.Is(err, errClosing):
 		answerPlain(w, http.StatusServiceUnavailable, "shutting down")
 	default:

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -304,4 +305,44 @@ func (p *passage) mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = false
+}
+
+// A gateway with another configuration than the one that came last says so, and works
+// on.
+func TestNodesConfiguration(t *testing.T) {
+	url, _, _ := startRedis(t)
+	text := fmt.Sprintf(nodesConfig, url)
+	old := startProgram(t, writeConfig(t, text+"redis: {node: old}\n"))
+	ada := join(t, old, ticketFor(t, "ada", "member"))
+	if status, body := readiness(t, old); status != http.StatusOK || body != "ready\n" {
+		t.Errorf("/readyz of a gateway alone: %d %q", status, body)
+	}
+	file := writeConfig(t, strings.Replace(text, "retain: {events: 100}", "retain: {events: 200}", 1)+"redis: {node: new}\n")
+	p := startProgram(t, file)
+	const want = "ready\nwarning: another configuration came with the gateway new (epoch 2), and this gateway does not have it\n"
+	until(t, "/readyz to warn", func() bool {
+		status, body := readiness(t, old)
+		return status == http.StatusOK && body == want
+	})
+	if status, body := readiness(t, p); status != http.StatusOK || body != "ready\n" {
+		t.Errorf("/readyz of the newest: %d %q", status, body)
+	}
+	until(t, "both to be known", func() bool {
+		got, err := ada.Call(t.Context(), "wireroom.node.stats", nil, nil, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(got.ArgumentsKw["configuration_epoch"], got.ArgumentsKw["differ"]) == "2 1"
+	})
+	code, stdout, stderr := runCommand(t, "", "store", "info", "--config", file)
+	if code != exitOK {
+		t.Fatalf("store info: %d, %s", code, stderr)
+	}
+	for _, want := range []string{
+		`(?m)^gateways +2 use it; epoch 2 of the configuration$`, `(?m)^new +[A-Z2-7]{16} +20\S+Z +2 +newest$`, `(?m)^old +[A-Z2-7]{16} +20\S+Z +1 +another$`,
+	} {
+		if !regexp.MustCompile(want).MatchString(stdout) {
+			t.Errorf("store info says\n%s\nand not %s", stdout, want)
+		}
+	}
 }

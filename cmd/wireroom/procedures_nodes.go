@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
 	"github.com/wireroom/wireroom/router"
@@ -16,7 +17,13 @@ func provideNodeStats(realm *router.Realm, mesh *nodes.Mesh, anonymous string) {
 			return nil, nil, wamp.Errorf(wamp.URINotAuthorized, "%s is not for anonymous clients", r.Procedure)
 		}
 		s := mesh.Stats()
+		c := mesh.Configuration()
+		gateways := make([]any, len(c.Gateways))
+		for i, n := range c.Gateways {
+			gateways[i] = map[string]any{"name": n.Name, "node": n.Node, "epoch": n.Epoch, "since": n.Since.Format(time.RFC3339), "newest": n.Newest}
+		}
 		return nil, map[string]any{
+			"configuration_epoch": c.Epoch, "gateways": gateways,
 			"nodes": s.Nodes, "differ": s.Differ, "sent": s.Sent, "unsent": s.Unsent, "received": s.Received,
 			"dropped": s.Dropped, "unknown": s.Unknown, "gaps": s.Gaps, "revoked": s.Revoked,
 		}, nil

@@ -21,7 +21,8 @@ func newStoreInfo() *cobra.Command {
 		Short: "Say what is in a store, and how safe it is there",
 		Long: `Say what is in a store: of each log its class, realm, epoch, first and last offset,
 size and age; how many tokens and persistent subscriptions there are; and of Redis
-how much of what it acknowledged it may lose. Nothing is written.`,
+how much of what it acknowledged it may lose, and which gateways use it, with which
+configuration. Nothing is written.`,
 		Example: `  wireroom store info
   wireroom store info --store redis://127.0.0.1:6379 -o json`,
 		Args: cobra.NoArgs,
@@ -61,6 +62,7 @@ func printInfo(w io.Writer, i *storetool.Info, now time.Time) error {
 	if r := i.Redis; r != nil {
 		printRedis(&b, r)
 	}
+	printGateways(&b, i)
 	fmt.Fprintf(&b, "tokens         %d live, of %s; %d expired\n", i.Tokens.Live, count(int(i.Tokens.Users), "user", "users"), i.Tokens.Expired)
 	if len(i.Subscriptions) == 0 {
 		fmt.Fprintf(&b, "subscriptions  none are persistent\n")
@@ -114,6 +116,33 @@ func printRedis(b *strings.Builder, r *storetool.RedisInfo) {
 		fmt.Fprintf(b, "memory         %s in use, with %s; maxmemory-policy %s\n", sizeText(r.Memory), limit, printable(r.Policy))
 	}
 	fmt.Fprintf(b, "safety         %s\n", r.Promise)
+}
+
+// printGateways prints which gateways use a store in Redis, and with which
+// configuration.
+func printGateways(b *strings.Builder, i *storetool.Info) {
+	if i.Redis == nil {
+		return
+	}
+	if len(i.Gateways) == 0 {
+		fmt.Fprintln(b, "gateways       none use it now")
+		return
+	}
+	fmt.Fprintf(b, "gateways       %s; epoch %d of the configuration\n\n", count(len(i.Gateways), "uses it", "use it"), i.Epoch)
+	t := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "GATEWAY\tNODE\tSINCE\tEPOCH\tCONFIGURATION")
+	for _, g := range i.Gateways {
+		name, epoch := g.Name, strconv.FormatUint(g.Epoch, 10)
+		if name == "" {
+			name = "-" // of an older version, or it has just come
+		}
+		if g.Epoch == 0 {
+			epoch = "-"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", printable(name), printable(g.Node), timeText(g.Since), epoch, g.Configuration)
+	}
+	_ = t.Flush() // into memory
+	fmt.Fprintln(b)
 }
 
 // sizeText returns a number of bytes for people.

@@ -1,5 +1,6 @@
 -- What scripts share that work on the nodes. Their keys: the head of the store,
--- the nodes, the feed, a key to find out the time with.
+-- the nodes, the feed, a key to find out the time with, the configuration, and which
+-- gateways the nodes are.
 
 local LEASE = 4000 -- milliseconds that a node is taken for alive after it was heard
 local AWAY = 2000  -- if no node was heard for so long, Redis was away
@@ -11,6 +12,7 @@ local function forget(id)
   local fields = {'seq:' .. id, 'sent:' .. id, 'seen:' .. id}
   for i = 0, 15 do fields[#fields + 1] = id .. ':' .. i end
   redis.call('HDEL', KEYS[1], unpack(fields))
+  redis.call('HDEL', KEYS[6], id)
 end
 
 -- speaker returns what puts an entry into the feed, and the number of the last.
@@ -35,10 +37,10 @@ end
 
 -- attend renews the lease of a node, or has it join, and removes those that are
 -- gone. It returns nil, and a reply, if this node must not use the store.
-local function attend(me)
+local function attend(me, name)
   local format = redis.call('HGET', KEYS[1], 'format')
   if not format then
-    redis.call('DEL', KEYS[2], KEYS[3]) -- they are of nothing
+    redis.call('DEL', KEYS[2], KEYS[3], KEYS[5], KEYS[6]) -- they are of nothing
     redis.call('HSET', KEYS[1], 'format', FORMAT, 'writer', 'nodes')
   elseif format == '1' then
     redis.call('HSET', KEYS[1], 'format', FORMAT, 'writer', 'nodes')
@@ -63,16 +65,21 @@ local function attend(me)
       say('n', id, 'k', 'l')
     end
   end
-  if redis.call('ZADD', KEYS[2], text(now + LEASE), me) == 1 then say('n', me, 'k', 'j') end
+  if redis.call('ZADD', KEYS[2], text(now + LEASE), me) == 1 then say('n', me, 'k', 'j', 'name', name) end
   redis.call('HSET', KEYS[1], 'beat', text(now), 'nodes', redis.call('ZCARD', KEYS[2]))
   return say, last, now
 end
 
--- members returns, for a reply, each node and up to where it has read the feed.
+-- members returns, for a reply, the epoch and the digest of the configuration, and
+-- each node, up to where it has read the feed, and which gateway it is.
 local function members(reply)
+  local c = redis.call('HMGET', KEYS[5], 'epoch', 'digest')
+  reply[#reply + 1] = c[1] or '0'
+  reply[#reply + 1] = c[2] or ''
   for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
     reply[#reply + 1] = id
     reply[#reply + 1] = redis.call('HGET', KEYS[1], 'seen:' .. id) or '0'
+    reply[#reply + 1] = redis.call('HGET', KEYS[6], id) or ''
   end
   return reply
 end

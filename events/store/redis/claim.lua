@@ -1,8 +1,8 @@
 -- Begins the calls of a node anew, from the sequence number on that it gives,
 -- and has it join if it must. ARGV: the node, sequence, generation for the case
--- that one must begin, "1" if the node is alone. Returns the process of Redis,
--- the number of the last entry of the feed, and the nodes.
-local say, last = attend(ARGV[1])
+-- that one must begin, "1" if the node is alone, the name of its gateway. Returns the
+-- process of Redis, the number of the last entry of the feed, and the nodes.
+local say, last = attend(ARGV[1], ARGV[5])
 if not say then return last end
 local now = process()
 if now == '' and redis.call('ZCARD', KEYS[2]) > 1 then

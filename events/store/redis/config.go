@@ -35,6 +35,10 @@ type Config struct {
 	// and '-'. Stores with different prefixes do not know of each other.
 	Prefix string
 
+	// Node is the name of this gateway, for people: 1 to 64 letters, digits, '.',
+	// '_' and '-'; empty: the name of the machine and six random letters.
+	Node string
+
 	// Timeout is how long the store tries before it says that Redis is not
 	// available, 100ms to 1m. One attempt may take half of it.
 	Timeout time.Duration
@@ -79,8 +83,11 @@ func (c Config) Validate(report func(path string, err error)) {
 	if c.CA != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.CA)) {
 		report("ca", errors.New("expected certificates in PEM, found none"))
 	}
-	if !validPrefix(c.Prefix) {
+	if !validName(c.Prefix) {
 		report("prefix", fmt.Errorf("expected 1 to 64 letters, digits, '.', '_' and '-', found %.80q", c.Prefix))
+	}
+	if c.Node != "" && !validName(c.Node) {
+		report("node", fmt.Errorf("expected 1 to 64 letters, digits, '.', '_' and '-', found %.80q", c.Node))
 	}
 	if c.Timeout < 100*time.Millisecond || c.Timeout > time.Minute {
 		report("timeout", fmt.Errorf("expected 100ms to 1m, found %v", c.Timeout))
@@ -100,8 +107,8 @@ func (c Config) Validate(report func(path string, err error)) {
 	}
 }
 
-// validPrefix keeps out what has a meaning in a pattern or a hash tag.
-func validPrefix(s string) bool {
+// validName keeps out what has a meaning in a pattern, a hash tag or a line.
+func validName(s string) bool {
 	for _, r := range s {
 		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-' {
 			return false

@@ -26,6 +26,7 @@ type ear struct {
 	heard, gaps, deafs atomic.Uint64
 	others             atomic.Int64
 	anew               atomic.Bool // have the others take this node for a new one
+	declaring          atomic.Bool // own has changed
 
 	// Owned by the goroutine that listens.
 	process  string // of Redis
@@ -36,28 +37,33 @@ type ear struct {
 	broken   bool // Redis has not answered since
 	unsure   bool // it is to be found out which nodes there are
 	answered time.Time
+	had      uint64        // epoch in which this node last had the configuration of the store; 0: it comes with one
+	said     Configuration // what this node has said that it has
+	newest   Configured    // without gateways: what the store last said
 
 	// telling is held while the follower is told something. It guards the
 	// following.
 	telling  sync.Mutex
 	follower Follower
-	nodes    map[string]bool // others that are there
+	nodes    map[string]string // others that are there, and their names as far as they are known
+	told     *Configured       // nil: nothing is known yet
 
 	// mu guards the following.
 	mu    sync.Mutex
 	since time.Time // when Redis answered
 	err   error     // why it did not, the last time; nil: it did
+	own   Configuration
 }
 
 func newEar(s *Store, joined census) *ear {
 	e := &ear{
 		store: s, client: connect(s.place, s.config), process: joined.process,
-		at: joined.last, end: joined.last, answered: time.Now(), nodes: make(map[string]bool),
+		at: joined.last, end: joined.last, answered: time.Now(), nodes: make(map[string]string),
 		since: time.Now(),
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	for id := range joined.others {
-		e.nodes[id] = true
+		e.nodes[id] = joined.nameOf(id)
 	}
 	e.others.Store(int64(len(e.nodes)))
 	return e
@@ -132,7 +138,7 @@ func (e *ear) listen() {
 // turn renews the lease if it is time, and reads what there is in the feed, for
 // which it waits for a moment.
 func (e *ear) turn() error {
-	if e.broken || e.greet || e.anew.Load() || time.Since(e.beaten) >= e.store.tempo.beat {
+	if e.broken || e.greet || e.declaring.Load() || e.anew.Load() || time.Since(e.beaten) >= e.store.tempo.beat {
 		if err := e.beat(); err != nil {
 			return err
 		}
@@ -180,15 +186,18 @@ func (e *ear) beat() error {
 		e.process, e.at = now.process, min(e.at, now.last)
 		e.gap()
 	}
+	if err := e.configure(ctx, &now); err != nil {
+		return err
+	}
 	if e.unsure {
-		e.reconcile(now.others)
+		e.reconcile(now)
 	}
 	return nil
 }
 
 // beat renews the lease of this node.
 func (s *Store) beat(ctx context.Context, client goredis.UniversalClient, seen uint64, anew bool, process string) (census, error) {
-	reply, err := scriptBeat.Run(ctx, client, s.keys.ofNodes(), s.node, seen, flag(anew), process).Result()
+	reply, err := scriptBeat.Run(ctx, client, s.keys.ofNodes(), s.node, seen, flag(anew), process, s.name).Result()
 	if err != nil {
 		return census{}, err
 	}
@@ -214,7 +223,7 @@ func (e *ear) take(n *entry) {
 		}
 		e.store.alone.Store(false)
 		e.greet = true
-		e.join(n.node)
+		e.join(n.node, n.name)
 	case kindLeave:
 		if own {
 			e.tellGap() // the others have forgotten it
@@ -236,25 +245,26 @@ func (e *ear) take(n *entry) {
 }
 
 // join and part tell of another node. telling is held.
-func (e *ear) join(node string) {
-	if e.nodes[node] {
+func (e *ear) join(node, name string) {
+	if _, there := e.nodes[node]; there {
 		return
 	}
-	e.nodes[node] = true
+	e.nodes[node] = name
 	e.others.Store(int64(len(e.nodes)))
-	e.store.log.Info("another gateway uses the store", "node", node)
+	e.store.log.Info("another gateway uses the store", "node", node, "name", name)
 	if e.follower != nil {
 		e.follower.Join(node)
 	}
 }
 
 func (e *ear) part(node string) {
-	if !e.nodes[node] {
+	name, there := e.nodes[node]
+	if !there {
 		return
 	}
 	delete(e.nodes, node)
 	e.others.Store(int64(len(e.nodes)))
-	e.store.log.Info("another gateway uses the store no more", "node", node)
+	e.store.log.Info("another gateway uses the store no more", "node", node, "name", name)
 	if len(e.nodes) == 0 {
 		e.store.beAlone(e.ctx)
 	}
@@ -280,19 +290,19 @@ func (e *ear) tellGap() {
 }
 
 // reconcile tells of the nodes that came and went while nothing was heard.
-func (e *ear) reconcile(others map[string]uint64) {
+func (e *ear) reconcile(now census) {
 	e.telling.Lock()
 	defer e.telling.Unlock()
 	e.unsure = false
 	for id := range e.nodes {
-		if _, there := others[id]; !there {
+		if _, there := now.others[id]; !there {
 			e.part(id)
 		}
 	}
-	for id := range others {
+	for id := range now.others {
 		e.store.alone.Store(false)
 		e.greet = true
-		e.join(id)
+		e.join(id, now.nameOf(id))
 	}
 }
 
@@ -307,5 +317,8 @@ func (e *ear) follow(f Follower) {
 	f.Gap()
 	for id := range e.nodes {
 		f.Join(id)
+	}
+	if e.told != nil {
+		f.Configured(*e.told)
 	}
 }

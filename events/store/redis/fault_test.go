@@ -74,8 +74,14 @@ func all(t *testing.T, s *redis.Store) (records []events.Record) {
 
 func openFor(t *testing.T, url string, timeout time.Duration) *redis.Store {
 	t.Helper()
+	return openNamed(t, url, "", timeout)
+}
+
+// openNamed does it for a gateway with a name.
+func openNamed(t *testing.T, url, name string, timeout time.Duration) *redis.Store {
+	t.Helper()
 	config := redis.DefaultConfig()
-	config.URL, config.Timeout = url, timeout
+	config.URL, config.Node, config.Timeout = url, name, timeout
 	var s *redis.Store
 	await(t, "the store opens", func() (err error) { // a busy machine may be slower than the test's timeout
 		s, err = redis.OpenPatient(t.Context(), config, slog.New(slog.DiscardHandler), time.Minute)

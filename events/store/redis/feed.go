@@ -22,6 +22,7 @@ type entry struct {
 	number uint64
 	node   string // that wrote it, or that it is about
 	kind   string
+	name   string // of kindJoin: that of the gateway, if it says it
 
 	messages []message         // of kindMessages
 	records  []events.Record   // of kindEvents
@@ -78,6 +79,10 @@ func parseEntry(id string, fields []string, to *entry) (err error) {
 	to.node, to.kind = fields[1], fields[3]
 	fields = fields[4:]
 	switch to.kind {
+	case kindJoin:
+		if len(fields) >= 2 && fields[0] == "name" {
+			to.name = fields[1]
+		}
 	case kindMessages:
 		for ; len(fields) >= 2; fields = fields[2:] {
 			to.messages = append(to.messages, message{fields[0], []byte(fields[1])})

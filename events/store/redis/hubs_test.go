@@ -34,6 +34,7 @@ func (n *hubNode) Route(e *events.Event, _ *events.Class, _ string) {
 func (n *hubNode) Join(string)                                                {}
 func (n *hubNode) Leave(string)                                               {}
 func (n *hubNode) Message(string, string, []byte)                             {}
+func (n *hubNode) Configured(redis.Configured)                                {}
 func (n *hubNode) Gap()                                                       { n.hub.CatchUp() }
 func (n *hubNode) Appended(_ string, r []events.Record, at []events.Appended) { n.hub.Heard(r, at) }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,6 +35,10 @@ type Follower interface {
 	// belongs to the follower.
 	Message(node, kind string, payload []byte)
 
+	// Configured says that a node has come with another configuration, or that it
+	// is known of another node which one it has: a second later at most.
+	Configured(c Configured)
+
 	// Appended hands over records that another node appended, in the order of
 	// their offsets, and where they are. Large ones have no Data; the log has
 	// it. All belongs to the follower.
@@ -62,6 +67,10 @@ type census struct {
 	process string            // of Redis, or empty
 	last    uint64            // number of the last entry of the feed
 	others  map[string]uint64 // nodes but this one, and up to where they read the feed
+
+	epoch    uint64 // of the configuration; 0: there is none
+	digest   string
+	gateways []Gateway // of all nodes of which it is known, by name
 }
 
 func (s *Store) parseCensus(reply any) (c census, err error) {
@@ -74,14 +83,15 @@ func (s *Store) parseCensus(reply any) (c census, err error) {
 			return c, err
 		}
 	}
-	if len(w) < 3 || len(w)%2 == 0 {
+	if len(w) < 5 || len(w)%3 != 2 {
 		return c, fmt.Errorf("%w: a script answers with %d words", errDamaged, len(w))
 	}
 	c.process, c.others = w[1], make(map[string]uint64)
 	if c.last, err = strconv.ParseUint(w[2], 10, 64); err != nil {
 		return c, fmt.Errorf("%w: a script answers with %.40q for the end of the feed", errDamaged, w[2])
 	}
-	for i := 3; i < len(w); i += 2 {
+	c.epoch, c.digest = parseEpoch(w[3]), w[4]
+	for i := 5; i < len(w); i += 3 {
 		n, err := strconv.ParseUint(w[i+1], 10, 64)
 		if err != nil {
 			return c, fmt.Errorf("%w: a script answers with %.40q for a place in the feed", errDamaged, w[i+1])
@@ -89,7 +99,11 @@ func (s *Store) parseCensus(reply any) (c census, err error) {
 		if w[i] != s.node {
 			c.others[w[i]] = n
 		}
+		if g, ok := parseGateway(w[i], w[i+2]); ok {
+			c.gateways = append(c.gateways, g)
+		}
 	}
+	slices.SortFunc(c.gateways, byName)
 	return c, nil
 }
 
@@ -135,6 +149,9 @@ func (s *Store) Follow(f Follower) { s.ear.follow(f) }
 // Node returns the id of this node, which tells it from all others that there
 // ever were.
 func (s *Store) Node() string { return s.node }
+
+// Name returns the name of this gateway, for people.
+func (s *Store) Name() string { return s.name }
 
 // Heard returns nil if Redis answers, and otherwise why it is not heard. It is
 // known within a second, and does not wait.

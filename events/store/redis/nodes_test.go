@@ -19,6 +19,8 @@ import (
 type follower struct {
 	mu   sync.Mutex
 	told []string
+
+	configured redis.Configured
 }
 
 func (f *follower) note(format string, args ...any) {
@@ -30,6 +32,12 @@ func (f *follower) note(format string, args ...any) {
 func (f *follower) Join(node string)  { f.note("join %s", node) }
 func (f *follower) Leave(node string) { f.note("leave %s", node) }
 func (f *follower) Gap()              { f.note("gap") }
+func (f *follower) Configured(c redis.Configured) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.configured = c
+}
+
 func (f *follower) Message(node, kind string, payload []byte) {
 	f.note("%s: %s %s", node, kind, payload)
 }

@@ -19,6 +19,7 @@ var (
 	scriptBeat     = newScript("attend", "beat")
 	scriptLeave    = newScript("attend", "leave")
 	scriptSend     = newScript("attend", "send")
+	scriptConfig   = newScript("attend", "configure")
 	scriptReady    = newScript("ready")
 	scriptAppend   = newScript("append")
 	scriptBounds   = newScript("bounds")
@@ -70,15 +71,20 @@ type keys struct {
 	expiry string
 	nodes  string
 	feed   string
+
+	configuration string
+	gateways      string
 }
 
 func newKeys(prefix string) keys {
 	base := "{" + prefix + "}:" + layout + ":"
-	return keys{base: base, writer: "{" + prefix + "}:writer", expiry: base + "expiry", nodes: base + "nodes", feed: base + "feed"}
+	return keys{base: base, writer: "{" + prefix + "}:writer", expiry: base + "expiry", nodes: base + "nodes", feed: base + "feed", configuration: base + "configuration", gateways: base + "gateways"}
 }
 
 // ofNodes returns the keys of a script that works on the nodes.
-func (k keys) ofNodes() []string { return []string{k.writer, k.nodes, k.feed, k.base + "clock"} }
+func (k keys) ofNodes() []string {
+	return []string{k.writer, k.nodes, k.feed, k.base + "clock", k.configuration, k.gateways}
+}
 
 // token returns the key of a token.
 func (k keys) token(hash [32]byte) string { return fmt.Sprintf("%stoken:%x", k.base, hash) }

@@ -28,6 +28,7 @@ type Store struct {
 	log    *slog.Logger
 	keys   keys
 	node   string // tells this store from others that were or will be opened
+	name   string // of the gateway, for people
 	tempo  tempo
 
 	queue     *storekit.Queue[*request]
@@ -94,6 +95,7 @@ func open(ctx context.Context, config Config, log *slog.Logger, t tempo) (*Store
 		log:    log,
 		keys:   newKeys(config.Prefix),
 		node:   rand.Text()[:16],
+		name:   config.name(),
 		tempo:  t,
 		known:  make(map[string]position),
 	}
@@ -137,7 +139,7 @@ func (s *Store) begin(ctx context.Context) (joined census, err error) {
 // of before that are still on their way are not carried out any more.
 func (s *Store) claim(ctx context.Context) (census, error) {
 	s.next++
-	reply, err := s.run(ctx, scriptClaim, s.keys.ofNodes(), s.node, s.next, newEpoch(), flag(s.alone.Load()))
+	reply, err := s.run(ctx, scriptClaim, s.keys.ofNodes(), s.node, s.next, newEpoch(), flag(s.alone.Load()), s.name)
 	if err != nil {
 		return census{}, err
 	}

@@ -121,6 +121,7 @@ func (c *Config) readRedis(o *object) {
 	r.SentinelPassword = string(forSentinel)
 	o.text("ca", &r.CA)
 	o.string("prefix", &r.Prefix)
+	o.string("node", &r.Node)
 	o.anyDuration("timeout", &r.Timeout)
 	checked := *r
 	if redis.CheckURL(checked.URL) != nil {

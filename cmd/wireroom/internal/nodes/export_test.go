@@ -17,15 +17,13 @@ func (m *Mesh) Handle(kind string, payload []byte) error {
 		return m.kill("other", payload)
 	case kindKilled:
 		return m.killed("other", payload)
-	case kindRevoked:
-		return m.revoked("other", payload)
 	default:
-		return m.compare("other", payload)
+		return m.revoked("other", payload)
 	}
 }
 
 // Kinds are those that Handle knows.
-var Kinds = []string{kindPublication, kindEvent, kindPresence, kindKill, kindKilled, kindClasses, kindRevoked}
+var Kinds = []string{kindPublication, kindEvent, kindPresence, kindKill, kindKilled, kindRevoked}
 
 // Bounds on what is remembered of users that were logged out.
 const (

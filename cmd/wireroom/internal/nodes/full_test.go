@@ -17,7 +17,7 @@ import (
 func TestFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a, b := w.start(t, "h", nil), w.start(t, "h", nil)
+		a, b := w.start(t, nil), w.start(t, nil)
 		synctest.Wait()
 		b.mesh.BoundInbox(3, 1<<20)
 		heard := listen(t, b.join("bob"), "chat.", wamp.SubscribeOptions{Match: wamp.Prefix})
@@ -66,7 +66,7 @@ func FuzzMessage(f *testing.F) {
 	e.mesh = nodes.New(e, &e.cred, log)
 	rt := router.New(router.DefaultConfig(), everybody{}, log)
 	relayed := errors.New("an event")
-	e.mesh.Realm(rt.AddRealm(realm, everybody{}, nil), "h", func(ev nodes.Event) error {
+	e.mesh.Realm(rt.AddRealm(realm, everybody{}, nil), func(ev nodes.Event) error {
 		if ev.Publication == 0 && ev.Class == "" && ev.ID == "" && len(ev.Data) == 0 {
 			return nil
 		}

@@ -244,7 +244,7 @@ type gateway struct {
 }
 
 // start starts a gateway on the wire, which ends with the test.
-func (w *wire) start(t testing.TB, hash string, change func(*presence.Config)) *gateway {
+func (w *wire) start(t testing.TB, change func(*presence.Config)) *gateway {
 	t.Helper()
 	w.names++
 	log := slog.New(slog.DiscardHandler)
@@ -252,7 +252,7 @@ func (w *wire) start(t testing.TB, hash string, change func(*presence.Config)) *
 	e.mesh = nodes.New(e, &e.cred, log)
 	g := &gateway{t: t, end: e, mesh: e.mesh, router: router.New(router.DefaultConfig(), everybody{}, log)}
 	g.realm = g.router.AddRealm(realm, everybody{}, nil)
-	part := e.mesh.Realm(g.realm, hash, g.relay)
+	part := e.mesh.Realm(g.realm, g.relay)
 	g.part = part
 	cfg := presence.DefaultConfig()
 	if change != nil {

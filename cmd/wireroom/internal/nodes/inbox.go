@@ -90,7 +90,7 @@ func (m *Mesh) Message(node, kind string, payload []byte) bool {
 			return true
 		}
 		rouse(m.wake)
-	case kindPresence, kindWho, kindKill, kindKilled, kindClasses, kindRevoked:
+	case kindPresence, kindWho, kindKill, kindKilled, kindRevoked:
 		m.put(item{what: message, node: node, kind: kind, payload: payload})
 	default:
 		return false
@@ -141,8 +141,6 @@ func (m *Mesh) handle(i item) {
 			err = m.kill(i.node, i.payload)
 		case kindKilled:
 			err = m.killed(i.node, i.payload)
-		case kindClasses:
-			err = m.compare(i.node, i.payload)
 		case kindRevoked:
 			err = m.revoked(i.node, i.payload)
 		}
@@ -163,7 +161,6 @@ func (m *Mesh) join(id string) {
 		m.askRevoked()
 	}
 	m.sayAll()
-	m.sayClasses()
 }
 
 // leave notes that a gateway is gone, and its members with it.
@@ -209,7 +206,6 @@ func (m *Mesh) gap() {
 	}
 	_ = m.send(kindWho, struct{}{}) // if it is not sent, there will be another gap
 	m.sayAll()
-	m.sayClasses()
 }
 
 func (m *Mesh) realmsLocked() []*Realm {

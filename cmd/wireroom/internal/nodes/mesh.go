@@ -31,7 +31,6 @@ const (
 	kindWho         = "wireroom.who" // say who is present, all of it
 	kindKill        = "wireroom.kill"
 	kindKilled      = "wireroom.killed"
-	kindClasses     = "wireroom.classes"
 	kindRevoked     = "wireroom.revoked"
 )
 
@@ -65,13 +64,15 @@ type Mesh struct {
 	asks   uint64
 	all    bool // everybody who is present is to be said
 	gapped bool // there was a gap, as there is one at the beginning
+
+	configuration Configuration
+	toldOf        uint64 // of which epoch the log has that this gateway has another one
 }
 
 // A node is another gateway, as it is known here.
 type node struct {
-	whole   bool              // it is known who is present there
-	syncs   map[*Realm]uint64 // while that is being said
-	classes string            // hash of its classes; empty: not known
+	whole bool              // it is known who is present there
+	syncs map[*Realm]uint64 // while that is being said
 }
 
 type counts struct {
@@ -81,7 +82,7 @@ type counts struct {
 // Stats are what a mesh does, and has done.
 type Stats struct {
 	Nodes    int    // other gateways
-	Differ   int    // of which have other classes
+	Differ   int    // gateways that have another configuration than the newest
 	Sent     uint64 // publications
 	Unsent   uint64 // publications that could not be passed on
 	Received uint64 // publications
@@ -115,16 +116,10 @@ func (m *Mesh) Close() {
 func (m *Mesh) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := Stats{
-		Nodes: len(m.nodes), Sent: m.counts.sent.Load(), Unsent: m.counts.unsent.Load(), Received: m.counts.received.Load(),
+	return Stats{
+		Nodes: len(m.nodes), Differ: m.configuration.others(), Sent: m.counts.sent.Load(), Unsent: m.counts.unsent.Load(), Received: m.counts.received.Load(),
 		Dropped: m.counts.dropped.Load(), Unknown: m.counts.unknown.Load(), Gaps: m.counts.gaps.Load(), Revoked: m.counts.revoked.Load(),
 	}
-	for _, n := range m.nodes {
-		if n.classes != "" && n.classes != m.classesLocked() {
-			s.Differ++
-		}
-	}
-	return s
 }
 
 // alone reports whether there are no other gateways.

@@ -19,7 +19,7 @@ import (
 func TestPublish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a, b, c := w.start(t, "h", nil), w.start(t, "h", nil), w.start(t, "h", nil)
+		a, b, c := w.start(t, nil), w.start(t, nil), w.start(t, nil)
 		synctest.Wait()
 		ada, bob, carl := a.join("ada"), b.join("bob"), c.join("carl")
 		ears := []*ear{listen(t, ada, "chat.a", wamp.SubscribeOptions{}), listen(t, bob, "chat.a", wamp.SubscribeOptions{}), listen(t, carl, "chat.", wamp.SubscribeOptions{Match: wamp.Prefix})}
@@ -51,7 +51,7 @@ func TestPublish(t *testing.T) {
 func TestRetain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a, b := w.start(t, "h", nil), w.start(t, "h", nil)
+		a, b := w.start(t, nil), w.start(t, nil)
 		synctest.Wait()
 		publish(t, a.join("ada"), "chat.a", wamp.PublishOptions{Retain: true}, `["one"]`)
 		publish(t, b.join("bob"), "chat.a", wamp.PublishOptions{Retain: true, Extra: map[string]any{"_retain_for": int64(1000)}}, `["two"]`)
@@ -80,13 +80,13 @@ func soon(e *ear, want ...string) bool {
 func TestAloneAndCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a := w.start(t, "h", nil)
+		a := w.start(t, nil)
 		ada := a.join("ada")
 		publish(t, ada, "chat.a", wamp.PublishOptions{}, `["alone"]`)
 		if s := a.mesh.Stats(); s.Sent+s.Unsent != 0 {
 			t.Errorf("a gateway alone counts %+v", s)
 		}
-		b := w.start(t, "h", nil)
+		b := w.start(t, nil)
 		synctest.Wait()
 		here, there := listen(t, a.join("eve"), "chat.a", wamp.SubscribeOptions{}), listen(t, b.join("bob"), "chat.a", wamp.SubscribeOptions{})
 		gap := listen(t, a.join("gus"), "wireroom.node.on_gap", wamp.SubscribeOptions{})
@@ -110,7 +110,7 @@ func TestAloneAndCut(t *testing.T) {
 func TestPresence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a, b := w.start(t, "h", nil), w.start(t, "h", nil)
+		a, b := w.start(t, nil), w.start(t, nil)
 		synctest.Wait()
 		told := listen(t, a.join("listener"), presence.Prefix+"room.a", wamp.SubscribeOptions{})
 		stay := func(g *gateway, who string) *local.Client {
@@ -124,7 +124,7 @@ func TestPresence(t *testing.T) {
 		bob := stay(b, "bob")
 		stay(b, "ada")
 		stay(b, "")
-		c := w.start(t, "h", nil) // which learns who is there as it comes
+		c := w.start(t, nil) // which learns who is there as it comes
 		synctest.Wait()
 		stay(c, "bob")
 		for _, g := range []*gateway{a, b, c} {
@@ -159,7 +159,7 @@ func TestLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
 		slow := func(c *presence.Config) { c.Linger = 5 * time.Second }
-		a, b := w.start(t, "h", slow), w.start(t, "h", slow)
+		a, b := w.start(t, slow), w.start(t, slow)
 		synctest.Wait()
 		told := listen(t, a.join("listener"), presence.Prefix+"room.a", wamp.SubscribeOptions{})
 		for _, who := range []string{"ada", "bob"} {
@@ -181,7 +181,7 @@ func TestLinger(t *testing.T) {
 func TestGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a, b := w.start(t, "h", nil), w.start(t, "h", nil)
+		a, b := w.start(t, nil), w.start(t, nil)
 		synctest.Wait()
 		ada, bob := a.join("ada"), b.join("bob")
 		listen(t, ada, "room.a", wamp.SubscribeOptions{})
@@ -222,7 +222,7 @@ func TestOracle(t *testing.T) {
 		guests := map[*gateway][]guest{}
 		var all []*gateway
 		for range 3 {
-			all = append(all, w.start(t, "h", nil))
+			all = append(all, w.start(t, nil))
 		}
 		for range 150 {
 			g := all[rnd.IntN(len(all))]
@@ -245,7 +245,7 @@ func TestOracle(t *testing.T) {
 				delete(guests, g)
 				g.die()
 			case len(all) < 4:
-				all = append(all, w.start(t, "h", nil))
+				all = append(all, w.start(t, nil))
 			}
 			if rnd.IntN(4) == 0 {
 				synctest.Wait()
@@ -279,7 +279,7 @@ func TestOracle(t *testing.T) {
 func TestKill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a, b := w.start(t, "h", nil), w.start(t, "h", nil)
+		a, b := w.start(t, nil), w.start(t, nil)
 		synctest.Wait()
 		boss := a.join("boss")
 		bob := b.join("bob")
@@ -320,25 +320,11 @@ func TestKill(t *testing.T) {
 	})
 }
 
-// Gateways with other classes know of each other.
-func TestClasses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := new(wire)
-		a, b, c := w.start(t, "old", nil), w.start(t, "old", nil), w.start(t, "new", nil)
-		synctest.Wait()
-		for g, want := range map[*gateway]int{a: 1, b: 1, c: 2} {
-			if s := g.mesh.Stats(); s.Differ != want {
-				t.Errorf("%s finds that %d differ, want %d", g.end.name, s.Differ, want)
-			}
-		}
-	})
-}
-
 // What comes from the bus and makes no sense is counted and passed over.
 func TestNonsense(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a := w.start(t, "h", nil)
+		a := w.start(t, nil)
 		synctest.Wait()
 		bad := []string{
 			"", "\n", "{}", "[]\n", "{}\n", `{"realm":"realm1"}` + "\n", `{"realm":"realm1","topic":"a..b","id":1}` + "\n",
@@ -352,15 +338,15 @@ func TestNonsense(t *testing.T) {
 				t.Error("the kind is not known")
 			}
 		}
-		for _, kind := range []string{"wireroom.event", "wireroom.presence", "wireroom.kill", "wireroom.killed", "wireroom.classes"} {
+		for _, kind := range []string{"wireroom.event", "wireroom.presence", "wireroom.kill", "wireroom.killed"} {
 			a.mesh.Message("other", kind, []byte("nonsense"))
 		}
 		if a.mesh.Message("other", "somebody.else", nil) {
 			t.Error("a kind of somebody else is taken")
 		}
 		synctest.Wait()
-		if s := a.mesh.Stats(); s.Unknown != uint64(len(bad)+5) {
-			t.Errorf("%d messages are passed over, want %d", s.Unknown, len(bad)+5)
+		if s := a.mesh.Stats(); s.Unknown != uint64(len(bad)+4) {
+			t.Errorf("%d messages are passed over, want %d", s.Unknown, len(bad)+4)
 		}
 	})
 }

@@ -21,7 +21,6 @@ type Realm struct {
 	mesh   *Mesh
 	router *router.Realm
 	relay  Relay
-	hash   string // of its classes
 
 	keeper atomic.Pointer[presence.Keeper] // nil: it has no presence
 	in     losses                          // publications that came and found no room
@@ -47,9 +46,9 @@ type Event struct {
 }
 
 // Realm makes a realm one that is at other gateways, too, before anybody can join it
-// ([router.Realm.Extend]). hash stands for its classes, relay routes their events.
-func (m *Mesh) Realm(rt *router.Realm, hash string, relay Relay) *Realm {
-	r := &Realm{mesh: m, router: rt, relay: relay, hash: hash, changed: make(map[attendee]presence.Attendee)}
+// ([router.Realm.Extend]). relay routes events of its classes.
+func (m *Mesh) Realm(rt *router.Realm, relay Relay) *Realm {
+	r := &Realm{mesh: m, router: rt, relay: relay, changed: make(map[attendee]presence.Attendee)}
 	rt.Extend(r)
 	m.mu.Lock()
 	m.realms[rt.Name()] = r
@@ -62,7 +61,6 @@ func (r *Realm) Keep(k *presence.Keeper) {
 	r.keeper.Store(k)
 	_ = r.mesh.send(kindWho, struct{}{}) // if it is not sent, there will be a gap
 	r.mesh.sayAll()
-	r.mesh.sayClasses()
 }
 
 // Close takes the realm out of the mesh. Its members have left before.
@@ -74,7 +72,6 @@ func (r *Realm) Close() {
 	}
 	m.mu.Unlock()
 	m.sayAll() // without those of whom it could not be said any more
-	m.sayClasses()
 }
 
 // tellGap tells clients who want to know that publications may be missing.

@@ -25,7 +25,7 @@ func (g *gateway) wantEnded(what string, looks bool, want ...auth.Revocation) {
 func TestRevoked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a, b, c := w.start(t, "h", nil), w.start(t, "h", nil), w.start(t, "h", nil)
+		a, b, c := w.start(t, nil), w.start(t, nil), w.start(t, nil)
 		synctest.Wait()
 		list := []auth.Revocation{
 			{Client: "c1", Text: "x"},
@@ -49,7 +49,7 @@ func TestRevoked(t *testing.T) {
 func TestRevokedWhileAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a, b := w.start(t, "h", nil), w.start(t, "h", nil)
+		a, b := w.start(t, nil), w.start(t, nil)
 		synctest.Wait()
 		logout := func(user string) auth.Revocation { return auth.Revocation{User: user, Realm: realm, Text: "x"} }
 		a.mesh.Revoked(logout("ada"))
@@ -83,7 +83,7 @@ func TestRevokedWhileAway(t *testing.T) {
 		a.wantEnded("who was cut off", true)
 
 		// One that comes is told nothing of what was before it.
-		c := w.start(t, "h", nil)
+		c := w.start(t, nil)
 		c.wantEnded("a new one", false)
 
 		// For an hour.
@@ -100,7 +100,7 @@ func TestRevokedWhileAway(t *testing.T) {
 func TestRevokedBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(wire)
-		a, b := w.start(t, "h", nil), w.start(t, "h", nil)
+		a, b := w.start(t, nil), w.start(t, nil)
 		synctest.Wait()
 		b.end.cut()
 		for n := range nodes.MaxLogouts + 10 {

@@ -21,6 +21,11 @@ type Info struct {
 	File  *FileInfo  `json:"file,omitempty"`
 	Redis *RedisInfo `json:"redis,omitempty"`
 
+	// Epoch is that of the configuration of the gateways that use the store; 0:
+	// none has said which it has.
+	Epoch    uint64        `json:"configuration_epoch,omitempty"`
+	Gateways []GatewayInfo `json:"gateways,omitempty"`
+
 	Logs          []LogInfo          `json:"logs"`
 	Tokens        TokenInfo          `json:"tokens"`
 	Subscriptions []SubscriptionInfo `json:"subscriptions"`
@@ -81,6 +86,9 @@ func Describe(ctx context.Context, s Source, plain [32]byte, own func(hash [32]b
 		i.File = &FileInfo{f.Format, f.Size, f.Free, f.Modified.UTC()}
 	case *redis.View:
 		i.Redis = describeRedis(v.Server())
+		if err := i.describeGateways(ctx, v); err != nil {
+			return i, err
+		}
 	}
 	realm := ""
 	users := make(map[uint64]struct{})
