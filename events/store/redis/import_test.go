@@ -297,3 +297,72 @@ func TestVerifyFinds(t *testing.T) {
 func ms(n int) string {
 	return fmt.Sprint(time.Date(2026, 1, 31, 9, 30, n, 0, time.UTC).UnixMilli())
 }
+
+// What is wrong with persistent subscriptions, and with what users have, is found,
+// and told where it is.
+func TestVerifyFindsIndexes(t *testing.T) {
+	sv := start(t)
+	config := configOf(sv.url(), "wireroom")
+	const (
+		base   = "{wireroom}:1:"
+		member = "ada\x00\x00orders"
+		of     = `subscription "orders" of "ada": `
+	)
+	at := time.Date(2126, 1, 31, 9, 30, 0, 0, time.UTC)
+	s := openFor(t, sv.url(), time.Minute)
+	for _, test := range []struct {
+		name string
+		do   func()
+		want string // nothing: nothing is wrong
+	}{
+		{"nothing", func() {}, ""},
+		{"not by owner", func() { sv.do("ZREM", base+"subscriptions", member) }, of + "is not in the index by owner"},
+		{"by owner with a score", func() { sv.do("ZADD", base+"subscriptions", "7", member) }, of + "has the score 7 in the index by owner"},
+		{"not by expiry", func() { sv.do("ZREM", base+"lapse", member) }, of + "is not in the index by expiry"},
+		{"another expiry", func() { sv.do("ZADD", base+"lapse", "7", member) }, of + "has the time 7 in the index by expiry, and expires at 49"},
+		{"only by owner", func() { sv.do("ZADD", base+"subscriptions", "0", "eve\x00\x00x") }, `subscription "x" of "eve": is in the index by owner, and not there`},
+		{"only by expiry", func() { sv.do("ZADD", base+"lapse", "7", "eve\x00\x00x") }, `subscription "x" of "eve": is in the index by expiry, and not there`},
+		{"it is gone", func() { sv.do("DEL", base+"subscription:"+member) }, of + "is in the index by owner, and not there"},
+		{"a field is gone", func() { sv.do("HDEL", base+"subscription:"+member, "offset") }, of + "cannot be decoded"},
+		{"it is no hash", func() {
+			sv.do("DEL", base+"subscription:"+member)
+			sv.do("SET", base+"subscription:"+member, "x")
+		}, of + "is no hash"},
+		{"it has no owner", func() { sv.do("HSET", base+"subscription:nobody", "v", "1") }, `subscription "nobody": has a key that names no owner`},
+		{"no index", func() { sv.do("SET", base+"subscriptions", "x") }, "index of persistent subscriptions: the key {wireroom}:1:subscriptions is no sorted set"},
+		{"a user's token is not in the index", func() {
+			for _, key := range sv.do("KEYS", base+"user:*").([]any) {
+				sv.do("DEL", key)
+			}
+		}, "token 0700000000000000000000000000000000000000000000000000000000000000: is not in the index of its user"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, key := range sv.do("KEYS", base+"*").([]any) {
+				if k := fmt.Sprint(key); strings.Contains(k, ":subscription") || strings.HasSuffix(k, ":lapse") {
+					sv.do("DEL", key)
+				}
+			}
+			for _, name := range []string{"orders", "parcels"} {
+				p := &events.Persistent{
+					Owner: "ada", Name: name, Class: "c", Created: at, Seen: at, Expires: at.Add(time.Hour), For: time.Hour, Position: events.Position{Epoch: "E"},
+				}
+				if err := s.PutPersistent(t.Context(), p, 10); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.PutToken(t.Context(), &auth.Token{Hash: [32]byte{7}, Client: "client", User: "ada", Expires: at}); err != nil {
+				t.Fatal(err)
+			}
+			test.do()
+			var findings []string
+			err := openView(t, config).Verify(t.Context(), func(where, what string) { findings = append(findings, where+": "+what) }, func(*events.Record) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := strings.Join(findings, "\n")
+			if test.want == "" && found != "" || !strings.Contains(found, test.want) {
+				t.Errorf("found:\n%s\nwant %q", found, test.want)
+			}
+		})
+	}
+}

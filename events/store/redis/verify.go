@@ -52,10 +52,12 @@ func (v *View) Verify(ctx context.Context, fault func(where, what string), recor
 			}
 		}
 	}
-	if err := c.tokens(ctx); err != nil {
-		return err
+	for _, check := range []func(context.Context) error{c.tokens, c.expiry, c.users, c.subscriptions} {
+		if err := check(ctx); err != nil {
+			return err
+		}
 	}
-	return c.expiry(ctx)
+	return nil
 }
 
 // A verifier is one run of Verify.
@@ -442,6 +444,63 @@ func (c *verifier) expiry(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// users checks that each token of a user is in the index of the user's, by which they
+// are listed and revoked.
+func (c *verifier) users(ctx context.Context) error {
+	s := c.v.s
+	base := s.keys.base + "token:"
+	indexed := func(ctx context.Context, values []any, keys []string) ([]*goredis.FloatCmd, error) {
+		scores := make([]*goredis.FloatCmd, len(keys))
+		err := s.try(ctx, "verify client tokens", func(ctx context.Context) error {
+			_, err := s.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+				for i, k := range keys {
+					hash, _ := hex.DecodeString(strings.TrimPrefix(k, base))
+					value, _ := values[i].(string)
+					if t, err := parseToken([32]byte{}, []byte(value)); err == nil && len(hash) == 32 && t.User != "" {
+						scores[i] = p.ZScore(ctx, s.keys.user(t.Realm, t.User), string(hash))
+					}
+				}
+				return nil
+			})
+			if errors.Is(err, goredis.Nil) || wrongType(err) {
+				return nil // each command has its error
+			}
+			return err
+		})
+		return scores, err
+	}
+	return s.eachKey(ctx, base+"*", func(keys []string) error {
+		for range 2 { // what was put or renewed meanwhile is right at the second look
+			if len(keys) == 0 {
+				return nil
+			}
+			var values []any
+			err := s.try(ctx, "verify client tokens", func(ctx context.Context) (err error) {
+				values, err = s.client.MGet(ctx, keys...).Result()
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			scores, err := indexed(ctx, values, keys)
+			if err != nil {
+				return err
+			}
+			var missing []string
+			for i, score := range scores {
+				if score != nil && score.Err() != nil {
+					missing = append(missing, keys[i])
+				}
+			}
+			keys = missing
+		}
+		for _, k := range keys {
+			c.fault("token "+strings.TrimPrefix(k, base), "is not in the index of its user, and so is neither listed nor revoked with the others")
+		}
+		return nil
+	})
 }
 
 // late reports whether the token of a member has expired so long ago that Redis
