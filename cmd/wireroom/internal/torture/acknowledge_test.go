@@ -2,11 +2,7 @@
 
 package torture_test
 
-import (
-	"context"
-	"fmt"
-	"net/http"
-)
+import "fmt"
 
 // How a client acknowledges the events of its persistent subscription.
 const (
@@ -102,24 +98,4 @@ func (a *acker) answered(m *message) error {
 		a.c.rec.wrong(3, a.c.Name, "wireroom.ack of what has come: %s", m)
 	}
 	return nil
-}
-
-// token asks a gateway for a client token and returns it as a cookie.
-func token(ctx context.Context, addr string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/session", nil)
-	if err != nil {
-		return "", err
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	for _, c := range resp.Cookies() {
-		if c.Name == "wireroom" {
-			return c.Name + "=" + c.Value, nil
-		}
-	}
-	return "", fmt.Errorf("POST /session: %s, and no cookie", resp.Status)
 }

@@ -8,18 +8,19 @@ import (
 
 // A trail is what a subscriber has received so far.
 type trail struct {
-	epoch string          // of the last event
-	left  map[string]bool // epochs before it
-	had   map[place]int   // → the last entry with it
-	high  map[string]uint64
-	conn  int
-	last  uint64 // offset of the last event of the connection in epoch
-	acked map[place]int
-	upto  map[string]upto // epoch → acknowledged up to there
-	node  map[int]string  // connection → which gateway it led to
-	ended map[int]int     // connection → the entry of its end
-	gap   int             // entry of a notice that no event has followed over the same connection, or -1
-	lost  []lostRange     // that it was told of
+	epoch  string          // of the last event
+	left   map[string]bool // epochs before it
+	had    map[place]int   // → the last entry with it
+	high   map[string]uint64
+	conn   int
+	last   uint64 // offset of the last event of the connection in epoch
+	acked  map[place]int
+	upto   map[string]upto // epoch → acknowledged up to there
+	node   map[int]string  // connection → which gateway it led to
+	ended  map[int]int     // connection → the entry of its end
+	gap    int             // entry of a notice that no event has followed over the same connection, or -1
+	lost   []lostRange     // that it was told of
+	others map[string]upto // epoch → what those with the same subscription had acknowledged up to there when it was asked for
 }
 
 // An upto is a cumulative acknowledgement.
@@ -41,6 +42,10 @@ func (c *checker) sequence(s subscriber) {
 			}
 			t.conn, t.gap = e.Conn, -1
 			t.node[e.Conn] = e.Node
+			if s.Shared != "" {
+				clear(t.high) // others may have had what is between
+				t.others = c.ackedBefore(s, e)
+			}
 		case kindAcked:
 			if e.Upto {
 				if e.Offset >= t.upto[e.Epoch].offset {
@@ -98,6 +103,9 @@ func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
 	if repeated {
 		c.repeated(s, t, before, i, e)
 	}
+	if u := t.others[e.Epoch]; e.Offset <= u.offset && !c.crashedSince(u.entry, i) {
+		c.report(3, s.Name, []int{u.entry, i}, "%v comes, and had been acknowledged before the subscription was asked for", e.place())
+	}
 	t.high[e.Epoch] = max(high, e.Offset)
 	t.last = e.Offset
 	t.had[e.place()] = i
@@ -148,14 +156,46 @@ func (c *checker) repeated(s subscriber, t *trail, before, i int, e *entry) {
 	}
 	// What an acknowledgement has moved may not be durable yet when a process
 	// is killed: that costs repeats, and nothing else.
-	crashed := slices.ContainsFunc(c.faults, func(f int) bool {
-		return f < i && c.entry(f).Crash && c.ended(f) > acked
-	})
+	crashed := c.crashedSince(acked, i)
 	// Another gateway learns of it when it has been written, a moment later.
 	moved := ok && t.node[c.entry(acked).Conn] != t.node[e.Conn]
 	if ok && !crashed && !moved {
 		c.report(3, s.Name, append(about, acked), "%v comes again after it was acknowledged", e.place())
 	}
+}
+
+// crashedSince reports whether a process was killed before the entry i, or was
+// not back at the time of an acknowledgement.
+func (c *checker) crashedSince(acked, i int) bool {
+	return slices.ContainsFunc(c.faults, func(f int) bool {
+		return f < i && c.entry(f).Crash && c.ended(f) > acked
+	})
+}
+
+// ackedBefore returns up to where those who have the same subscription had
+// acknowledged, at the same gateway, when a connection asked for it.
+func (c *checker) ackedBefore(s subscriber, subscribed *entry) map[string]upto {
+	all := map[string]upto{}
+	asked, ok := c.asked[s.Name][subscribed.Conn]
+	if !ok {
+		return all
+	}
+	for _, m := range c.members(s) {
+		node := ""
+		for _, i := range c.events[m.Name] {
+			e := c.entry(i)
+			if i >= asked {
+				break
+			}
+			if e.Kind == kindSubscribed {
+				node = e.Node
+			}
+			if e.Kind == kindAcked && e.Upto && node == subscribed.Node && e.Offset > all[e.Epoch].offset {
+				all[e.Epoch] = upto{e.Offset, i}
+			}
+		}
+	}
+	return all
 }
 
 // answered is how long before the end of a connection an event must have come
@@ -194,32 +234,36 @@ type lostRange struct {
 	older         int // the notice, if it says that the log has begun anew, or -1: all of older epochs may be gone
 }
 
-// nothingMissing checks rule 1, and that what is missing was announced.
-func (c *checker) nothingMissing(s subscriber) {
+// nothingMissing checks rule 1, and that what is missing was announced, for
+// those that have the same subscription between them.
+func (c *checker) nothingMissing(members []subscriber) {
+	s := members[0]
 	had := map[string]bool{}
 	var gaps []lostRange
-	open := -1  // a notice without a range, if no event has come since
 	since := -1 // the first SUBSCRIBED
 	done := false
-	for _, i := range c.events[s.Name] {
-		switch e := c.entry(i); e.Kind {
-		case kindSubscribed:
-			if since < 0 {
-				since = i
+	for _, m := range members {
+		open := -1 // a notice without a range, if no event has come since
+		for _, i := range c.events[m.Name] {
+			switch e := c.entry(i); e.Kind {
+			case kindSubscribed:
+				if since < 0 || i < since {
+					since = i
+				}
+			case kindEvent:
+				had[e.ID] = true
+				if open >= 0 { // the log is another one, and begins here
+					gaps = append(gaps, lostRange{e.Epoch, 1, e.Offset - 1, open})
+				}
+				open = -1
+			case kindGap:
+				gaps = append(gaps, lostRange{e.Epoch, e.Offset, e.Through, -1})
+				if open = -1; e.Through == 0 && c.trimmed(s.Class) {
+					open = i
+				}
+			case kindDone:
+				done = true
 			}
-		case kindEvent:
-			had[e.ID] = true
-			if open >= 0 { // the log is another one, and begins here
-				gaps = append(gaps, lostRange{e.Epoch, 1, e.Offset - 1, open})
-			}
-			open = -1
-		case kindGap:
-			gaps = append(gaps, lostRange{e.Epoch, e.Offset, e.Through, -1})
-			if open = -1; e.Through == 0 && c.trimmed(s.Class) {
-				open = i
-			}
-		case kindDone:
-			done = true
 		}
 	}
 	if since < 0 || !done {

@@ -46,6 +46,7 @@ type checker struct {
 	pubIDs map[string]map[uint64]int   // ID → publication ID → an entry
 	faults []int                       // entries
 	heals  map[string]map[int]struct{} // who → entries
+	asked  map[string]map[int]int      // subscriber → connection → when it sent SUBSCRIBE
 }
 
 // mostViolations bounds what is reported: what comes after so many says
@@ -58,7 +59,7 @@ func check(h *history) (found []violation, lost int) {
 	c := &checker{
 		h: h, pubs: map[string]*publication{}, events: map[string][]int{}, final: map[string]int{}, last: map[string]string{},
 		places: map[place]int{}, where: map[string]map[string]int{}, epochs: map[string]map[string]int{}, pubIDs: map[string]map[uint64]int{},
-		heals: map[string]map[int]struct{}{},
+		heals: map[string]map[int]struct{}{}, asked: map[string]map[int]int{},
 	}
 	c.index()
 	c.onePlaceEach()
@@ -70,7 +71,9 @@ func check(h *history) (found []violation, lost int) {
 		}
 		c.nothingInvented(s)
 		c.sequence(s)
-		c.nothingMissing(s)
+		if members := c.members(s); members[0].Name == s.Name {
+			c.nothingMissing(members)
+		}
 	}
 	lost = c.nothingLost()
 	c.timesGrow()
@@ -106,6 +109,11 @@ func (c *checker) index() {
 			p.unknown = true
 		case kindSubscribed, kindEvent, kindGap, kindBroken, kindAck, kindAcked, kindDone:
 			c.events[e.Who] = append(c.events[e.Who], i)
+		case kindAsked:
+			if c.asked[e.Who] == nil {
+				c.asked[e.Who] = map[int]int{}
+			}
+			c.asked[e.Who][e.Conn] = i
 		case kindFault:
 			c.faults = append(c.faults, i)
 		case kindHeal:
@@ -238,6 +246,20 @@ func (c *checker) order() {
 // wants reports whether the publication is for the subscriber.
 func (s *subscriber) wants(p *publication) bool {
 	return p.class == s.Class && (s.Room == "" || s.Room == p.room) && (len(s.Tags) == 0 || slices.Contains(s.Tags, p.tag))
+}
+
+// members returns those that have the same subscription as s, with itself.
+func (c *checker) members(s subscriber) []subscriber {
+	if s.Shared == "" {
+		return []subscriber{s}
+	}
+	var all []subscriber
+	for _, other := range c.h.Subscribers {
+		if other.Shared == s.Shared && other.Class == s.Class {
+			all = append(all, other)
+		}
+	}
+	return all
 }
 
 // nothingInvented checks rule 5.

@@ -4,6 +4,7 @@ package torture_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -33,9 +34,14 @@ timeouts: {ping_interval: 1s, ping_timeout: 5s, write: 5s, goodbye: 500ms, shutd
 resume: {for: 20s, per_address: 0, per_user: 0}
 roles:
   anonymous: {subscribe: ["*"], publish: ["*"], call: ["*"]}
+  member: {subscribe: ["*"], call: ["*"]}
+auth:
+  jwt: {secret: %s}
+  users:
+    robot: {roles: [member], ticket_sha256: %x}
 ingest:
   keys: [{name: all, secret: %s, classes: ["*"]}]
-`, store, ingestKey)
+`, store, jwtSecret, sha256.Sum256([]byte(robotTicket)), ingestKey)
 	if strings.HasPrefix(store, "redis") {
 		b.WriteString("redis: {timeout: 2s}\n")
 	}

@@ -20,6 +20,7 @@ const (
 	kindRefused kind = "refused" // it was refused: it is not in the log, and never will be
 	kindUnknown kind = "unknown" // nobody knows whether it is in the log
 
+	kindAsked      kind = "asked"      // SUBSCRIBE is sent
 	kindSubscribed kind = "subscribed" // SUBSCRIBED came, or the session was resumed
 	kindEvent      kind = "event"      // an event came
 	kindGap        kind = "gap"        // _recovered: false came, before the event that carried it
@@ -86,6 +87,7 @@ type subscriber struct {
 	All     bool   `json:"all,omitempty"`     // from the beginning of the log on, not from SUBSCRIBED
 	Keeps   bool   `json:"keeps,omitempty"`   // the client keeps its position itself: nothing may come twice
 	Auto    bool   `json:"auto,omitempty"`    // it acknowledges by answering pings
+	Shared  string `json:"shared,omitempty"`  // whose it is, if several have the same subscription: what comes to one of them need not come to another
 	Plain   bool   `json:"plain,omitempty"`   // of a topic without a class
 	Filters bool   `json:"filters,omitempty"` // Room or Tags are set
 }

@@ -17,7 +17,8 @@ import (
 //	publish a b                      two publications of class log
 //	publish a class=… room=… tag=…   of another one, with a given id
 //	ok a E:1    ok a pub=7    refused a    unknown a
-//	sub s/1                          SUBSCRIBED, over its connection 1
+//	asked s/1                        SUBSCRIBE, over its connection 1
+//	sub s/1                          SUBSCRIBED
 //	event s/1 a E:1 replayed pub=7   also: as=… room=… tag=…
 //	gap s/1 E:3-5                    _recovered: false
 //	broken s/1    done s
@@ -105,8 +106,11 @@ func (sc *scene) read(words []string) {
 		if p := sc.room[who]; p != nil {
 			e.Class = p.Class
 		}
-	case "sub":
+	case "sub", "asked":
 		e.Kind = kindSubscribed
+		if words[0] == "asked" {
+			e.Kind = kindAsked
+		}
 	case "event":
 		e.Kind, e.ID = kindEvent, ids[0]
 		if p := sc.room[e.ID]; p != nil && e.As == "" {
@@ -152,6 +156,8 @@ var (
 	keeper     = subscriber{Name: "s", Class: "log", All: true, Keeps: true}
 	persistent = subscriber{Name: "s", Class: "log"}
 	auto       = subscriber{Name: "s", Class: "log", Auto: true}
+	first      = subscriber{Name: "s", Class: "log", Shared: "ada"}
+	second     = subscriber{Name: "t", Class: "log", Shared: "ada"}
 	ofRoom     = subscriber{Name: "s", Class: "log", All: true, Keeps: true, Room: "r1", Filters: true}
 	ofTags     = subscriber{Name: "s", Class: "log", All: true, Keeps: true, Tags: []int{1, 3}, Filters: true}
 	ofPlain    = subscriber{Name: "s", Class: "tick", Plain: true}
@@ -269,6 +275,38 @@ func TestCheckerFindsWhatIsPlanted(t *testing.T) {
 				// What was lost by the store is missing, too.
 				if !slices.Contains([]int{1, 4}, rule) {
 					t.Errorf("the checker finds something else\n%s", &text)
+				}
+			}
+		})
+	}
+}
+
+// Two sessions with one subscription have all events between them.
+func TestCheckerKnowsSharedSubscriptions(t *testing.T) {
+	const head = "asked s/1\nsub s/1\nasked t/1\nsub t/1\npublish a b c\nok a E:1\nok b E:2\nok c E:3\n"
+	const log = "final a E:1\nfinal b E:2\nfinal c E:3\n"
+	for _, tt := range []struct {
+		name, text string
+		rule       int // 0: none
+		want       string
+	}{
+		{"both have all", head + "event s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\nevent t/1 a E:1\nevent t/1 b E:2\nevent t/1 c E:3\ndone s\n" + log, 0, ""},
+		{"one is away", head + "event t/1 a E:1\nbroken t/1\nevent s/1 a E:1\nevent s/1 b E:2\nacked s/1 E:2 upto\nasked t/2\nsub t/2\nevent t/2 c E:3 replayed\ndone t\n" + log, 0, ""},
+		{"neither has it", head + "event t/1 a E:1\nbroken t/1\nevent s/1 a E:1\nacked s/1 E:1 upto\nbroken s/1\nasked t/2\nsub t/2\nevent t/2 c E:3 replayed\ndone t\n" + log, 1, "b never came, and is in the log"},
+		{"a gap within a connection", head + "event t/1 a E:1\nevent t/1 c E:3\nevent s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\ndone s\n" + log, 1, "offsets 2 to 2 are missing before 3"},
+		{"the other one had acknowledged it", head + "event s/1 a E:1\nacked s/1 E:1 upto\nasked t/2\nsub t/2\nevent t/2 a E:1 replayed\nevent t/2 b E:2\nevent t/2 c E:3\ndone t\n" + log, 3, "had been acknowledged before the subscription was asked for"},
+		{"the other one acknowledged it meanwhile", head + "event s/1 a E:1\nasked t/2\nacked s/1 E:1 upto\nsub t/2\nevent t/2 a E:1 replayed\nevent t/2 b E:2\nevent t/2 c E:3\ndone t\n" + log, 0, ""},
+		{"the other one had acknowledged it, and all crashed", head + "event s/1 a E:1\nacked s/1 E:1 upto\nfault gateway crash\nheal gateway\nasked t/2\nsub t/2\nevent t/2 a E:1 replayed\nevent t/2 b E:2\nevent t/2 c E:3\ndone t\n" + log, 0, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := readScene(t, durable, []subscriber{first, second}, tt.text)
+			found, _ := check(h)
+			if tt.rule == 0 && len(found) > 0 || tt.rule > 0 && len(found) == 0 {
+				t.Fatalf("the checker finds %v, want %q", found, tt.want)
+			}
+			for i := range found {
+				if found[i].rule != tt.rule || !strings.Contains(found[i].text, tt.want) {
+					t.Errorf("the checker finds\n%s\n%s", &found[i], h.excerpt(&found[i]))
 				}
 			}
 		})

@@ -237,7 +237,7 @@ func (p *talker) run(ctx context.Context, over <-chan struct{}) {
 func (p *talker) live(ctx context.Context, addr string) {
 	dialing, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	w, err := dialWAMP(dialing, addr, "", nil)
+	w, err := dialWAMP(dialing, addr, identity{}, nil)
 	if err != nil {
 		return
 	}

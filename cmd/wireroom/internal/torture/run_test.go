@@ -145,6 +145,15 @@ func play(t *testing.T, m *mode, seed uint64, length time.Duration) {
 		publishing.Go(func() { talk.run(ctx, over) })
 	}
 
+	for _, cl := range clients {
+		if cl.settled != nil {
+			select {
+			case <-cl.settled:
+			case <-time.After(patience):
+				t.Fatalf("%s has not logged in after %v", cl.Name, patience)
+			}
+		}
+	}
 	n.kept(ctx)
 	breaking, whole := context.WithTimeout(ctx, length)
 	defer whole()
@@ -192,7 +201,7 @@ func play(t *testing.T, m *mode, seed uint64, length time.Duration) {
 // awaitClients waits until all have their last events, but not for ever.
 func awaitClients(clients []*client) {
 	for late := time.Now().Add(patience); time.Now().Before(late); time.Sleep(10 * time.Millisecond) {
-		if !slices.ContainsFunc(clients, func(cl *client) bool { return !cl.done.Load() }) {
+		if !slices.ContainsFunc(clients, func(cl *client) bool { return !cl.last.done() }) {
 			return
 		}
 	}
@@ -236,7 +245,9 @@ func newClients(c *cluster, rec *recorder, rng func() *rand.Rand) []*client {
 				cl.where = whereTags(s.Tags)
 			}
 			change(cl)
-			cl.last = lastFor(&cl.subscriber)
+			if cl.last == nil {
+				cl.last = lastFor(&cl.subscriber)
+			}
 			rec.subscriber(cl.subscriber)
 			all = append(all, cl)
 		}
@@ -255,6 +266,22 @@ func newClients(c *cluster, rec *recorder, rng func() *rand.Rand) []*client {
 	add("upto", subscriber{}, func(cl *client) { cl.acks = ackUpto })
 	add("upto-where", subscriber{Tags: []int{1}}, func(cl *client) { cl.acks = ackUpto })
 	add("each", subscriber{}, func(cl *client) { cl.acks = ackEach })
+	add("login", subscriber{}, func(cl *client) {
+		cl.acks, cl.becomes, cl.settled = ackUpto, "eve", make(chan struct{})
+	})
+	// Two sessions of a user have one subscription, whichever gateways they are on.
+	for _, u := range []struct{ user, ticket, acks string }{{"ada", jwtOf("ada"), ackUpto}, {"robot", robotTicket, ackAuto}} {
+		last := map[string]*expectation{}
+		for _, device := range []string{"1", "2"} {
+			add(u.user+device, subscriber{Shared: u.user, Auto: u.acks == ackAuto}, func(cl *client) {
+				cl.who, cl.acks, cl.name = identity{user: u.user, ticket: u.ticket}, u.acks, "of "+cl.Class
+				if last[cl.Class] == nil {
+					last[cl.Class] = lastFor(&cl.subscriber)
+				}
+				cl.last = last[cl.Class]
+			})
+		}
+	}
 	return all
 }
 
@@ -272,7 +299,7 @@ func readLog(ctx context.Context, c *cluster, rec *recorder, class string) {
 	for ctx.Err() == nil {
 		records = records[:0]
 		err := func() error {
-			w, err := dialWAMP(ctx, c.gateways[0].front.addr(), "", nil)
+			w, err := dialWAMP(ctx, c.gateways[0].front.addr(), identity{}, nil)
 			if err != nil {
 				return err
 			}

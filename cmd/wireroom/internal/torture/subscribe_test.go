@@ -25,6 +25,10 @@ type client struct {
 	cluster  *cluster
 	rec      *recorder
 	rng      *rand.Rand
+	becomes  string        // the user that it logs in as when it has subscribed; then owned by run
+	settled  chan struct{} // closed when it has logged in; nil: it never does
+	name     string        // of a persistent subscription; empty: the gateway draws it
+	last     *expectation
 	address  func() string // where to connect; nil: to any gateway
 	count    *atomic.Int64 // of what came; nil: nobody counts
 
@@ -35,13 +39,11 @@ type client struct {
 	offset       uint64
 	session      uint64 // to resume, with token
 	token        string
-	cookie       string          // of the client that a persistent subscription belongs to
-	received     uint64          // messages since WELCOME, over all connections of the session
-	subscription uint64          // of the session
-	dark         []*wampConn     // connections that it has left without a word
-	last         map[string]bool // the IDs of last events that have not come
+	who          identity    // whose a persistent subscription is
+	received     uint64      // messages since WELCOME, over all connections of the session
+	subscription uint64      // of the session
+	dark         []*wampConn // connections that it has left without a word
 
-	done  atomic.Bool // all of last came
 	once  sync.Once
 	ready chan struct{} // closed when SUBSCRIBED came for the first time
 }
@@ -81,12 +83,8 @@ func (c *client) live(ctx context.Context) error {
 	}
 	dialing, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if c.acks != "" && c.cookie == "" {
-		cookie, err := token(dialing, addr)
-		if err != nil {
-			return err
-		}
-		c.cookie = cookie
+	if err := c.prove(dialing, addr); err != nil {
+		return err
 	}
 	hello := map[string]any{}
 	if c.resumes {
@@ -95,7 +93,7 @@ func (c *client) live(ctx context.Context) error {
 			hello["resume-session"], hello["resume-token"], hello["_received"] = c.session, c.token, c.received
 		}
 	}
-	w, err := dialWAMP(dialing, addr, c.cookie, hello)
+	w, err := dialWAMP(dialing, addr, c.who, hello)
 	if err != nil {
 		return err
 	}
@@ -106,6 +104,9 @@ func (c *client) live(ctx context.Context) error {
 	end, over := stays, time.Now().Add(time.Hour)
 	if c.restless && c.rng.IntN(3) > 0 {
 		end, over = leaves+c.rng.IntN(3), time.Now().Add(time.Duration(100+c.rng.IntN(2500))*time.Millisecond)
+	}
+	if c.becomes != "" {
+		end, over = leaves, time.Now().Add(time.Second)
 	}
 	err = c.listen(w, over)
 	if !errors.Is(err, errOver) {
@@ -140,6 +141,7 @@ func (c *client) listen(w *wampConn, over time.Time) error {
 	} else {
 		c.received, c.subscription = 0, 0
 		topic, options := c.request()
+		c.rec.add(entry{Kind: kindAsked, Who: c.Name, Conn: c.conn, Class: c.Class, Node: c.node})
 		if err := w.send(wampSubscribe, w.request(), options, topic); err != nil {
 			return err
 		}
@@ -207,6 +209,9 @@ func (c *client) request() (topic string, options map[string]any) {
 	if c.where != "" {
 		options["_where"] = c.where
 	}
+	if c.name != "" {
+		options["_name"] = c.name
+	}
 	switch {
 	case c.Plain:
 	case c.acks == ackAuto:
@@ -254,24 +259,20 @@ func (c *client) take(a *arrival) {
 		Epoch: d.Epoch, Offset: d.Offset, Pub: a.publication, Replayed: d.Replayed,
 	})
 	c.epoch, c.offset = d.Epoch, d.Offset
-	if c.last[a.data.Key] {
-		delete(c.last, a.data.Key)
-		if len(c.last) == 0 {
-			c.rec.add(entry{Kind: kindDone, Who: c.Name, Conn: c.conn})
-			c.done.Store(true)
-		}
+	if c.last != nil && c.last.came(a.data.Key) {
+		c.rec.add(entry{Kind: kindDone, Who: c.Name, Conn: c.conn})
 	}
 }
 
 // lastFor returns the last events that are for the subscriber.
-func lastFor(s *subscriber) map[string]bool {
+func lastFor(s *subscriber) *expectation {
 	last := map[string]bool{}
 	for _, p := range lastEvents(s.Class, "z") {
 		if s.wants(&publication{class: s.Class, room: p.Room, tag: p.Tag}) {
 			last[p.Key] = true
 		}
 	}
-	return last
+	return &expectation{left: last}
 }
 
 // pause waits, or until ctx is done.

@@ -18,6 +18,8 @@ import (
 const (
 	wampHello      = 1
 	wampWelcome    = 2
+	wampChallenge  = 4
+	wampAuth       = 5
 	wampGoodbye    = 6
 	wampError      = 8
 	wampPublish    = 16
@@ -50,10 +52,10 @@ type message struct {
 }
 
 // dialWAMP connects and joins the realm. ctx bounds that, and nothing after.
-func dialWAMP(ctx context.Context, addr, cookie string, hello map[string]any) (*wampConn, error) {
+func dialWAMP(ctx context.Context, addr string, who identity, hello map[string]any) (*wampConn, error) {
 	header := http.Header{}
-	if cookie != "" {
-		header.Set("Cookie", cookie)
+	if who.cookie != "" {
+		header.Set("Cookie", who.cookie)
 	}
 	dialer := websocket.Dialer{Subprotocols: []string{"wamp.2.json"}, HandshakeTimeout: 10 * time.Second}
 	ws, resp, err := dialer.DialContext(ctx, "ws://"+addr+"/ws", header)
@@ -67,12 +69,20 @@ func dialWAMP(ctx context.Context, addr, cookie string, hello map[string]any) (*
 	ws.SetPingHandler(c.ping)
 	details := map[string]any{"roles": map[string]any{"subscriber": map[string]any{}, "publisher": map[string]any{}, "caller": map[string]any{}}}
 	maps.Copy(details, hello)
+	if who.user != "" {
+		details["authmethods"], details["authid"] = []string{"ticket"}, who.user
+	}
 	if err := c.send(wampHello, "realm1", details); err != nil {
 		c.vanish()
 		return nil, err
 	}
 	until, _ := ctx.Deadline()
 	m, err := c.read(until)
+	if err == nil && m.code == wampChallenge {
+		if err = c.send(wampAuth, who.ticket, map[string]any{}); err == nil {
+			m, err = c.read(until)
+		}
+	}
 	if err == nil && m.code != wampWelcome {
 		err = fmt.Errorf("instead of WELCOME: %s", m)
 	}
