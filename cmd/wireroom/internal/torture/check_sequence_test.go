@@ -113,21 +113,32 @@ func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
 }
 
 // announced reports whether the subscriber was told that all from the given
-// offset to the event's are lost.
+// offset to the event's are lost, but for what it had acknowledged.
 func (c *checker) announced(s subscriber, t *trail, from uint64, e *entry) bool {
 	if t.gap >= 0 && c.entry(t.gap).Through == 0 && !s.Keeps && c.trimmed(s.Class) {
 		// The position that the gateway keeps was of an older epoch, as nothing
 		// of this one was acknowledged: how much is lost nobody can say.
 		return len(t.left) > 1
 	}
-	for from < e.Offset {
-		i := slices.IndexFunc(t.lost, func(l lostRange) bool { return l.epoch == e.Epoch && l.from <= from && from <= l.through })
-		if i < 0 {
+	for ; from < e.Offset; from++ {
+		told := slices.ContainsFunc(t.lost, func(l lostRange) bool { return l.epoch == e.Epoch && l.from <= from && from <= l.through })
+		if !told && !t.acknowledged(s.Class, from) {
 			return false
 		}
-		from = t.lost[i].through + 1
 	}
-	return from == e.Offset
+	return true
+}
+
+// acknowledged reports whether the event at an offset was acknowledged in an
+// epoch before. One that goes on with the same offsets need not bring it again;
+// if it has another event there, that is missing by its ID.
+func (t *trail) acknowledged(class string, offset uint64) bool {
+	for epoch := range t.left {
+		if _, ok := t.acked[place{class, epoch, offset}]; ok || offset <= t.upto[epoch].offset {
+			return true
+		}
+	}
+	return false
 }
 
 // at returns the entry that says what is at a place, if there is one.

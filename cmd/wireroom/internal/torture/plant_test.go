@@ -229,6 +229,9 @@ func TestCheckerFindsWhatIsPlanted(t *testing.T) {
 		{"a loss without a cause", durable, keeper, quiet + "event s/1 a E:1\nbroken s/1\nsub s/2\ngap s/2 E:2-2\nevent s/2 b E:2 replayed\nevent s/2 c E:3\ndone s\n" + log, 4, "told that events are lost, without a cause"},
 		{"an epoch without a cause", durable, keeper, quiet + "event s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\npublish d\nok d F:4\nevent s/1 d F:4\ndone s\nfinal a F:1\nfinal b F:2\nfinal c F:3\nfinal d F:4\n", 4, "begun anew, as epoch F, without a cause"},
 
+		{"acknowledged in the epoch before", durableR, persistent, quiet + "event s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\nacked s/1 E:2\nfault redis store crash\nheal redis\nbroken s/1\nsub s/2\nevent s/2 a F:1 replayed\nevent s/2 c F:3 replayed\ndone s\nfinal a F:1\nfinal b F:2\nfinal c F:3\n", 0, ""},
+		{"had and not acknowledged in the epoch before", durableR, persistent, quiet + "event s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\nfault redis store crash\nheal redis\nbroken s/1\nsub s/2\nevent s/2 a F:1 replayed\nevent s/2 c F:3 replayed\ndone s\nfinal a F:1\nfinal b F:2\nfinal c F:3\n", 1, "offsets 2 to 2 are missing before 3"},
+
 		{"an event that nobody published", durable, keeper, "sub s/1\nevent s/1 x E:1\ndone s\n", 5, `nobody has published "x"`},
 		{"an event before it is published", durable, keeper, "sub s/1\nevent s/1 a E:1\npublish a\nok a E:1\ndone s\nfinal a E:1\n", 5, "nobody has published"},
 		{"a refused event comes", durable, keeper, "sub s/1\npublish a\nrefused a\nevent s/1 a E:1\ndone s\n", 5, "a was refused, and comes"},
