@@ -66,7 +66,7 @@ func TestSoak(t *testing.T) {
 
 	realm := sk.tr.rt.Realm(testRealm)
 	st := sk.tr.rt.Stats()
-	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); ; runtime.Gosched() {
 		left := realm.Leftovers()
 		st = sk.tr.rt.Stats()
 		// The flushers stay.
@@ -161,7 +161,7 @@ func (sk *soak) life(rnd *rand.Rand) {
 		c.hangUp() // breaks off
 		return
 	case 1: // waits for its answers, and leaves
-		for wait := time.Now().Add(5 * time.Second); len(p.calls) > 0 && !c.closed() && time.Now().Before(wait); {
+		for wait := time.Now().Add(time.Minute); len(p.calls) > 0 && !c.closed() && time.Now().Before(wait); {
 			p.read()
 			runtime.Gosched()
 		}
@@ -170,7 +170,7 @@ func (sk *soak) life(rnd *rand.Rand) {
 		}
 	}
 	c.send(`[6,{},"wamp.close.close_realm"]`)
-	for wait := time.Now().Add(5 * time.Second); !c.closed(); runtime.Gosched() {
+	for wait := time.Now().Add(time.Minute); !c.closed(); runtime.Gosched() {
 		p.read()
 		if time.Now().After(wait) {
 			sk.t.Error("GOODBYE was not answered")

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
 		os.Exit(code) // the fuzzer's own goroutines stay
 	}
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines || openFiles() > files; {
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > goroutines || openFiles() > files; {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
 			fmt.Fprintf(os.Stderr, "%d goroutines and %d files before, %d and %d after:\n%s\n", goroutines, files,
@@ -259,7 +259,7 @@ func (h *house) serve(handler http.Handler, l net.Listener) {
 	})
 	h.t.Cleanup(func() {
 		hs.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := h.srv.Shutdown(ctx); err != nil {
 			h.t.Errorf("Shutdown: %v", err)

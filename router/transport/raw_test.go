@@ -52,7 +52,7 @@ func (h *house) serveRaw(l net.Listener) {
 		}
 	})
 	h.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := h.srv.Shutdown(ctx); err != nil {
 			h.t.Errorf("Shutdown: %v", err)

@@ -81,7 +81,7 @@ func TestWriteAll(t *testing.T) {
 			}
 			close(begin)
 			if rest := skip(bufs, n); len(rest) > 0 {
-				if err := p.sess.link.Write(rest, time.Now().Add(10*time.Second)); err != nil {
+				if err := p.sess.link.Write(rest, time.Now().Add(time.Minute)); err != nil {
 					t.Errorf("%s: Write: %v", tt.name, err)
 				}
 			}

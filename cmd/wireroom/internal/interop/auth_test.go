@@ -145,6 +145,7 @@ func logIn(t *testing.T, g *gateway, logins []login, env []string, program, scri
 }
 
 func TestPythonAuth(t *testing.T) {
+	t.Parallel()
 	python := pythonWith(t, "autobahn", "msgpack", "cbor2", "nacl", "argon2")
 	g, logins := startWithUsers(t)
 	for _, serializer := range serializers {
@@ -155,6 +156,7 @@ func TestPythonAuth(t *testing.T) {
 }
 
 func TestNodeAuth(t *testing.T) {
+	t.Parallel()
 	node := needNode(t, "autobahn", "ws")
 	g, logins := startWithUsers(t)
 	logIn(t, g, withoutSCRAM(logins), node.env, node.path, "testdata/auth.mjs")
@@ -172,6 +174,7 @@ func withoutSCRAM(logins []login) (rest []login) {
 
 // nexus has WAMP-CRA; a ticket is easy, and cryptosign as well.
 func TestNexusAuth(t *testing.T) {
+	t.Parallel()
 	g, logins := startWithUsers(t)
 	for _, l := range withoutSCRAM(logins) {
 		if got := nexusLogIn(t, g, l); got != l.want {

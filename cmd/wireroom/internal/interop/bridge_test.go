@@ -14,6 +14,7 @@ import (
 // Programs without WAMP publish and call as Crossbar's documentation and its
 // client library do it.
 func TestHTTPBridge(t *testing.T) {
+	t.Parallel()
 	curl, py := need(t, "curl"), python(t)
 	g := startGateway(t)
 	c := connectNexus(t, g.url("ws", "/ws"), serialize.JSON)

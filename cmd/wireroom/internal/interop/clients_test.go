@@ -16,6 +16,7 @@ import (
 )
 
 func TestNode(t *testing.T) {
+	t.Parallel()
 	for _, lib := range []struct {
 		name string
 		library
@@ -36,6 +37,7 @@ func TestNode(t *testing.T) {
 
 // Python's client over RawSocket, on the port of HTTP.
 func TestPythonRawSocket(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("elsewhere RawSocket has a port of its own")
 	}
@@ -55,6 +57,7 @@ func TestPythonRawSocket(t *testing.T) {
 
 // The past, asked for as the specification has it, from autobahn for Python.
 func TestPythonHistory(t *testing.T) {
+	t.Parallel()
 	for _, serializer := range serializers {
 		t.Run(serializer, func(t *testing.T) {
 			python := pythonWith(t, "autobahn", "msgpack", "cbor2")
@@ -70,6 +73,7 @@ func TestPythonHistory(t *testing.T) {
 }
 
 func TestPython(t *testing.T) {
+	t.Parallel()
 	for _, serializer := range serializers {
 		t.Run(serializer, func(t *testing.T) {
 			python := pythonWith(t, "autobahn", "msgpack", "cbor2")
@@ -82,6 +86,7 @@ func TestPython(t *testing.T) {
 
 // A page of another origin, which the gateway's configuration lets in.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	for _, lib := range []struct {
 		name string
 		file string // in node_modules
@@ -106,6 +111,7 @@ func TestBrowser(t *testing.T) {
 // autobahn-js where no WebSocket gets through: in Node, which has to be lent an
 // XMLHttpRequest, and in a page of another origin.
 func TestLongPoll(t *testing.T) {
+	t.Parallel()
 	t.Run("node", func(t *testing.T) {
 		node := needNode(t, "autobahn", "ws")
 		g := startGateway(t)
@@ -127,6 +133,7 @@ func TestLongPoll(t *testing.T) {
 // Clients that offer permessage-deflate by themselves, against a gateway that
 // has it: Chromium, and ws under autobahn in Node.
 func TestDeflate(t *testing.T) {
+	t.Parallel()
 	t.Run("offered", func(t *testing.T) {
 		g := startDeflating(t)
 		d := websocket.Dialer{Subprotocols: []string{"wamp.2.json"}, EnableCompression: true}

@@ -38,6 +38,7 @@ func startWithStore(t *testing.T, store, config string) *gateway {
 // An application in Python decides what its clients may do, as it would with
 // Crossbar.
 func TestCrossbarAuthorizer(t *testing.T) {
+	t.Parallel()
 	python := pythonWith(t, "autobahn")
 	g := startConfigured(t, `
 auth:
@@ -89,6 +90,7 @@ roles:
 
 // An application in Python says who its clients are, as it would with Crossbar.
 func TestCrossbarAuthenticator(t *testing.T) {
+	t.Parallel()
 	python := pythonWith(t, "autobahn", "nacl", "argon2")
 	const ticket = "a ticket of the application itself"
 	g := startConfigured(t, fmt.Sprintf(`

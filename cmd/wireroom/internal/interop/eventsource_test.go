@@ -4,6 +4,7 @@ import "testing"
 
 // A page that listens with EventSource misses nothing when its network breaks.
 func TestEventSource(t *testing.T) {
+	t.Parallel()
 	node := needBrowser(t)
 	g := startGateway(t)
 	network := newCable(t, g.addr)

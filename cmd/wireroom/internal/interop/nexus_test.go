@@ -17,6 +17,7 @@ import (
 // nexus's client is part of the command, so this test always runs. It goes the
 // round in Go, over WebSocket and over RawSocket.
 func TestNexusClient(t *testing.T) {
+	t.Parallel()
 	t.Run("websocket", func(t *testing.T) { nexusRounds(t, "ws", "/ws") })
 	t.Run("rawsocket", func(t *testing.T) {
 		if runtime.GOOS != "linux" {

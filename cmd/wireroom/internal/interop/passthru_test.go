@@ -11,6 +11,7 @@ import (
 // in any two. In JSON it cannot: it does not know how WAMP writes binary there,
 // so only text goes through.
 func TestPassthru(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ sessions, payloads string }{
 		{"msgpack,msgpack", "json,msgpack,cbor,native"},
 		{"msgpack,cbor", "json,msgpack,cbor,native"},

@@ -36,6 +36,7 @@ func xconn(t *testing.T) string {
 // enters a subscription only some time after SUBSCRIBED, and what comes right
 // behind that has no handler.
 func TestXconn(t *testing.T) {
+	t.Parallel()
 	schemes := map[string]string{"ws": "/ws"}
 	if runtime.GOOS == "linux" {
 		schemes["rs"] = ""
@@ -53,6 +54,7 @@ func TestXconn(t *testing.T) {
 }
 
 func TestXconnAuth(t *testing.T) {
+	t.Parallel()
 	program := xconn(t)
 	g, logins := startWithUsers(t)
 	logIn(t, g, withoutSCRAM(logins), os.Environ(), program, "auth")
