@@ -139,7 +139,7 @@ func TestOrderUnderChurn(t *testing.T) {
 // until reads messages until one of the type comes, or none does for long, and
 // checks the events among them.
 func (c *client) until(want int) []json.RawMessage {
-	for wait := time.Now().Add(2 * time.Second); time.Now().Before(wait); {
+	for wait := time.Now().Add(time.Minute); time.Now().Before(wait); {
 		msg, ok := c.next()
 		if !ok {
 			c.link.await()

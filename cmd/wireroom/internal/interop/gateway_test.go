@@ -22,9 +22,9 @@ const key = "key-of-the-interop-tests"
 // Bounds on waiting. They are generous: the machines that run this are slow
 // and busy, and nothing waits longer than it must.
 const (
-	startTimeout = 30 * time.Second
-	stopTimeout  = 30 * time.Second
-	clientTime   = 90 * time.Second
+	startTimeout = 2 * time.Minute
+	stopTimeout  = time.Minute
+	clientTime   = 4 * time.Minute
 )
 
 // A gateway is the real program, running.
