@@ -23,6 +23,11 @@ type Config struct {
 	DuplicateFor time.Duration
 
 	SweepEvery time.Duration // how often logs are trimmed by age, at least 1s
+
+	// Rest, if not nil, is what replays give way by: each calls it at the end of
+	// its turn, which it still has, and it may wait for a moment. It is called
+	// concurrently.
+	Rest func()
 }
 
 // DefaultConfig returns the defaults.

@@ -187,9 +187,8 @@ func (k *Keeper) probe() {
 			all := k.due.probes
 			k.due.probes = nil
 			k.due.Unlock()
-			now := time.Now()
-			for _, h := range all {
-				h.question(now)
+			if !k.questionAll(all) {
+				return
 			}
 		case now := <-tick.C:
 			k.touch(now)
@@ -200,6 +199,25 @@ func (k *Keeper) probe() {
 			return
 		}
 	}
+}
+
+// questionAll asks all, not in one moment: else thousands of answers would come
+// in one moment as well, and what is live would wait behind them. It reports
+// false if the keeper was closed meanwhile.
+func (k *Keeper) questionAll(all []*Holder) bool {
+	some := max(probeLeast, len(all)/probeParts)
+	for i, h := range all {
+		h.question(time.Now())
+		if (i+1)%some != 0 || i+1 == len(all) {
+			continue
+		}
+		select {
+		case <-time.After(probePause):
+		case <-k.ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // holding returns those that have anything attached.

@@ -67,6 +67,7 @@ type Hub struct {
 
 	searches chan struct{} // full when as many as may search logs: see mostSearches
 	reads    chan struct{} // full when as many as may read logs: see mostReads
+	sends    chan struct{} // full when as many as may send the past: see mostSends
 	pages    pages         // that replays have read
 
 	state atomic.Pointer[state] // never changed once stored
@@ -177,6 +178,7 @@ func NewHub(ctx context.Context, cat *Catalogue, store Store, router Router, con
 
 		searches: make(chan struct{}, mostSearches()),
 		reads:    make(chan struct{}, mostReads()),
+		sends:    make(chan struct{}, mostSends()),
 	}
 	h.shared.hub = h
 	h.ready.signal = make(chan struct{}, 1)

@@ -19,6 +19,9 @@ type KeeperConfig struct {
 const (
 	probeAfter = 250 * time.Millisecond // after an event until a client is asked whether it has that
 	probeAgain = 10 * time.Second       // until it is asked again if it does not answer
+	probeLeast = 16                     // clients that are asked in one moment, at least
+	probeParts = 100                    // in so many parts all are asked, at most
+	probePause = time.Millisecond       // between two parts
 	writeEvery = time.Second            // how often positions that moved are written
 	writeQuiet = time.Minute            // how often those are that move though nothing was sent
 	writeRetry = 10 * time.Second       // after a failure, at most

@@ -8,10 +8,14 @@ import (
 )
 
 // mostReads returns how many replays without a query may read a log at a time,
-// each a page. After a break thousands come back together. What is live goes
-// through several goroutines, each of which would else wait behind thousands
-// that have something to send; and a store is slower with as many readers.
+// each a page: a store is slower with thousands of readers.
 func mostReads() int { return 2 * runtime.GOMAXPROCS(0) }
+
+// mostSends returns how many replays may send at a time, each a page. After a
+// break thousands come back together. What is live goes through several
+// goroutines, each of which would else wait behind thousands that have something
+// to send; and it needs processors that are free.
+func mostSends() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // mostPages is how many passages of logs are kept for other replays. One that
 // has more bytes of data than twice pageBytes, as a single event may, is not.
@@ -128,7 +132,7 @@ func (r *replay) turn(ctx context.Context) (end func(), err error) {
 	return r.hub.readTurn(ctx)
 }
 
-// readTurn waits until one more replay may read or send.
+// readTurn waits until one more replay may read.
 func (h *Hub) readTurn(ctx context.Context) (end func(), err error) {
 	select {
 	case h.reads <- struct{}{}:
@@ -141,21 +145,46 @@ func (h *Hub) readTurn(ctx context.Context) (end func(), err error) {
 // hasRead gives a turn to the next.
 func (h *Hub) hasRead() { <-h.reads }
 
-// read reads the next events of the log, or finds what another replay has read.
+// sendTurn waits until one more replay may send.
+func (h *Hub) sendTurn(ctx context.Context) (end func(), err error) {
+	select {
+	case h.sends <- struct{}{}:
+		return h.hasSent, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// hasSent gives a turn to the next, once what is live had its own.
+func (h *Hub) hasSent() {
+	if h.config.Rest != nil {
+		h.config.Rest()
+	}
+	<-h.sends
+}
+
+// find finds the next events of the log among what other replays have read.
+func (r *replay) find() *passage { return r.hub.pages.get(r.key(), r.through) }
+
+// key returns what the next events of the log are kept by.
+func (r *replay) key() pageKey {
+	return pageKey{r.member.class.name, r.sieve.Channel, r.epoch, r.after}
+}
+
+// read reads the next events of the log, unless another replay has read them
+// since it was its turn.
 func (r *replay) read(ctx context.Context) (*passage, error) {
-	name, channel := r.member.class.name, r.sieve.Channel
-	key := pageKey{name, channel, r.epoch, r.after}
-	if found := r.hub.pages.get(key, r.through); found != nil {
+	if found := r.find(); found != nil {
 		return found, nil
 	}
-	limit := pageEvents
-	if channel == "" {
+	key, limit := r.key(), pageEvents
+	if key.channel == "" {
 		// Pages end at the same offsets whoever reads them, so that those
 		// who began at different ones soon read the same.
 		limit -= int(r.after % pageEvents)
 	}
 	page, err := r.hub.store.Read(ctx, Range{
-		Class: name, Channel: channel, After: r.after, Through: r.through, Limit: limit, Bytes: pageBytes,
+		Class: key.class, Channel: key.channel, After: r.after, Through: r.through, Limit: limit, Bytes: pageBytes,
 	})
 	if err != nil {
 		return nil, err

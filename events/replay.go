@@ -332,7 +332,7 @@ func (r *replay) send(ctx context.Context, p *passage, wanted []int) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	end, err := r.hub.readTurn(ctx)
+	end, err := r.hub.sendTurn(ctx)
 	if err != nil {
 		return err
 	}
@@ -362,7 +362,7 @@ func (r *replay) offer(ctx context.Context, to Offered, e *Event, made *Made, en
 		case <-ctx.Done():
 			return func() {}, context.Cause(ctx)
 		}
-		if end, err = r.hub.readTurn(ctx); err != nil {
+		if end, err = r.hub.sendTurn(ctx); err != nil {
 			return func() {}, err
 		}
 	}
@@ -370,13 +370,18 @@ func (r *replay) offer(ctx context.Context, to Offered, e *Event, made *Made, en
 
 // search reads a passage, and finds those of its events that are to be sent.
 func (r *replay) search(ctx context.Context) (p *passage, wanted []int, err error) {
-	end, err := r.turn(ctx)
-	if err != nil {
-		return nil, nil, err
+	if r.sieve.filter == nil {
+		p = r.find() // for which it need not wait
 	}
-	defer end()
-	if p, err = r.read(ctx); err != nil {
-		return nil, nil, err
+	if p == nil {
+		end, err := r.turn(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer end()
+		if p, err = r.read(ctx); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := r.sameLog(p.bounds); err != nil {
 		return nil, nil, err

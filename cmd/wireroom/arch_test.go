@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"cmd/wireroom/internal/dynamic":   {"auth", "router", "router/local", "router/wamp"},
 	"cmd/wireroom/internal/interop":   {"*"},
 	"cmd/wireroom/internal/nodes":     {"auth", "router", "router/presence", "router/wamp"},
+	"cmd/wireroom/internal/pace":      {},
 	"cmd/wireroom/internal/storetool": {"*"},
 	"cmd/wireroom/internal/torture":   {},
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/console"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/pace"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/events/store/embedded"
 	"github.com/wireroom/wireroom/events/store/redis"
@@ -52,6 +53,7 @@ type gateway struct {
 	bridge    *bridged  // nil: none
 	webhooks  *webhooks // set by run
 	realms    realms
+	replays   *pace.Pace // of all realms
 	router    *router.Router
 	transport *transport.Server
 	longpoll  *transport.LongPoll
@@ -70,7 +72,7 @@ type store interface {
 // newGateway opens the store, binds the address and wires everything. Nothing
 // is served until run. With an error nothing is left open.
 func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *gateway, err error) {
-	g := &gateway{cfg: cfg, log: log}
+	g := &gateway{cfg: cfg, log: log, replays: pace.New(pagesAtOnce)}
 	var undo []func()
 	defer func() {
 		if err != nil {
@@ -143,6 +145,7 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 	// By which wires.
 	transportConfig := cfg.Transport
 	transportConfig.Origins = []string{"*"} // identify looks at them
+	transportConfig.Rest = pace.New(arrivalsAtOnce).Step
 	transportConfig.Identify = identify(g.sessions)
 	transportConfig.IdentifyTLS = func(state *tls.ConnectionState) any { return auth.IdentifyTLS(state) }
 	g.transport = transport.NewServer(g.router, transportConfig, log.With("part", "websocket"))
@@ -223,9 +226,18 @@ func configuredUsers(ctx context.Context, cfg auth.UsersConfig, store auth.Token
 	return auth.NewUsers(cfg, key)
 }
 
-// hubConfig lets the hub take whatever may come in by one of the wires.
-func hubConfig(cfg *config.Config) events.Config {
+// What may be done between two naps of a [pace.Pace] on a machine that is not
+// late: connections accepted, and pages of the past sent.
+const (
+	arrivalsAtOnce = 16
+	pagesAtOnce    = 16
+)
+
+// hubConfig lets the hub take whatever may come in by one of the wires. rest is
+// what its replays give way by.
+func hubConfig(cfg *config.Config, rest func()) events.Config {
 	c := events.DefaultConfig()
+	c.Rest = rest
 	c.MaxBytes = min(max(cfg.Ingest.MaxBody, cfg.Transport.MaxMessage), 64<<20)
 	c.MaxBatch = max(c.MaxBatch, cfg.Ingest.MaxEvents)
 	return c

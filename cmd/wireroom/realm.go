@@ -165,7 +165,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	anonymous := cfg.Identity.Anonymous
 	queries := events.NewQueries(catalogue, boundsOfQueries(g.cfg, cfg), log("queries"))
 	deliver := &delivery{anonymous: anonymous, queries: queries}
-	hub, err := events.NewHub(ctx, catalogue, realmLogs(g.store, cfg.Name, g.plain), deliver, hubConfig(g.cfg), log("events"))
+	hub, err := events.NewHub(ctx, catalogue, realmLogs(g.store, cfg.Name, g.plain), deliver, hubConfig(g.cfg, g.replays.Step), log("events"))
 	if err != nil {
 		return nil, err
 	}

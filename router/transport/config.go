@@ -71,6 +71,11 @@ type Config struct {
 	// the header; it means nothing then, and neither do those of other kinds.
 	Forwarded ForwardedHeader
 
+	// Rest, if not nil, is called by [Server.Front] after each connection that
+	// it has accepted, and may wait for a moment: when thousands come at once,
+	// they wait with the kernel, and not with what is live.
+	Rest func()
+
 	// Identify, if not nil, finds out who sent an upgrade request, for
 	// [router.Peer.Identity]. An error refuses the upgrade: with status 403
 	// and its text if it is or wraps a [wamp.Error], with 500 otherwise.

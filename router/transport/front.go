@@ -131,6 +131,9 @@ func (f *front) run() {
 		if err == nil && isTCP(nc) {
 			f.srv.wg.Add(1)
 			go f.arrive(nc)
+			if f.srv.cfg.Rest != nil {
+				f.srv.cfg.Rest()
+			}
 			continue
 		}
 		if !f.pass(nc, err) || errors.Is(err, net.ErrClosed) {

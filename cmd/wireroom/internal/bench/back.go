@@ -27,6 +27,7 @@ var backMetrics = []metric{
 	{key: "pair_p50_ms", label: "… meanwhile p50, ms", unit: "ms", digits: 2},
 	{key: "pair_p99_ms", label: "… meanwhile p99, ms", unit: "ms", digits: 2},
 	{key: "pair_max_ms", label: "… meanwhile max, ms", unit: "ms", digits: 2},
+	{key: "pair_late_p99_ms", label: "… of that until it was sent, p99, ms", unit: "ms", digits: 2},
 	{key: "pair_lost", label: "… lost", unit: "1", bad: true},
 	{key: "rss_bytes_per_absent", label: "RSS growth/client that was there and is not, B", unit: "B"},
 	{key: "server_cpu_us_per_event", label: "server CPU, µs/replayed event", unit: "µs", digits: 2},

@@ -235,7 +235,7 @@ func (r *backRun) measure(ctx context.Context) (sample, error) {
 		sm["pair_before_p50_ms"], sm["pair_before_p99_ms"] = before.P50, before.P99
 	}
 	sm["pair_p50_ms"], sm["pair_p99_ms"], sm["pair_max_ms"] = during.P50, during.P99, during.Max
-	sm["pair_lost"] = float64(during.Lost)
+	sm["pair_late_p99_ms"], sm["pair_lost"] = during.Late, float64(during.Lost)
 	return sm, sm.addCost(r.server, cost, "server_cpu_us_per_event", float64(t.measured))
 }
 

@@ -47,7 +47,8 @@ type pairLap struct {
 	P50   float64 `json:"p50"`
 	P99   float64 `json:"p99"`
 	Max   float64 `json:"max"`
-	Got   uint64  `json:"got"` // since the lap before
+	Late  float64 `json:"late"` // 99th percentile of how much later than due events were sent: the pair's own delay, part of the others
+	Got   uint64  `json:"got"`  // since the lap before
 	Sent  uint64  `json:"sent"`
 	Lost  uint64  `json:"lost"`
 	Error string  `json:"error,omitempty"` // why it had to stop

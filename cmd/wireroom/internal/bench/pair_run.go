@@ -18,6 +18,9 @@ type pairRun struct {
 	publisher  publisher
 	sent       atomic.Uint64
 
+	lateMu sync.Mutex // guards the following
+	late   histogram  // how much later than due events were sent, since the last lap
+
 	stop   context.CancelCauseFunc
 	load   context.Context // done when publishing has to end, and why
 	wg     sync.WaitGroup
@@ -72,6 +75,9 @@ func (r *pairRun) publish(payload []byte) {
 		if d := time.Duration(due - clock()); d > 0 && pause(r.load, d) != nil || r.load.Err() != nil {
 			return
 		}
+		r.lateMu.Lock()
+		r.late.record(max(clock()-due, 0))
+		r.lateMu.Unlock()
 		stampPayload(payload, phaseMeasured, r.sent.Load(), due)
 		if err := r.publisher.publish(payload); err != nil {
 			r.stop(err)
@@ -98,8 +104,13 @@ func (r *pairRun) lap() pairLap {
 	got := r.subscriber.order.got
 	l.mu.Unlock()
 	sent := r.sent.Load()
+	r.lateMu.Lock()
+	late := milliseconds(r.late.quantile(0.99))
+	r.late = histogram{}
+	r.lateMu.Unlock()
 	lap := pairLap{
-		P50: milliseconds(h.quantile(0.50)), P99: milliseconds(h.quantile(0.99)), Max: milliseconds(h.max),
+		Late: late,
+		P50:  milliseconds(h.quantile(0.50)), P99: milliseconds(h.quantile(0.99)), Max: milliseconds(h.max),
 		Got: t.measured - r.before, Sent: sent, Lost: sent - min(got, sent),
 	}
 	r.before = t.measured
