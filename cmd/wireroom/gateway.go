@@ -336,6 +336,7 @@ func (g *gateway) close() error {
 	}
 	g.closeRealms()
 	g.unfollow()
+	g.health.wait()
 	if err := g.store.Close(); err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}

@@ -13,8 +13,9 @@ import (
 
 // How /readyz asks the store.
 const (
-	probeTimeout = 2 * time.Second // for an answer
-	probeEvery   = time.Second     // answers are reused so long, so that asking is cheap for others
+	probeTimeout = 2 * time.Second       // for an answer
+	probeEvery   = time.Second           // answers are reused so long, so that asking is cheap for others
+	hearEvery    = 50 * time.Millisecond // the store is asked meanwhile whether it hears anything
 )
 
 // A health answers /healthz and /readyz.
@@ -26,14 +27,30 @@ type health struct {
 	warn    func() string // what an operator should know though it does not keep the gateway from its work; nil: nothing
 	closing atomic.Bool
 
-	mu   sync.Mutex // guards the following; held during a probe, so that there is one at a time
-	last error
-	at   time.Time
+	probes sync.WaitGroup // the goroutine of the question under way
+
+	mu      sync.Mutex // guards the following
+	probing *question  // nil: none is under way
+	last    error
+	at      time.Time
+}
+
+// A question is one to the store, which many may wait for.
+type question struct {
+	done chan struct{} // closed when err is set
+	err  error
 }
 
 // close makes /readyz say no from now on, so that a load balancer looks for
 // another node.
-func (h *health) close() { h.closing.Store(true) }
+func (h *health) close() {
+	h.mu.Lock() // so that no question is asked after it
+	defer h.mu.Unlock()
+	h.closing.Store(true)
+}
+
+// wait returns when the store is asked nothing any more, after close.
+func (h *health) wait() { h.probes.Wait() }
 
 var errClosing = errors.New("shutting down")
 
@@ -48,23 +65,68 @@ func (h *health) ready(ctx context.Context) error {
 	if h.closing.Load() {
 		return errClosing
 	}
-	timeout := probeTimeout
-	if s, ok := h.store.(listener); ok {
-		if err := s.Heard(); err != nil {
+	hears, _ := h.store.(listener)
+	if hears != nil {
+		if err := hears.Heard(); err != nil {
 			return err
 		}
-		timeout = probeEvery // the store has answered a moment ago
 	}
+	q, last := h.ask(hears != nil)
+	if q == nil {
+		return last
+	}
+	var tick <-chan time.Time
+	if hears != nil {
+		// The store hears of trouble before a question that was asked a moment
+		// too late has an answer.
+		t := time.NewTicker(hearEvery)
+		defer t.Stop()
+		tick = t.C
+	}
+	for {
+		select {
+		case <-q.done:
+			return q.err
+		case <-tick:
+			if err := hears.Heard(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// ask returns the question that is under way, after it began one if it must; or nil
+// and the last answer, if that is still good. heard says that the store has answered
+// a moment ago.
+func (h *health) ask(heard bool) (*question, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if time.Since(h.at) < probeEvery {
-		return h.last
+	switch {
+	case h.closing.Load():
+		return nil, errClosing
+	case h.probing != nil:
+		return h.probing, nil
+	case time.Since(h.at) < probeEvery:
+		return nil, h.last
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
-	defer cancel()
-	h.last = probe(ctx, h.store)
-	h.at = time.Now()
-	return h.last
+	timeout := probeTimeout
+	if heard {
+		timeout = probeEvery
+	}
+	q := &question{done: make(chan struct{})}
+	h.probing = q
+	h.probes.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		q.err = probe(ctx, h.store)
+		h.mu.Lock()
+		h.last, h.at, h.probing = q.err, time.Now(), nil
+		h.mu.Unlock()
+		close(q.done)
+	})
+	return q, nil
 }
 
 // probe has the store do a write and a read that change nothing.
