@@ -24,6 +24,7 @@ type ear struct {
 	stop   context.CancelFunc
 
 	heard, gaps, deafs atomic.Uint64
+	skipped            atomic.Uint64
 	others             atomic.Int64
 	anew               atomic.Bool // have the others take this node for a new one
 	declaring          atomic.Bool // own has changed
@@ -146,7 +147,7 @@ func (e *ear) turn() error {
 	ctx, cancel := context.WithTimeout(e.ctx, e.store.tempo.answer)
 	defer cancel()
 	reply, err := e.client.Do(ctx, "XREAD", "COUNT", entriesAtOnce, "BLOCK", e.store.tempo.block.Milliseconds(),
-		"STREAMS", e.store.keys.feed, place0(e.at)).Result()
+		"STREAMS", e.store.keys.feed, behind(e.at)).Result()
 	if errors.Is(err, goredis.Nil) {
 		if e.end > e.at { // there was something, and it is gone
 			e.at = e.end
@@ -206,10 +207,16 @@ func (s *Store) beat(ctx context.Context, client goredis.UniversalClient, seen u
 
 // take carries out one entry of the feed.
 func (e *ear) take(n *entry) {
-	if n.number != e.at+1 {
+	if n.number != e.at+1 && n.bad == nil {
 		e.gap()
 	}
 	e.at = n.number
+	if n.bad != nil {
+		e.skipped.Add(1)
+		e.store.log.Warn("something in the feed of the gateways is passed over, as it cannot be understood", "entry", n.number, "err", n.bad)
+		e.gap() // the logs have what it may have been
+		return
+	}
 	own := n.node == e.store.node
 	if !own {
 		e.heard.Add(1)

@@ -23,6 +23,7 @@ type entry struct {
 	node   string // that wrote it, or that it is about
 	kind   string
 	name   string // of kindJoin: that of the gateway, if it says it
+	bad    error  // why it cannot be understood; it has nothing else but its number then
 
 	messages []message         // of kindMessages
 	records  []events.Record   // of kindEvents
@@ -35,10 +36,12 @@ type message struct {
 	payload []byte
 }
 
-// place0 returns the ID of the entry with a number.
-func place0(number uint64) string { return strconv.FormatUint(number, 10) + "-0" }
+// behind returns the greatest ID that begins with a number: that of the entry with
+// this number, or of something that stands behind it and is none of ours.
+func behind(number uint64) string { return strconv.FormatUint(number, 10) + "-18446744073709551615" }
 
-// parseFeed reads what XREAD answers for one stream.
+// parseFeed reads what XREAD answers for one stream. An entry that cannot be
+// understood is no reason to hear nothing of those behind it.
 func parseFeed(reply any) ([]entry, error) {
 	streams, ok := reply.([]any)
 	if !ok || len(streams) != 1 {
@@ -61,7 +64,10 @@ func parseFeed(reply any) ([]entry, error) {
 			return nil, fmt.Errorf("%w: an entry of the feed has %T", errDamaged, pair[1])
 		}
 		if err := parseEntry(id, fields, &entries[i]); err != nil {
-			return nil, err
+			if entries[i].number == 0 {
+				return nil, err
+			}
+			entries[i] = entry{number: entries[i].number, bad: err}
 		}
 	}
 	return entries, nil
@@ -70,7 +76,10 @@ func parseFeed(reply any) ([]entry, error) {
 // parseEntry reads an entry: the node, its kind, and what belongs to that.
 func parseEntry(id string, fields []string, to *entry) (err error) {
 	number, seq, _ := strings.Cut(id, "-")
-	if to.number, err = strconv.ParseUint(number, 10, 64); err != nil || seq != "0" {
+	if to.number, err = strconv.ParseUint(number, 10, 64); err != nil {
+		to.number = 0
+	}
+	if err != nil || seq != "0" {
 		return fmt.Errorf("%w: an entry of the feed has the ID %.60q", errDamaged, id)
 	}
 	if len(fields) < 4 || fields[0] != "n" || fields[2] != "k" {

@@ -237,3 +237,29 @@ func TestNodesDeaf(t *testing.T) {
 		t.Errorf("Stats = %+v", got)
 	}
 }
+
+// What somebody else put into the feed is passed over, counted, and taken for a gap;
+// nobody is deaf because of it.
+func TestFeedHostile(t *testing.T) {
+	sv := start(t)
+	a, b := openFor(t, sv.url(), time.Minute), openFor(t, sv.url(), time.Minute)
+	var f follower
+	b.Follow(&f)
+	f.has(t, "join "+a.Node())
+	bad := [][]any{{"x", "y"}, {"n", a.Node(), "k", "e", "c", "nonsense", "", "{}"}, {"n", a.Node(), "k", "e", "c", "x", "y", "z", "one", "two"}}
+	for _, fields := range bad {
+		number := sv.do("HINCRBY", "{wireroom}:writer", "feed", 1)
+		sv.do(append([]any{"XADD", "{wireroom}:1:feed", fmt.Sprint(number, "-0")}, fields...)...)
+	}
+	number := sv.do("HGET", "{wireroom}:writer", "feed")
+	sv.do("XADD", "{wireroom}:1:feed", fmt.Sprint(number, "-7"), "n", a.Node(), "k", "j")
+	if err := a.Send("word", []byte("after it")); err != nil {
+		t.Fatalf("Send: %v", err)
+	}
+	f.has(t, a.Node()+": word after it")
+	// The last one counts only if it is read together with what is before it.
+	if got := b.Stats(); got.Skipped < uint64(len(bad)) || got.Deaf != 0 {
+		t.Errorf("Stats = %+v, want %d entries passed over and that it never was deaf", got, len(bad))
+	}
+	f.has(t, "gap")
+}

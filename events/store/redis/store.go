@@ -196,6 +196,7 @@ type Stats struct {
 
 	Nodes    int    // gateways that use the store, as far as is known; with this one
 	Heard    uint64 // entries of the feed that other nodes wrote
+	Skipped  uint64 // entries of the feed that could not be understood
 	Gaps     uint64 // times that entries of the feed may have been missed
 	Deaf     uint64 // times that Redis was not heard any more
 	Sent     uint64 // messages to other nodes
@@ -207,7 +208,7 @@ type Stats struct {
 func (s *Store) Stats() Stats {
 	waiting := s.speaker.length()
 	return Stats{
-		Nodes: 1 + int(s.ear.others.Load()), Heard: s.ear.heard.Load(), Gaps: s.ear.gaps.Load(), Deaf: s.ear.deafs.Load(),
+		Nodes: 1 + int(s.ear.others.Load()), Heard: s.ear.heard.Load(), Skipped: s.ear.skipped.Load(), Gaps: s.ear.gaps.Load(), Deaf: s.ear.deafs.Load(),
 		Sent: s.speaker.sent.Load(), Unsent: s.speaker.unsent.Load(), ToBeSent: waiting,
 
 		Rounds:   s.rounds.Load(),
