@@ -14,6 +14,7 @@ const (
 	frameWebSocket framing = iota
 	frameRaw               // RawSocket: a type byte and three bytes of length
 	frameDeflate           // WebSocket with permessage-deflate, without context takeover
+	frameHTTP              // answers to HTTP requests; requests are written as they are
 )
 
 // A frameKind is what a frame is for.
@@ -28,6 +29,7 @@ const (
 	kindClose
 	kindPacked         // a whole message, compressed
 	kindPackedFragment // the first part of one
+	kindAnswer         // a whole HTTP answer, its head included
 )
 
 // maxFrame is how many bytes a frame may have. It is far more than any server
@@ -37,8 +39,11 @@ const maxFrame = 16 << 20
 // next reads the first frame of b and returns its kind, its body, which is a
 // part of b, and its whole length: 0 if b does not hold all of it yet.
 func (f framing) next(b []byte) (kind frameKind, body []byte, n int, err error) {
-	if f == frameRaw {
+	switch f {
+	case frameRaw:
 		return nextRaw(b)
+	case frameHTTP:
+		return nextAnswer(b)
 	}
 	return nextWebSocket(b, f == frameDeflate)
 }

@@ -6,12 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +17,10 @@ import (
 const (
 	viaXMLRPC = "xmlrpc"
 	viaHTTP   = "http"
+	viaWAMP   = "wamp"
 )
+
+var ingestWays = []string{viaXMLRPC, viaHTTP, viaWAMP}
 
 // What events per second are compared with.
 const (
@@ -41,9 +40,9 @@ const syncsPerCommit = 2
 
 var ingestMetrics = []metric{
 	{key: keyIngestRate, label: "acknowledged events/s", unit: "1/s"},
-	{key: keyPipelined, label: "… one client, as many at a time", unit: "1/s"},
+	{key: keyPipelined, label: "… one client, as many under way", unit: "1/s"},
 	{key: keyRatioXADD, label: "… ÷ redis-benchmark XADD", unit: "1", digits: 2},
-	{key: keyRatioPipelined, label: "… ÷ the same, as many at a time", unit: "1", digits: 2},
+	{key: keyRatioPipelined, label: "… ÷ the same, one client", unit: "1", digits: 2},
 	{key: keyCommits, label: "commits/s", unit: "1/s"},
 	{key: keyPerCommit, label: "events/commit", unit: "1", digits: 1},
 	{key: keySyncs, label: "fdatasyncs/s of the disk", unit: "1/s"},
@@ -64,7 +63,7 @@ func newIngest() *cobra.Command {
 	o := &options{}
 	spawnable := []string{spawnWireroom, spawnPython, spawnWireroomRedis, spawnRedisBenchmark, spawnSync}
 	b := &benchmark{
-		name: "ingest", metrics: ingestMetrics, options: o, schemes: []string{"http", "https"}, spawnable: spawnable,
+		name: "ingest", metrics: ingestMetrics, options: o, schemes: append([]string{"http", "https"}, wampSchemes...), spawnable: spawnable,
 	}
 	b.relate = func(round [][]sample) { compareIngest(b.targets, round) }
 	b.describe = func() (string, map[string]any) {
@@ -75,29 +74,34 @@ func newIngest() *cobra.Command {
 		Use:   "ingest",
 		Short: "Web applications that post events: acknowledged events/s, latency",
 		Long: strings.TrimSpace(`
-Posters send one event after the other over XML-RPC (event.publish at /RPC2) or
-HTTP (POST /events), each on a connection that stays open, and wait for each
-answer. If the class is retained, an answer means that the event is on disk:
+Posters send one event after the other over XML-RPC (event.publish at /RPC2),
+HTTP (POST /events) or WAMP (PUBLISH with acknowledge), each on a connection that
+stays open, and wait for each answer. With --in-flight N a poster has N events under
+way: over WAMP so many publications, over HTTP one request with so many events,
+which is answered when all are safe. If the class is retained, an answer means that the event is on disk:
 choose the disk for a started server with --dir, and mind that an fsync on tmpfs
 is free. The peer python-xmlrpc is Python's xmlrpc.server with a method that
 does nothing.
 
 A gateway with its store in a redis-server that is started beside it
 (wireroom-redis) is compared with redis-benchmark, which sends XADD of as many bytes
-to another one: from as many clients as there are posters, and from one client, as
-many commands at a time. Both servers have an append-only file that is synced each
+to another one: from as many clients as there are posters, with as many commands under
+way, and from one client that has as many under way as all of them. Both servers have an append-only file that is synced each
 second. A gateway with its own store is compared with fdatasync: how often a file on
 the same disk can be synced in a second.`),
 		Example: `  wireroom bench ingest --spawn wireroom --spawn python-xmlrpc --posters 1,8,64 --dir /var/tmp
   wireroom bench ingest --spawn wireroom-redis --spawn redis-benchmark --posters 64 --dir /var/tmp
   wireroom bench ingest --spawn wireroom --spawn fdatasync --posters 64 --dir /var/tmp
+  wireroom bench ingest --spawn wireroom-redis --spawn redis-benchmark --posters 64 --via http,wamp --in-flight 1,16
   wireroom bench ingest --target mine=http://127.0.0.1:8080,pid=4711 --key demo --class demo.message`,
 	}
 	f := cmd.Flags()
 	o.addCommon(f, spawnable)
+	o.addWAMP(f)
 	o.addDuration(f, 10*time.Second)
 	f.IntSliceVar(&o.posters, "posters", []int{1, 8, 64}, "posters at the same time; several are several cases")
-	f.StringSliceVar(&o.via, "via", []string{viaXMLRPC, viaHTTP}, "xmlrpc or http; both are several cases")
+	f.StringSliceVar(&o.via, "via", []string{viaXMLRPC, viaHTTP}, "xmlrpc, http or wamp; several are several cases")
+	f.IntSliceVar(&o.inFlight, "in-flight", []int{1}, "events that each poster has under way; several are several cases; not with xmlrpc")
 	f.StringVar(&o.key, "key", defaultKey, "secret of the ingest key")
 	f.StringVar(&o.class, "class", defaultClass, "class of the events; its data has a number and a text")
 	f.IntVar(&o.size, "size", 128, "bytes of the text")
@@ -124,113 +128,30 @@ func (o *options) ingestCases(b *benchmark) error {
 	if strings.ContainsAny(o.key+o.class, "<>&") {
 		return errors.New("--key, --class: expected none of < > &")
 	}
-	if err := chosen("--via", o.via, []string{viaXMLRPC, viaHTTP}); err != nil {
+	if err := chosen("--via", o.via, ingestWays); err != nil {
 		return err
 	}
+	if err := distinct("--in-flight", o.inFlight, 1, 1000); err != nil {
+		return err
+	}
+	if slices.Contains(o.via, viaXMLRPC) && slices.Max(o.inFlight) > 1 {
+		return errors.New("--in-flight: expected 1 with --via xmlrpc, over which each event is a call of its own")
+	}
 	for _, via := range o.via {
-		for _, n := range o.posters {
-			b.cases = append(b.cases, benchCase{
-				name:    via + ", " + strconv.Itoa(n) + " posters",
-				applies: func(t *target) bool { return via == viaXMLRPC || t.spawn != spawnPython },
-				run: func(ctx context.Context, s *server, say progress) (sample, error) {
-					return runIngest(ctx, o, s, via, n, say)
-				},
-			})
+		for _, posters := range o.posters {
+			for _, inFlight := range o.inFlight {
+				load := ingestLoad{via: via, posters: posters, inFlight: inFlight}
+				b.cases = append(b.cases, benchCase{
+					name:    load.name(),
+					applies: load.applies,
+					run: func(ctx context.Context, s *server, say progress) (sample, error) {
+						return runIngest(ctx, o, s, load, say)
+					},
+				})
+			}
 		}
 	}
 	return nil
-}
-
-// A postOffice is one measurement: what the posters share.
-type postOffice struct {
-	requests  *requests
-	measuring atomic.Bool
-	number    atomic.Uint64 // of the last event
-
-	mu      sync.Mutex // guards the following
-	latency histogram
-	failed  uint64
-	lastErr error
-}
-
-// runIngest measures one server with n posters.
-func runIngest(ctx context.Context, o *options, s *server, via string, n int, say progress) (sample, error) {
-	if s.load != nil {
-		return s.load(ctx, n, say)
-	}
-	base := s.url
-	if s.httpURL != "" {
-		base = s.httpURL
-	}
-	u, err := url.Parse(base)
-	if err != nil {
-		return nil, err
-	}
-	p := &postOffice{requests: newRequests(u, via, o)}
-	// The first event shows whether the server takes it at all.
-	first := &poster{office: p}
-	if err := first.post(ctx); err != nil {
-		return nil, err
-	}
-	first.close()
-
-	load, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	for range n {
-		wg.Go(func() { (&poster{office: p}).run(load) })
-	}
-	say("warm-up")
-	if err := pause(ctx, o.warmup); err != nil {
-		return nil, err
-	}
-	say("measuring for %v", o.duration)
-	m, err := startMeter(s.procs)
-	if err != nil {
-		return nil, err
-	}
-	var before, after uint64
-	if s.storeFile != "" {
-		if before, err = commits(s.storeFile); err != nil {
-			return nil, err
-		}
-	}
-	p.measuring.Store(true)
-	if err := pause(ctx, o.duration); err != nil {
-		return nil, err
-	}
-	p.measuring.Store(false)
-	if s.storeFile != "" {
-		if after, err = commits(s.storeFile); err != nil {
-			return nil, err
-		}
-	}
-	c, err := m.stop()
-	if err != nil {
-		return nil, err
-	}
-	stop()
-	wg.Wait()
-	if p.latency.n == 0 {
-		return nil, errors.Join(errors.New("no event was acknowledged"), p.lastErr)
-	}
-	if p.lastErr != nil {
-		say("posts fail: %v", p.lastErr)
-	}
-	h := &p.latency
-	sm := sample{
-		keyIngestRate:    float64(h.n) / c.wall.Seconds(),
-		"failed":         float64(p.failed),
-		"latency_p50_ms": milliseconds(h.quantile(0.50)),
-		"latency_p99_ms": milliseconds(h.quantile(0.99)),
-		"latency_max_ms": milliseconds(h.max),
-	}
-	if n := after - before; n > 0 {
-		sm[keyCommits] = float64(n) / c.wall.Seconds()
-		sm[keyPerCommit] = float64(h.n) / float64(n)
-	}
-	return sm, sm.addCost(s, c, "server_cpu_us_per_event", float64(h.n))
 }
 
 // compareIngest divides what a store took in by what is below it, where both

@@ -19,6 +19,12 @@ type receiver interface {
 	receive(p *peer, code uint64, rest, msg []byte, now int64)
 }
 
+// A mourner is a receiver that is told when its peer is gone before its time,
+// by whoever holds the lock of the loop.
+type mourner interface {
+	ended(p *peer, why error)
+}
+
 // A peer is a connection that a loop reads. All fields but the fixed ones
 // belong to whoever holds the lock of the loop.
 type peer struct {
@@ -63,6 +69,8 @@ func (p *peer) frame(kind frameKind, body []byte, now int64) {
 		p.unpack(body, now)
 	case kindMessage:
 		p.deliver(body, now)
+	case kindAnswer:
+		p.to.receive(p, statusOf(body), nil, body, now)
 	case kindPing:
 		p.loop.pings++
 		p.out = p.framing.append(p.out, p.ser, kindPong, body, p.mask)
@@ -140,8 +148,14 @@ func (p *peer) end(why error) {
 	} else {
 		_ = unix.Close(p.fd) // leaves the epoll instance by that, too
 	}
-	if !p.loop.closing {
+	if p.loop.closing {
+		return
+	}
+	if why != errClosing {
 		p.loop.broken++
 		p.loop.lastError = why
+	}
+	if m, ok := p.to.(mourner); ok {
+		m.ended(p, why)
 	}
 }

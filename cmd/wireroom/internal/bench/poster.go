@@ -3,40 +3,38 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
-// postTimeout is how long one answer may take.
-const postTimeout = 30 * time.Second
-
-// maxAnswer is how much of an answer is read.
-const maxAnswer = 1 << 20
-
-// requests makes the requests of one way in. It is never changed.
+// requests makes the requests of one way in. It is never changed, but for the
+// number of the last event.
 type requests struct {
 	via     string
 	url     *url.URL
-	head    string // up to the value of Content-Length
-	before  string // of the body, up to the number
-	after   string // the rest of it
 	address string
+	head    string // up to the value of Content-Length
+	open    string // of the body, up to the first event
+	before  string // of an event, up to the number
+	after   string // the rest of it
+	close   string // of the body, behind the last event
+	batch   int    // events in a request
+
+	number atomic.Uint64 // of the last event
 }
 
-// newRequests returns the requests to the server at base.
-func newRequests(base *url.URL, via string, o *options) *requests {
-	r := &requests{via: via, url: base, address: base.Host}
+// newRequests returns the requests to the server at base, with batch events in
+// each.
+func newRequests(base *url.URL, via string, batch int, o *options) *requests {
+	r := &requests{via: via, url: base, address: base.Host, batch: batch}
 	if base.Port() == "" {
 		r.address = net.JoinHostPort(base.Hostname(), map[string]string{"http": "80", "https": "443"}[base.Scheme])
 	}
@@ -55,126 +53,122 @@ func newRequests(base *url.URL, via string, o *options) *requests {
 		path += "/events"
 		r.before = `{"class":"` + o.class + `","data":{"number":`
 		r.after = `,"text":"` + text + `"}}`
+		if batch > 1 {
+			r.open, r.close = "[", "]"
+		}
 	}
 	r.head = "POST " + path + " HTTP/1.1\r\nHost: " + base.Host + "\r\nUser-Agent: wireroom-bench\r\n" +
 		"Content-Type: " + kind + "\r\n" + auth + "Content-Length: "
 	return r
 }
 
-// append appends the request with the event of this number, which must fit
-// the 32 bits of XML-RPC's int.
-func (r *requests) append(dst []byte, number uint64) []byte {
-	digits := strconv.FormatUint(number, 10)
+// eventNumber is the least number of an event. All have as many digits, and
+// fit the 32 bits of XML-RPC's int.
+const eventNumber = 1_000_000_000
+
+// append appends a request.
+func (r *requests) append(dst []byte) []byte {
+	const digits = 10
+	size := len(r.open) + r.batch*(len(r.before)+digits+len(r.after)+1) - 1 + len(r.close)
 	dst = append(dst, r.head...)
-	dst = strconv.AppendInt(dst, int64(len(r.before)+len(digits)+len(r.after)), 10)
+	dst = strconv.AppendInt(dst, int64(size), 10)
 	dst = append(dst, "\r\n\r\n"...)
-	dst = append(dst, r.before...)
-	dst = append(dst, digits...)
-	return append(dst, r.after...)
+	dst = append(dst, r.open...)
+	for i := range r.batch {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, r.before...)
+		dst = strconv.AppendUint(dst, eventNumber+r.number.Add(1)%eventNumber, 10)
+		dst = append(dst, r.after...)
+	}
+	return append(dst, r.close...)
 }
 
-// check reports whether an answer acknowledges the event.
+// check reports whether an answer acknowledges the events.
 func (r *requests) check(status int, body []byte) error {
 	refused := status < 200 || status > 299
 	if r.via == viaXMLRPC {
 		refused = refused || !bytes.Contains(body, []byte("<params>"))
 	}
-	if !refused {
-		return nil
+	if refused {
+		return refusedAnswer(status, body)
 	}
-	return fmt.Errorf("the server refused the event: %d %s: %s", status, http.StatusText(status), body[:min(len(body), 300)])
-}
-
-// A poster posts one event after the other. One goroutine uses it.
-type poster struct {
-	office *postOffice
-	conn   net.Conn // nil: not connected
-	in     *bufio.Reader
-	out    []byte
-}
-
-// run posts until ctx is done.
-func (p *poster) run(ctx context.Context) {
-	defer p.close()
-	for ctx.Err() == nil {
-		began := clock()
-		counts := p.office.measuring.Load()
-		err := p.post(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		// What was begun or ended outside the measured time is not in it.
-		counts = counts && p.office.measuring.Load()
-		p.office.mu.Lock()
-		switch {
-		case err != nil:
-			p.office.lastErr = err
-			if counts {
-				p.office.failed++
-			}
-		case counts:
-			p.office.latency.record(clock() - began)
-		}
-		p.office.mu.Unlock()
-		if err != nil {
-			p.close()
-			_ = pause(ctx, 10*time.Millisecond) // do not spin while the server is away
-		}
-	}
-}
-
-// post posts one event and waits for the acknowledgement.
-func (p *poster) post(ctx context.Context) error {
-	r := p.office.requests
-	if p.conn == nil {
-		if err := p.connect(ctx); err != nil {
-			return err
-		}
-	}
-	// A run that is interrupted does not wait for an answer.
-	conn := p.conn
-	_ = conn.SetDeadline(time.Now().Add(postTimeout))
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
-	p.out = r.append(p.out[:0], p.office.number.Add(1)&0x7fffffff)
-	if _, err := p.conn.Write(p.out); err != nil {
-		return fmt.Errorf("post to %s: %w", r.url, err)
-	}
-	resp, err := http.ReadResponse(p.in, nil)
-	if err != nil {
-		return fmt.Errorf("answer of %s: %w", r.url, err)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err := errors.Join(err, resp.Body.Close()); err != nil {
-		return fmt.Errorf("answer of %s: %w", r.url, err)
-	}
-	if resp.Close {
-		p.close()
-	}
-	return r.check(resp.StatusCode, body)
-}
-
-// connect opens a connection.
-func (p *poster) connect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
-	defer cancel()
-	var err error
-	if p.office.requests.url.Scheme == "https" {
-		p.conn, err = new(tls.Dialer).DialContext(ctx, "tcp", p.office.requests.address)
-	} else {
-		p.conn, err = new(net.Dialer).DialContext(ctx, "tcp", p.office.requests.address)
-	}
-	if err != nil {
-		p.conn = nil
-		return err
-	}
-	p.in = bufio.NewReader(p.conn)
 	return nil
 }
 
-// close closes the connection, if there is one.
-func (p *poster) close() {
-	if p.conn != nil {
-		_ = p.conn.Close()
-		p.conn = nil
+// dial opens a connection.
+func (r *requests) dial(ctx context.Context, lg *login) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	if r.url.Scheme == "https" {
+		d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: lg.insecure, RootCAs: lg.roots}}
+		return d.DialContext(ctx, "tcp", r.address)
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", r.address)
+}
+
+// try posts once and waits for the acknowledgement: it shows whether the server
+// takes such events at all.
+func (r *requests) try(ctx context.Context, lg *login) error {
+	conn, err := r.dial(ctx, lg)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	s := &session{conn: conn, framing: frameHTTP}
+	_ = conn.SetDeadline(time.Now().Add(joinTimeout))
+	if _, err := conn.Write(r.append(nil)); err != nil {
+		return fmt.Errorf("post to %s: %w", r.url, err)
+	}
+	for {
+		_, answer, n, err := s.framing.next(s.unread)
+		if err == nil && n == 0 {
+			err = s.fill()
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("answer of %s: %w", r.url, err)
+		case n > 0:
+			body, _ := answerBody(answer)
+			return r.check(int(statusOf(answer)), body)
+		}
 	}
 }
+
+// A poster posts one request after the other over a connection. It belongs to
+// its loop.
+type poster struct {
+	requests *requests
+	began    int64        // when the request under way was written
+	lost     chan *poster // takes posters whose connection has ended; never closed
+}
+
+// post writes the next request.
+func (p *poster) post(to *peer, now int64) {
+	p.began = now
+	to.out = p.requests.append(to.out)
+}
+
+func (p *poster) receive(from *peer, status uint64, _, answer []byte, now int64) {
+	l := from.loop
+	body, last := answerBody(answer)
+	if err := p.requests.check(int(status), body); err != nil {
+		l.fail(err)
+	} else {
+		for range p.requests.batch {
+			l.latency.record(now - p.began)
+		}
+		l.measured += uint64(p.requests.batch)
+		l.last = now
+	}
+	if last {
+		from.end(errClosing)
+		return
+	}
+	p.post(from, now)
+}
+
+// ended has a new connection made.
+func (p *poster) ended(*peer, error) { p.lost <- p }

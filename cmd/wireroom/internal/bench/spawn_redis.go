@@ -116,8 +116,8 @@ func startRedisBenchmark(ctx context.Context, o *options) (*server, error) {
 	s := r.child.asServer("redis://" + r.addr)
 	s.stop = r.stop
 	s.note = "XADD of as many bytes by redis-benchmark; files on " + fsName(r.dir)
-	s.load = func(ctx context.Context, posters int, say progress) (sample, error) {
-		return r.benchmark(ctx, o, posters, say)
+	s.load = func(ctx context.Context, load ingestLoad, say progress) (sample, error) {
+		return r.benchmark(ctx, o, load, say)
 	}
 	return s, nil
 }
@@ -125,16 +125,17 @@ func startRedisBenchmark(ctx context.Context, o *options) (*server, error) {
 // calibration is how many commands show how many fill the time to measure.
 const calibration = 5000
 
-// benchmark lets redis-benchmark send XADD: from n clients that each wait for
-// their answers, as posters do, and from one client that sends n at a time.
-func (r *redisServer) benchmark(ctx context.Context, o *options, n int, say progress) (sample, error) {
-	say("redis-benchmark, %d clients", n)
-	rate, err := r.xadd(ctx, o, n, 1)
+// benchmark lets redis-benchmark send XADD: from as many clients with as many
+// commands under way as posters have events, and from one client that has as
+// many as all of them.
+func (r *redisServer) benchmark(ctx context.Context, o *options, load ingestLoad, say progress) (sample, error) {
+	say("redis-benchmark, %d clients × %d commands", load.posters, load.inFlight)
+	rate, err := r.xadd(ctx, o, load.posters, load.inFlight)
 	if err != nil {
 		return nil, err
 	}
-	say("redis-benchmark, %d commands at a time", n)
-	pipelined, err := r.xadd(ctx, o, 1, n)
+	say("redis-benchmark, 1 client × %d commands", load.posters*load.inFlight)
+	pipelined, err := r.xadd(ctx, o, 1, load.posters*load.inFlight)
 	if err != nil {
 		return nil, err
 	}

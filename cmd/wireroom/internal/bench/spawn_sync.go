@@ -25,7 +25,7 @@ func startSync(_ context.Context, o *options) (*server, error) {
 		stop:    func() { _ = os.RemoveAll(dir) },
 		explain: func(err error) error { return err },
 	}
-	s.load = func(ctx context.Context, _ int, say progress) (sample, error) {
+	s.load = func(ctx context.Context, _ ingestLoad, say progress) (sample, error) {
 		say("writing and syncing for %v", o.duration)
 		rate, err := syncRate(ctx, filepath.Join(dir, "file"), o.duration)
 		return sample{keySyncs: rate}, err

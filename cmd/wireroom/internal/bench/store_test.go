@@ -3,7 +3,11 @@
 package bench
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
+	"sync/atomic"
 	"testing"
 )
 
@@ -63,6 +67,43 @@ func TestIngestStores(t *testing.T) {
 	need(t, r.Results[2], keyRatioXADD, 1e-6, 1000)
 	need(t, r.Results[2], keyRatioPipelined, 1e-6, 1000)
 	need(t, r.Results[3], keyPipelined, 1, 1e8)
+}
+
+// Posters may have several events under way, and connections that the server
+// closes are opened anew.
+func TestIngestInFlight(t *testing.T) {
+	needWireroom(t)
+	r, err := bench(t.Context(), t, "ingest", "--spawn", "wireroom", "--posters", "2", "--via", "http,wamp", "--in-flight", "1,3",
+		"--duration", "100ms", "--warmup", "20ms", "--rounds", "1", "--strict")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Results) != 4 {
+		t.Fatalf("%d results, want 4", len(r.Results))
+	}
+	for _, res := range r.Results {
+		need(t, res, "events_per_second", 1, 1e7)
+		need(t, res, "failed", 0, 0)
+	}
+
+	var requests atomic.Int64
+	closing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if requests.Add(1)%2 == 0 {
+			w.Header().Set("Connection", "close")
+		}
+	}))
+	defer closing.Close()
+	r, err = bench(t.Context(), t, "ingest", "--url", closing.URL, "--posters", "2", "--via", "http,wamp",
+		"--duration", "200ms", "--warmup", "0s", "--rounds", "1", "--strict")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Results) != 1 { // there is no WAMP at such an address
+		t.Fatalf("%d results, want 1", len(r.Results))
+	}
+	need(t, r.Results[0], "events_per_second", 20, 1e7)
+	need(t, r.Results[0], "failed", 0, 0)
 }
 
 // What redis-benchmark reports is read, and what is no report refused.

@@ -36,7 +36,7 @@ type server struct {
 	otherURL  string // of a second gateway with the same store; empty: there is none
 
 	// load measures by itself, in place of posters; nil for what is posted to.
-	load func(ctx context.Context, posters int, say progress) (sample, error)
+	load func(ctx context.Context, load ingestLoad, say progress) (sample, error)
 
 	note    string                // what a reader of the figures should know; may be empty
 	stop    func()                // ends it, if the run started it
