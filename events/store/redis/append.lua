@@ -77,51 +77,78 @@ if (tonumber(w[4]) or 0) > 1 then
   end
 end
 
-local out = {}
-while next <= #ARGV do
-  local n, from = tonumber(arg()), next
-  next = next + 5 * n
-  -- Nothing is written before it is known that no record is in conflict.
-  local conflict, seen = nil, {}
+-- What is looked up or made for each record is kept at hand: numbers that come
+-- as texts, and the end of the ID, which is the same for all of a millisecond.
+-- Formatting and parsing them would cost as much as XADD.
+local ARGV, call, numbers, stamps = ARGV, redis.call, {}, {}
+
+-- number returns the number in an argument.
+local function number(s)
+  local n = numbers[s]
+  if not n then
+    n = tonumber(s)
+    numbers[s] = n
+  end
+  return n
+end
+
+-- conflict returns which of the n records of a request, from ARGV[from] on, has
+-- the id of another one and other data; nil if none has.
+local function conflict(from, n)
+  local seen = nil
   for i = 1, n do
     local a = from + 5 * (i - 1)
-    local class = tonumber(ARGV[a])
+    local class = number(ARGV[a])
     if class < 0 then
       local id, data = ARGV[a + 1], ARGV[a + 4]
       local key = -class .. ' ' .. id
       local at, _, before = find(logs[-class], id)
+      seen = seen or {}
       if not at then before = seen[key] end
-      if before and before ~= data then
-        conflict = i
-        break
-      end
+      if before and before ~= data then return i end
       seen[key] = data
     end
   end
-  if conflict then
-    out[#out + 1] = '!' .. conflict
+end
+
+-- append appends the record at ARGV[a] to its log, unless it is there, and
+-- returns what the answer says of it.
+local function append(a)
+  local class, id, channel, ms, data = number(ARGV[a]), ARGV[a + 1], ARGV[a + 2], number(ARGV[a + 3]), ARGV[a + 4]
+  local l, mark = logs[class], 'm'
+  if class < 0 then
+    l, mark = logs[-class], 'g'
+    local at, when = find(l, id)
+    if at then return 'd' .. text(at) .. ':' .. text(when) end
+  end
+  if ms > l.time then l.time = ms end
+  l.last, l.changed = l.last + 1, true
+  local stamp = stamps[l.time]
+  if not stamp then
+    stamp = '-' .. text(l.time)
+    stamps[l.time] = stamp
+  end
+  local offset, marked = text(l.last), mark .. id
+  if tell then tell(l, offset, marked, channel, data) end
+  call('XADD', KEYS[l.key + 1], offset .. stamp, 'i', marked, 'c', channel, 'd', data)
+  if class < 0 then call('HSET', KEYS[l.key + 2], id, offset) end
+  if channel ~= '' then call('ZADD', KEYS[l.key + 3], 0, member(channel, l.last)) end
+  return l.time == ms and offset or offset .. ':' .. text(l.time)
+end
+
+local out = {}
+while next <= #ARGV do
+  local n, from = number(arg()), next
+  next = next + 5 * n
+  -- Nothing is written before it is known that no record is in conflict.
+  local at = conflict(from, n)
+  if at then
+    out[#out + 1] = '!' .. at
+  elseif n == 1 then
+    out[#out + 1] = append(from)
   else
     local results = {}
-    for i = 1, n do
-      local a = from + 5 * (i - 1)
-      local class, id, channel, ms, data = tonumber(ARGV[a]), ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4]
-      local given = class < 0
-      local l = logs[math.abs(class)]
-      local at, when
-      if given then at, when = find(l, id) end
-      if at then
-        results[i] = 'd' .. text(at) .. ':' .. text(when)
-      else
-        l.last, l.time, l.changed = l.last + 1, math.max(l.time, ms), true
-        local offset = text(l.last)
-        if tell then tell(l, offset, (given and 'g' or 'm') .. id, channel, data) end
-        redis.call('XADD', KEYS[l.key + 1], offset .. '-' .. text(l.time),
-          'i', (given and 'g' or 'm') .. id, 'c', channel, 'd', data)
-        if given then redis.call('HSET', KEYS[l.key + 2], id, offset) end
-        if channel ~= '' then redis.call('ZADD', KEYS[l.key + 3], 0, member(channel, l.last)) end
-        results[i] = l.time == ms and offset or offset .. ':' .. text(l.time)
-      end
-    end
+    for i = 1, n do results[i] = append(from + 5 * (i - 1)) end
     out[#out + 1] = table.concat(results, ' ')
   end
 end

@@ -4,7 +4,11 @@
 local MAX = '18446744073709551615'
 local FEEDBYTES = 33554432 -- after which the older half of the feed goes
 
-local function text(n) return string.format('%.0f', n) end
+-- Integers are formatted many times as fast as what may have a fraction, but
+-- only where a C long has 64 bits.
+local FORMATINT = string.format('%d', 1099511627776) == '1099511627776' and '%d' or '%.0f'
+
+local function text(n) return string.format(FORMATINT, n) end
 
 -- of takes the offset and the time out of the ID of an entry.
 local function of(id)
