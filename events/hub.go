@@ -132,10 +132,21 @@ func (l *classLog) renew(before string, b Bounds) {
 	}
 	if shared, ok := b.Line.Shared(before); ok {
 		l.routed = min(l.routed, shared)
+	} else if shared, ok := l.line.Shared(b.Epoch); ok { // a server that was the primary before answers again
+		l.routed = min(l.routed, shared)
 	} else {
 		l.routed = b.Base
 	}
 	l.epoch, l.line = b.Epoch, b.Line
+}
+
+// keeps reports whether the log has an event that was appended at at, as far as
+// the hub knows: not if another epoch began before that.
+func (l *classLog) keeps(at Appended) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	shared, ok := l.line.Shared(at.Epoch)
+	return l.epoch == at.Epoch || ok && at.Offset <= shared
 }
 
 // carry returns a position of an epoch, with spans, as it is in the epoch that

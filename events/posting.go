@@ -227,23 +227,21 @@ func (h *Hub) fail(p *posting) {
 // was told so, and this one is the first to be accepted.
 //
 // If what stands before the event cannot be read as the store is away, the event
-// is accepted, as it is safe, and routed with the rest when the store is back.
+// is accepted, as it is safe, and routed with the rest when the store is back. If
+// the log is known to have lost it since, its publisher has to send it again.
 func (h *Hub) routeLogged(a admitted, at Appended) (Receipt, error) {
 	e, l := a.event, a.member.log
 	r := Receipt{ID: e.ID, Epoch: at.Epoch, Offset: at.Offset}
 	if epoch, _ := l.position(); epoch != at.Epoch {
-		kept, err := h.turn(a.member, at)
+		_, err := h.look(a.member)
 		switch {
 		case err != nil && at.Duplicate:
 			return h.undelivered(e, err)
 		case err != nil:
 			h.fallBehind(a.member)
 			return r, nil
-		case !kept && !at.Duplicate:
-			// It was accepted, and lost since. Subscribers can have it still.
-			e.Epoch, e.Offset, e.Time = at.Epoch, at.Offset, at.Time
-			h.route(a)
-			return r, nil
+		case !l.keeps(at):
+			return h.gone(a.member, e, at)
 		}
 		at.Epoch, _ = l.position() // its offset means the same there
 	}
@@ -261,6 +259,9 @@ func (h *Hub) routeLogged(a admitted, at Appended) (Receipt, error) {
 			return h.undelivered(e, err)
 		}
 	case !h.fillFor(a.member, at):
+		if !l.keeps(at) {
+			return h.gone(a.member, e, at)
+		}
 		return r, nil
 	}
 	e.Epoch, e.Offset, e.Time = at.Epoch, at.Offset, at.Time
@@ -274,18 +275,18 @@ func (h *Hub) undelivered(e *Event, err error) (Receipt, error) {
 	return Receipt{}, fmt.Errorf("%w: the class %s has earlier events that are not delivered yet and cannot be read: %v", ErrUnavailable, e.Class, err)
 }
 
-// turn finds out which epoch the log of a class has, as an event has another
-// one than was known, and reports whether the event is in the log at its offset.
-func (h *Hub) turn(m *member, at Appended) (kept bool, err error) {
-	b, err := h.look(m)
-	if err != nil {
-		return false, err
-	}
-	if b.Epoch == at.Epoch {
-		return true, nil
-	}
-	shared, ok := b.Line.Shared(at.Epoch)
-	return ok && at.Offset <= shared, nil
+// gone tells the publisher of an event that the store took and has lost since, as
+// far as the hub knows: its log has another epoch, which goes on from before the
+// event. So it has no place, and nobody gets it: who has been told of what is in
+// that epoch must not get an offset of the other one after it, nor anybody an
+// event with others missing before it that are lost, too. Live subscribers are
+// told of the epoch.
+func (h *Hub) gone(m *member, e *Event, at Appended) (Receipt, error) {
+	epoch, _ := m.log.position()
+	h.turned(m, epoch)
+	h.fallBehind(m) // the store may know more by now
+	h.stats.failed.Add(1)
+	return Receipt{}, fmt.Errorf("%w: the log of the class %s went on in the epoch %s without the event, which it had taken in the epoch %s", ErrUnavailable, e.Class, epoch, at.Epoch)
 }
 
 func (h *Hub) routeAt(l *classLog, a admitted) {

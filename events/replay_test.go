@@ -327,6 +327,7 @@ type keptEpoch struct {
 	events.Store
 	epoch string
 	base  uint64
+	line  events.Lineage
 }
 
 func (s *keptEpoch) Append(records []events.Record, done func([]events.Appended, error)) {
@@ -354,7 +355,7 @@ func (s *keptEpoch) Read(ctx context.Context, r events.Range) (events.Page, erro
 
 func (s *keptEpoch) rename(b *events.Bounds) {
 	if s.epoch != "" {
-		b.Epoch, b.Base = s.epoch, s.base
+		b.Epoch, b.Base, b.Line = s.epoch, s.base, s.line
 	}
 }
 
