@@ -110,7 +110,7 @@ var modes = []mode{
 		faults:  []fault{gatewayKilled, clientsCut, redisKilled, storeCut, storeHeld, bothKilled, powerLost, bothLosePower},
 	},
 	{
-		name: "sentinel", several: newSentinels, promise: failsOver,
+		name: "sentinel", nodes: 1, several: newSentinels, promise: failsOver,
 		faults: []fault{gatewayKilled, clientsCut, storeCut, storeHeld, primaryKilled, primaryStopped, primaryAndGatewaysKilled, takenOver},
 	},
 	{
