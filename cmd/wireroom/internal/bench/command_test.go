@@ -100,6 +100,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"back --spawn wireroom --before -1s", "--before -1s: expected 0s to 1h"},
 		{"back --spawn wireroom --limit 1ms", "--limit 1ms: expected 1s to 1h"},
 		{"nodes --spawn wireroom --rate 0", "--rate 0: expected 0.1 to 100000"},
+		{"nodes --spawn wireroom --class a.b --unretained-class a.b", "expected two, found a.b twice"},
 		{"nodes --spawn wireroom --class a\"b", "expected printable ASCII"},
 		{"ingest --spawn wireroom --via smtp", `--via "smtp": expected some of xmlrpc, http, wamp`},
 		{"ingest --spawn wireroom --in-flight 0", "--in-flight 0: expected 1 to 1000"},
@@ -129,6 +130,7 @@ func TestWireroomConfig(t *testing.T) {
 		{linger: 10 * time.Millisecond, admission: 500},
 		{orders: true},
 		{persistent: true},
+		{free: "bench.free"},
 		{tls: true, deflateMin: 0, login: login{deflate: true}},
 	} {
 		cert := &certificate{}

@@ -36,6 +36,7 @@ func TestGoldenReports(t *testing.T) {
 		{"back", backMetrics, func() (string, map[string]any) { return back.describe(o) }},
 		{"fanout", fanoutMetrics, o.describeFanout},
 		{"idle", idleMetrics, o.describeIdle},
+		{"nodes", nodesMetrics, func() (string, map[string]any) { return o.describeNodes(200) }},
 		{"pattern", patternMetrics, func() (string, map[string]any) { return pattern.describe(o) }},
 		{"query", queryMetrics, func() (string, map[string]any) { return query.describe(o) }},
 		{"stall", stallMetrics, func() (string, map[string]any) { return stall.describe(o) }},

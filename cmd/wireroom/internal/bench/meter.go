@@ -67,6 +67,14 @@ func (m *meter) stop() (cost, error) {
 	return c, nil
 }
 
+// add adds another span.
+func (c *cost) add(o cost) {
+	c.wall += o.wall
+	c.server += o.server
+	c.self += o.self
+	c.other += o.other
+}
+
 // cores returns d as a share of the span: 1 is one core, all of the time.
 func (c cost) cores(d time.Duration) float64 { return d.Seconds() / max(c.wall.Seconds(), 1e-9) }
 

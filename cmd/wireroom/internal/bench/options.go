@@ -65,6 +65,7 @@ type options struct {
 	posters []int
 	key     string
 	class   string
+	free    string // a class that is not retained; empty: wireroom has none
 }
 
 // settings returns what a report says about the load, besides more.

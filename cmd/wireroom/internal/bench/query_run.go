@@ -49,6 +49,7 @@ type queryRun struct {
 	publisher *wampPublisher
 	events    []*template // of each group
 	payload   []byte
+	late      histogram // how much later than due events were sent
 }
 
 // runQuery measures one server with sessions that subscribe in one way.
@@ -205,6 +206,11 @@ func (r *queryRun) measure(ctx context.Context, say progress) (sample, error) {
 // send publishes n events at the rate, for the groups in turn. Each carries the
 // time at which it was due, and is sent then or, if that is past, at once.
 func (r *queryRun) send(ctx context.Context, phase byte, n int) error {
+	return r.sendFrom(ctx, phase, 0, n)
+}
+
+// sendFrom is send for events whose numbers begin with first.
+func (r *queryRun) sendFrom(ctx context.Context, phase byte, first, n int) error {
 	start := clock()
 	for i := range n {
 		due := start + int64(float64(i)/r.load.rate*float64(time.Second))
@@ -215,8 +221,9 @@ func (r *queryRun) send(ctx context.Context, phase byte, n int) error {
 		} else if err := ctx.Err(); err != nil {
 			return err
 		}
-		stampPayload(r.payload, phase, uint64(i), due)
-		r.publisher.event = r.events[i%r.groups]
+		r.late.record(max(clock()-due, 0))
+		stampPayload(r.payload, phase, uint64(first+i), due)
+		r.publisher.event = r.events[(first+i)%r.groups]
 		if err := r.publisher.publish(r.payload); err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}

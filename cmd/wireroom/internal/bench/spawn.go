@@ -151,7 +151,7 @@ func (o *options) wireroomConfig(addr, store string, cert *certificate) ([]byte,
 		"Key": cmp.Or(o.key, defaultKey), "Class": cmp.Or(o.class, defaultClass),
 		"Admission": o.admission, "Linger": o.linger, "Deflate": o.login.deflate, "DeflateMin": o.deflateMin,
 		"Cert": cert.certFile, "CertKey": cert.keyFile, "Orders": classes[0], "Channels": classes[1],
-		"Persistent": o.persistent, "Live": liveClass,
+		"Persistent": o.persistent, "Live": liveClass, "Free": o.free,
 	})
 	return text.Bytes(), err
 }

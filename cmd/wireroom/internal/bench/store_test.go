@@ -50,6 +50,12 @@ func TestNodes(t *testing.T) {
 	need(t, r.Results[0], keySameP50, 0.001, 60_000)
 	need(t, r.Results[1], keyOtherP99, 0.001, 60_000)
 	need(t, r.Results[1], keyElseExtraP50, -60_000, 60_000)
+	for _, res := range r.Results {
+		need(t, res, keyFreeP50, 0.001, 60_000)
+		need(t, res, keySameKeptP99, -60_000, 60_000)
+		need(t, res, "lost", 0, 0)
+	}
+	need(t, r.Results[1], keyElseKeptP50, -60_000, 60_000)
 }
 
 // What stores take in is compared with what is below them.
