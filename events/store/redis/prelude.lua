@@ -47,9 +47,13 @@ end
 -- others, or nothing if this user may not know. It is another one, too, when
 -- a process that was the primary before has become that again: it has what the
 -- primary between had, which may be less.
+local answer -- of process: it cannot change while a script runs
 local function process()
-  local info = redis.pcall('INFO', 'replication')
-  return type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or ''
+  if not answer then
+    local info = redis.pcall('INFO', 'replication')
+    answer = type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or ''
+  end
+  return answer
 end
 
 -- settle returns the generation of the store. It begins a new one, in which

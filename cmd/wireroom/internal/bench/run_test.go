@@ -200,6 +200,11 @@ func TestServerDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.stop()
+	select {
+	case <-c.ended:
+	case <-time.After(time.Minute):
+		t.Fatal("the process does not end")
+	}
 	err = c.explain(io.ErrUnexpectedEOF)
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "its last words") {
 		t.Errorf("explain = %v", err)
