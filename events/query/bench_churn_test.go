@@ -15,7 +15,7 @@ import (
 // BenchmarkChurn matches while another goroutine adds and removes queries: not at
 // all, so many in a second, and as fast as it can.
 func BenchmarkChurn(b *testing.B) {
-	w := workloads()[3]
+	w := named("M-dense")
 	ix := query.NewIndex(query.DefaultConfig())
 	fill(b, ix, w, *benchQueries)
 	r := rand.New(rand.NewPCG(9, 10))
@@ -23,7 +23,7 @@ func BenchmarkChurn(b *testing.B) {
 	for i := range queries {
 		queries[i] = querytest.Parse(b, w.query(r, *benchQueries))
 	}
-	events := benchEvents(r, min(200_000, 10**benchQueries), *benchQueries)
+	events := benchEvents(r, min(200_000, 10**benchQueries), w.dense, *benchQueries)
 	var quiet float64
 	for _, pace := range []int{0, 100_000, 1 << 40} {
 		name := fmt.Sprintf("updates=%d", pace)
