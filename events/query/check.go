@@ -319,7 +319,7 @@ func (c *checker) holdsOther(e *expr, t *Type) *Error {
 // object.
 func (c *checker) exists(e *expr, t *Type) *Error {
 	within := *c
-	within.name, within.element = e.name, anything
+	within.name, within.element = e.value.str, anything
 	switch {
 	case t.Kind == ObjectType:
 		within.element = aString

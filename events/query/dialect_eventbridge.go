@@ -135,7 +135,7 @@ func (d *dialect) each(f path, n *node, condition func(path) (*expr, *Error)) (*
 	if err != nil {
 		return nil, err
 	}
-	return &expr{op: opExists, pos: n.pos, field: f, name: defaultElement, kids: []*expr{c}}, nil
+	return &expr{op: opExists, pos: n.pos, field: f, value: StringValue(defaultElement), kids: []*expr{c}}, nil
 }
 
 // elements returns the type of the elements of an array, if it is known.

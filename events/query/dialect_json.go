@@ -124,7 +124,7 @@ func (d *dialect) treeExists(n, field *node) (*expr, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	return &expr{op: opExists, pos: n.pos, field: f, name: name, kids: []*expr{c}}, nil
+	return &expr{op: opExists, pos: n.pos, field: f, value: StringValue(name), kids: []*expr{c}}, nil
 }
 
 var treeOps = map[string]op{

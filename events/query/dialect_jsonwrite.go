@@ -37,10 +37,10 @@ func (e *expr) appendJSON(b []byte, element string) []byte {
 		return append(e.field.appendJSON(append(b, `{"has":`...), element), '}')
 	case opExists:
 		b = e.field.appendJSON(append(b, `{"exists":`...), element)
-		if e.name != defaultElement {
-			b = appendJSONString(append(b, `,"as":`...), e.name)
+		if e.value.str != defaultElement {
+			b = appendJSONString(append(b, `,"as":`...), e.value.str)
 		}
-		return append(e.kids[0].appendJSON(append(b, `,"where":`...), e.name), '}')
+		return append(e.kids[0].appendJSON(append(b, `,"where":`...), e.value.str), '}')
 	}
 	b = e.field.appendJSON(append(b, `{"field":`...), element)
 	if e.op == opBool {

@@ -34,7 +34,7 @@ func (d *dialect) test(leaf *expr, want Kind, negate bool) *expr {
 		t := d.typeOf(f)
 		kids = append(kids, others(f, t, pos, want)...)
 		if t.Kind == AnyType {
-			some := &expr{op: opExists, pos: pos, field: f, name: "x", kids: []*expr{constant(BoolValue(true))}}
+			some := &expr{op: opExists, pos: pos, field: f, value: StringValue("x"), kids: []*expr{constant(BoolValue(true))}}
 			kids = append(kids, some, not(some)) // one is true of lists and objects
 		}
 	}

@@ -257,7 +257,7 @@ func (g *guesser) exists(e *expr) guess {
 	}
 	one.share, one.ranged = min(1, one.share*fewElements), false
 	for i, k := range one.keys {
-		one.keys[i] = &expr{op: opExists, field: e.field, name: e.name, kids: []*expr{k}}
+		one.keys[i] = &expr{op: opExists, field: e.field, value: e.value, kids: []*expr{k}}
 	}
 	return one
 }

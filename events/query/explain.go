@@ -176,7 +176,7 @@ func (x *explainer) exists(e *expr, it item, truth Truth) string {
 	if len(elements) == 0 {
 		return x.say(e.field) + " is empty"
 	}
-	within := explainer{sample: x.sample, name: e.name}
+	within := explainer{sample: x.sample, name: e.value.str}
 	for i := range elements {
 		within.element = &elements[i]
 		got := e.kids[0].eval(x.sample, within.element)

@@ -31,7 +31,7 @@ const (
 	opSuffix
 	opContains
 	opMatches // value is the pattern, which pattern is made of
-	opExists  // kids[0] holds for an element of field, which it calls name
+	opExists  // kids[0] holds for an element of field, which it calls by the name that is value
 )
 
 // An expr is a node of an expression.
@@ -44,7 +44,6 @@ type expr struct {
 	value   Value
 	list    []Value
 	pattern *regexp.Regexp
-	name    string // of the element in opExists
 }
 
 // A root is what a path begins at.
@@ -219,8 +218,8 @@ func (e *expr) appendBare(b []byte, element string) []byte {
 		return e.field.append(append(b, " in "...), element)
 	case opExists:
 		b = append(e.field.append(b, element), ".exists("...)
-		b = append(append(b, e.name...), ", "...)
-		return append(e.kids[0].append(b, bindOr, e.name), ')')
+		b = append(append(b, e.value.str...), ", "...)
+		return append(e.kids[0].append(b, bindOr, e.value.str), ')')
 	case opPrefix, opSuffix, opContains, opMatches:
 		b = append(append(e.field.append(b, element), '.'), methods[e.op]...)
 		return append(e.value.append(append(b, '(')), ')')

@@ -77,7 +77,7 @@ func leaf(e *expr, negate bool) *expr {
 			}
 		}
 	case e.op == opExists:
-		n.kids, n.name = []*expr{normal(e.kids[0])}, "x"
+		n.kids, n.value = []*expr{normal(e.kids[0])}, StringValue("x")
 	case e.other != nil && bytes.Compare(e.other.append(nil, "x"), e.field.append(nil, "x")) < 0:
 		n.field, n.other, n.op = *e.other, &e.field, n.op.flip()
 	}
@@ -147,15 +147,16 @@ func (p *parts) join(o op, kids []*expr) *expr {
 	return e
 }
 
+// few is how many conditions most have at most between and and or.
+const few = 8
+
 // inOrder sorts conditions by their texts, and takes away what is there twice.
 func inOrder(kids []*expr) []*expr {
 	if len(kids) < 2 {
 		return kids
 	}
-	const few = 8 // as most have no more: of some comparisons no text need be written
 	if len(kids) <= few && !slices.ContainsFunc(kids, func(k *expr) bool { return !k.isShort() }) {
-		slices.SortFunc(kids, compareTexts)
-		return slices.CompactFunc(kids, func(a, b *expr) bool { return compareTexts(a, b) == 0 })
+		return inOrderFew(kids)
 	}
 	type written struct {
 		e    *expr
@@ -182,24 +183,64 @@ func inOrder(kids []*expr) []*expr {
 // not long.
 func (e *expr) isShort() bool { return len(e.kids) == 0 && len(e.list) == 0 }
 
-// compareTexts orders conditions by their texts, which it writes only if it must.
-func compareTexts(a, b *expr) int {
-	if c := cmp.Compare(a.firstByte(), b.firstByte()); c != 0 {
+// inOrderFew is inOrder for a few short conditions. Most are in order already.
+func inOrderFew(kids []*expr) []*expr {
+	var room [few]beginning
+	list := room[:0]
+	for _, k := range kids {
+		b := beginningOf(k)
+		i := len(list)
+		c := 1
+		for ; i > 0; i-- {
+			if c = b.compare(&list[i-1]); c >= 0 {
+				break
+			}
+		}
+		if i == 0 || c > 0 {
+			list = slices.Insert(list, i, b)
+		}
+	}
+	for i := range list {
+		kids[i] = list[i].expr
+	}
+	return kids[:len(list)]
+}
+
+// A beginning is what the text of a condition begins with, which decides the
+// order of most.
+type beginning struct {
+	*expr
+	first byte
+	sign  string // "" if the condition compares no field that is one name
+	name  string
+}
+
+func beginningOf(e *expr) beginning {
+	b := beginning{expr: e, first: e.firstByte()}
+	if e.comparesName() {
+		b.name, b.sign = e.firstName(), signs[e.op]
+	}
+	return b
+}
+
+// compare orders conditions by their texts, which it writes only if it must.
+func (b *beginning) compare(other *beginning) int {
+	if c := cmp.Compare(b.first, other.first); c != 0 {
 		return c
 	}
-	if a.comparesName() && b.comparesName() {
+	if b.sign != "" && other.sign != "" {
 		// Both begin with the name and a space, which is before all that names have.
-		if c := cmp.Compare(a.firstName(), b.firstName()); c != 0 {
+		if c := cmp.Compare(b.name, other.name); c != 0 {
 			return c
 		}
-		if c := cmp.Compare(signs[a.op], signs[b.op]); c != 0 {
+		if c := cmp.Compare(b.sign, other.sign); c != 0 {
 			return c
 		}
 	}
 	text := make([]byte, 0, 128)
-	text = a.append(text, bindUnary, "x")
-	n := len(text)
 	text = b.append(text, bindUnary, "x")
+	n := len(text)
+	text = other.append(text, bindUnary, "x")
 	return bytes.Compare(text[:n], text[n:])
 }
 

@@ -227,7 +227,7 @@ func (p *parser) exists(t *term, pos int) *Error {
 	if err := p.expect(tokenClose, "&&, || or )"); err != nil {
 		return err
 	}
-	e := &expr{op: opExists, pos: pos, field: t.field, name: name, kids: []*expr{c}}
+	e := &expr{op: opExists, pos: pos, field: t.field, value: StringValue(name), kids: []*expr{c}}
 	*t = term{kind: termCondition, pos: t.pos, cond: e}
 	return nil
 }

@@ -19,13 +19,35 @@ func partsOf(text string) parts {
 		}
 	}
 	leaves := min(1+signs/2, 32)
-	if leaves == 1 {
-		return parts{exprs: make([]expr, 1), names: make([]string, 1)}
-	}
 	// What is between the operators, and all of it twice: as it was written and in
 	// its normal form.
+	switch leaves {
+	case 1:
+		return parts{exprs: make([]expr, 1), names: make([]string, 1)}
+	case 3:
+		of := new(partsOfThree)
+		return parts{exprs: of.exprs[:], kids: of.kids[:], names: of.names[:]}
+	case 4:
+		of := new(partsOfFour)
+		return parts{exprs: of.exprs[:], kids: of.kids[:], names: of.names[:]}
+	}
 	return parts{exprs: make([]expr, leaves+2), kids: make([]*expr, 2*leaves), names: make([]string, leaves)}
 }
+
+// Most queries have three or four conditions, if they have more than one. What
+// they need is one object.
+type (
+	partsOfThree struct {
+		exprs [3 + 2]expr
+		kids  [2 * 3]*expr
+		names [3]string
+	}
+	partsOfFour struct {
+		exprs [4 + 2]expr
+		kids  [2 * 4]*expr
+		names [4]string
+	}
+)
 
 // expr returns an empty expression.
 func (p *parts) expr() *expr {

@@ -21,7 +21,7 @@ func (e *expr) node(element string) Node {
 	case opNot:
 		n.Op = "not"
 	case opExists:
-		n.Op, n.Offset, element = "exists", e.place(), e.name
+		n.Op, n.Offset, element = "exists", e.place(), e.value.str
 	default:
 		n.Offset = e.place()
 	}
