@@ -36,6 +36,13 @@ type SessionConfig struct {
 	// For one more, the one that has not been seen for the longest gives way.
 	Devices int `yaml:"devices"`
 
+	// Newcomers is how many clients that come without a token, or with one that
+	// is good no more, are given one in a minute by POST /session, and
+	// NewcomersPerAddress how many of one address, or of one network /64 of
+	// IPv6: 1 to 1,000,000. Who logs in does not count.
+	Newcomers           int `yaml:"newcomers"`
+	NewcomersPerAddress int `yaml:"newcomers_per_address"`
+
 	// Secure marks every cookie Secure. Set it where TLS ends in front of
 	// the gateway: pages of the gateway's own host must then be of https to
 	// use the cookie. For requests that reach the gateway over TLS all this
@@ -45,11 +52,13 @@ type SessionConfig struct {
 
 // DefaultSessionConfig returns the defaults: a cookie "wireroom" for 30 days
 // after the last renewal, and at most a year, with a new secret each day and the
-// old one good for another minute; 100 devices of a user.
+// old one good for another minute; 100 devices of a user; in a minute 6,000
+// newcomers, 600 of one address.
 func DefaultSessionConfig() SessionConfig {
 	return SessionConfig{
 		Cookie: "wireroom", TTL: 720 * time.Hour, Max: 8760 * time.Hour,
 		Rotate: 24 * time.Hour, Grace: time.Minute, Devices: 100,
+		Newcomers: 6000, NewcomersPerAddress: 600,
 	}
 }
 
@@ -60,6 +69,7 @@ const (
 
 	minGrace, maxGrace = time.Second, time.Hour
 	maxDevices         = 10_000
+	mostNewcomers      = 1_000_000
 )
 
 // Validate reports each field that is out of its range.
@@ -85,6 +95,12 @@ func (c SessionConfig) Validate(report func(field string, err error)) {
 	}
 	if c.Devices < 1 || c.Devices > maxDevices {
 		report("devices", fmt.Errorf("must be in 1 to %d, not %d", maxDevices, c.Devices))
+	}
+	if c.Newcomers < 1 || c.Newcomers > mostNewcomers {
+		report("newcomers", fmt.Errorf("must be in 1 to %d, not %d", mostNewcomers, c.Newcomers))
+	}
+	if c.NewcomersPerAddress < 1 || c.NewcomersPerAddress > mostNewcomers {
+		report("newcomers_per_address", fmt.Errorf("must be in 1 to %d, not %d", mostNewcomers, c.NewcomersPerAddress))
 	}
 }
 
@@ -129,7 +145,9 @@ type JWTConfig struct {
 	// used: JWKSRefresh to 720h.
 	JWKSStale time.Duration `yaml:"jwks_stale"`
 
-	// Issuer, unless empty, is what iss must be.
+	// Issuer, unless empty, is what iss must be. With JWKS it must be there: a
+	// set may have the keys of several issuers, and a user is only told from
+	// others by a name that means something with one of them.
 	Issuer string `yaml:"issuer"`
 
 	// Audience, unless empty, must be aud or one of aud.
@@ -243,6 +261,9 @@ func (c JWTConfig) validateKeys(report func(field string, err error), symmetric,
 }
 
 func (c JWTConfig) validateJWKS(report func(field string, err error)) {
+	if c.Issuer == "" {
+		report("issuer", errors.New("expected what iss of the tokens is, as a set of keys (jwks) may be of several issuers, and their users may have the same names; found nothing"))
+	}
 	if _, err := parseKeysURL(c.JWKS); err != nil {
 		report("jwks", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -94,7 +95,13 @@ func (s *Sessions) servePost(w http.ResponseWriter, r *http.Request) {
 	if err == nil && who != nil {
 		g, err = s.bind(ctx, t, secret, who, now, agent)
 	} else if err == nil {
-		g, err = s.give(ctx, t, secret, now, agent)
+		g, err = s.give(ctx, t, secret, now, agent, r.RemoteAddr)
+	}
+	if crowd, ok := errors.AsType[*crowdError](err); ok {
+		// Rounded up: who waits that long is given one.
+		w.Header().Set("Retry-After", strconv.Itoa(int((crowd.wait+time.Second-1)/time.Second)))
+		problem(w, http.StatusTooManyRequests, "too many new clients; go on without a session, or try again later")
+		return
 	}
 	if err != nil {
 		s.unavailable(w, r, err)

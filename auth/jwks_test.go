@@ -58,7 +58,7 @@ func keySet(t testing.TB, keys ...map[string]any) string {
 func sign(t testing.TB, algorithm string, pair keyPair, kid string) auth.Secret {
 	t.Helper()
 	block, _ := pem.Decode([]byte(pair.private))
-	token := jwt.NewWithClaims(jwt.GetSigningMethod(algorithm), jwt.MapClaims{"sub": "joe", "exp": time.Now().Add(time.Hour).Unix()})
+	token := jwt.NewWithClaims(jwt.GetSigningMethod(algorithm), jwt.MapClaims{"iss": issuerName, "sub": "joe", "exp": time.Now().Add(time.Hour).Unix()})
 	if kid != "" {
 		token.Header["kid"] = kid
 	}
@@ -114,7 +114,7 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func jwksConfig(url string, algorithms ...string) auth.JWTConfig {
 	cfg := auth.DefaultJWTConfig()
-	cfg.Algorithms, cfg.JWKS = algorithms, url
+	cfg.Algorithms, cfg.JWKS, cfg.Issuer = algorithms, url, issuerName
 	if slices.Contains(algorithms, "HS256") {
 		cfg.Secret = hsSecret
 	}
@@ -162,6 +162,8 @@ func inTime(t *testing.T, cfg auth.JWTConfig, play func(t *testing.T, i *issuer,
 	})
 }
 
+const issuerName = "https://login.example.com"
+
 const issuerURL = "https://login.example.com/keys?tenant=7"
 
 // tells reports a token that is not judged as wanted: nil, ErrInvalid, or
@@ -191,7 +193,7 @@ func TestKeysByURL(t *testing.T) {
 		tells(t, v, "ES256", sign(t, "ES256", ecKey(), "e"), nil)
 		tells(t, v, "no kid in the token", sign(t, "RS256", rsaKey(), ""), nil)
 		tells(t, v, "no kid in the set", sign(t, "EdDSA", edKey(), "whatever"), nil)
-		tells(t, v, "secret of our own", forge(`{"alg":"HS256"}`, `{"sub":"joe","exp":99999999999}`, string(hsSecret)), nil)
+		tells(t, v, "secret of our own", forge(`{"alg":"HS256"}`, `{"iss":"`+issuerName+`","sub":"joe","exp":99999999999}`, string(hsSecret)), nil)
 
 		tells(t, v, "another key with this kid", sign(t, "RS256", rsaKey2(), "r"), auth.ErrInvalid)
 		tells(t, v, "another key without kid", sign(t, "RS256", rsaKey2(), ""), auth.ErrInvalid)
@@ -453,6 +455,7 @@ func TestJWKSValidate(t *testing.T) {
 		{func(c *auth.JWTConfig) { c.JWKS = "keys.json" }, "jwks: expected a URL such as"},
 		{func(c *auth.JWTConfig) { c.JWKS = "https://me:hunter2@example.com/" }, "jwks: expected a URL without a password"},
 		{func(c *auth.JWTConfig) { c.PublicKey = rsaKey().public }, "jwks: expected public_key or jwks, found both"},
+		{func(c *auth.JWTConfig) { c.Issuer = "" }, "issuer: expected what iss of the tokens is"},
 		{func(c *auth.JWTConfig) { c.Algorithms, c.Secret = []string{"HS256"}, hsSecret }, "jwks: expected none"},
 		{func(c *auth.JWTConfig) { c.JWKSRefresh = time.Second }, "jwks_refresh: must be in 10s to 24h, not 1s"},
 		{func(c *auth.JWTConfig) { c.JWKSRefresh, c.JWKSStale = time.Hour, time.Minute }, "jwks_stale: must be in jwks_refresh (1h0m0s) to 720h, not 1m0s"},

@@ -149,7 +149,7 @@ func (s *Sessions) makeRoom(ctx context.Context, t *Token) error {
 
 // counters count what happened to client tokens.
 type counters struct {
-	rotated, revoked, stolen, crowded, expired, ended atomic.Uint64
+	rotated, revoked, stolen, crowded, refused, expired, ended atomic.Uint64
 }
 
 // SessionStats are counts since the gateway started.
@@ -158,6 +158,7 @@ type SessionStats struct {
 	Revoked uint64 // tokens that were revoked, for whatever reason
 	Stolen  uint64 // times that a secret was shown that had been replaced
 	Crowded uint64 // tokens that gave way as their user had too many
+	Refused uint64 // new clients that were given none, as there were too many
 	Expired uint64 // sessions that ended with their token or JWT
 	Ended   uint64 // sessions that ended as their token was revoked
 	Leases  int    // sessions that hang on a token or JWT, now
@@ -167,6 +168,6 @@ type SessionStats struct {
 func (s *Sessions) Stats() SessionStats {
 	return SessionStats{
 		Rotated: s.stats.rotated.Load(), Revoked: s.stats.revoked.Load(), Stolen: s.stats.stolen.Load(),
-		Crowded: s.stats.crowded.Load(), Expired: s.stats.expired.Load(), Ended: s.stats.ended.Load(), Leases: s.leases.count(),
+		Crowded: s.stats.crowded.Load(), Refused: s.stats.refused.Load(), Expired: s.stats.expired.Load(), Ended: s.stats.ended.Load(), Leases: s.leases.count(),
 	}
 }

@@ -25,6 +25,7 @@ type Sessions struct {
 	log     *slog.Logger
 
 	leases leases // of who has joined
+	fresh  newcomers
 	stats  counters
 
 	// Set before anything is served; may be nil.
@@ -192,8 +193,9 @@ type gift struct {
 }
 
 // give returns a token for whoever presents t, which may be nil: the same one
-// renewed, or a new one for a new client.
-func (s *Sessions) give(ctx context.Context, t *Token, secret Secret, now time.Time, agent string) (gift, error) {
+// renewed, or a new one for a new client, from the address. The error is a
+// [*crowdError] if there are too many of those.
+func (s *Sessions) give(ctx context.Context, t *Token, secret Secret, now time.Time, agent, remote string) (gift, error) {
 	if t != nil && !t.left() {
 		g, err := s.prolong(ctx, secret, t.Created, now, agent)
 		if err == nil || !worthless(err) {
@@ -206,12 +208,36 @@ func (s *Sessions) give(ctx context.Context, t *Token, secret Secret, now time.T
 		// not be told to who has the secret from before.
 		return gift{token: &Token{Client: t.Client, Created: t.Created, Expires: t.Expires}}, nil
 	}
+	if err := s.welcome(ctx, remote, now); err != nil {
+		return gift{}, err
+	}
 	secret, t = s.mint(newClient(), new(Identity), now, now, now.Add(s.cfg.TTL))
 	t.Agent = agent
 	if err := s.store.PutToken(ctx, t); err != nil {
 		return gift{}, fmt.Errorf("store client token: %w", err)
 	}
 	return gift{token: t, secret: secret, moved: true}, nil
+}
+
+// welcome counts a new client, or returns a [*crowdError].
+func (s *Sessions) welcome(ctx context.Context, remote string, now time.Time) error {
+	wait, first, ok := s.fresh.add(remote, s.cfg.Newcomers, s.cfg.NewcomersPerAddress, now)
+	if ok {
+		return nil
+	}
+	s.stats.refused.Add(1)
+	if first {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "too many new clients ask for client tokens: they are refused for a while",
+			slog.String("remote", remote), slog.Duration("for", wait))
+	}
+	return &crowdError{wait}
+}
+
+// A crowdError is that too many new clients ask for tokens.
+type crowdError struct{ wait time.Duration }
+
+func (e *crowdError) Error() string {
+	return fmt.Sprintf("too many new clients ask for client tokens, for %v more", e.wait)
 }
 
 // prolong renews the token of the secret, and gives the secret that follows if

@@ -34,10 +34,10 @@ func TestKeysOfTheIssuer(t *testing.T) {
 		fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","x":%q}]}`, base64.RawURLEncoding.EncodeToString(public))
 	}))
 	defer issuer.Close()
-	p := startProgram(t, writeConfig(t, strings.Replace(testConfig, "  jwt: {", "  jwt: {algorithms: [HS256, EdDSA], jwks: "+issuer.URL+", ", 1)))
+	p := startProgram(t, writeConfig(t, strings.Replace(testConfig, "  jwt: {", "  jwt: {algorithms: [HS256, EdDSA], issuer: tests, jwks: "+issuer.URL+", ", 1)))
 	der := must(x509.MarshalPKCS8PrivateKey(private))(t)
 	key := auth.Secret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	token := must(auth.MintJWT("EdDSA", key, auth.Claims{Subject: "ada", Roles: []string{"member"}, Expires: time.Now().Add(time.Hour)}))(t)
+	token := must(auth.MintJWT("EdDSA", key, auth.Claims{Issuer: "tests", Subject: "ada", Roles: []string{"member"}, Expires: time.Now().Add(time.Hour)}))(t)
 	join := func() []any {
 		w := dialWire(t, p.ws(), nil)
 		w.say(hello("ticket", "ada", ""))

@@ -83,7 +83,7 @@ func provideSessions(realm *router.Realm, who *auth.Auth, sessions *auth.Session
 		}
 		s := sessions.Stats()
 		return nil, map[string]any{
-			"rotated": s.Rotated, "revoked": s.Revoked, "stolen": s.Stolen, "crowded": s.Crowded,
+			"rotated": s.Rotated, "revoked": s.Revoked, "stolen": s.Stolen, "crowded": s.Crowded, "refused": s.Refused,
 			"expired": s.Expired, "ended": s.Ended, "leases": s.Leases,
 		}, nil
 	})

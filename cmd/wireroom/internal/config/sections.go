@@ -139,6 +139,8 @@ func (c *Config) readSessions(o *object) {
 	o.anyDuration("rotate", &s.Rotate)
 	o.anyDuration("grace", &s.Grace)
 	o.integer("devices", &s.Devices, 1, 10_000)
+	o.integer("newcomers", &s.Newcomers, 1, 1_000_000)
+	o.integer("newcomers_per_address", &s.NewcomersPerAddress, 1, 1_000_000)
 	o.boolean("secure", &s.Secure)
 	o.integer("subscriptions", &c.Persistent.Most, 1, 10_000)
 	o.validate(s.Validate)
