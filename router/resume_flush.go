@@ -12,8 +12,10 @@ import (
 // arrived. When the peer answers, its reader calls [Session.Pong].
 type Pinger interface {
 	// PingFrame returns a framed ping with the data, of at most 16 bytes, or
-	// nil if this peer must not be sent any.
-	PingFrame(data []byte) []byte
+	// nil if this peer must not be sent any. wanted says that the peer has
+	// asked for what cannot be had without pings: of a kind of which not every
+	// peer knows them, this one does.
+	PingFrame(data []byte, wanted bool) []byte
 }
 
 // askAfter is behind how many messages an answer is asked for, if they are not
@@ -254,7 +256,7 @@ func (l *lasting) ask(b *flight) {
 	if !ok {
 		return
 	}
-	if ping := p.PingFrame(markPing(k.taken())); ping != nil {
+	if ping := p.PingFrame(markPing(k.taken()), false); ping != nil {
 		st.asked = k.taken()
 		b.addOwn(ping)
 	}

@@ -48,22 +48,24 @@ type Prober interface {
 const probeMark = "wireprob"
 
 // CanProbe reports whether the session's peer, as it is connected now, can be
-// asked what it has got: see [Pinger].
-func (s *Session) CanProbe() bool {
+// asked what it has got. wanted says that it has asked for that, in so many
+// words: see [Pinger].
+func (s *Session) CanProbe(wanted bool) bool {
 	p, _, ok := s.pinger()
-	return ok && p.PingFrame([]byte(probeMark)) != nil
+	return ok && p.PingFrame([]byte(probeMark), wanted) != nil
 }
 
 // Probe asks the peer, behind all that is queued, to say that it has got that:
 // then [Prober.Probed] is called with the number. It reports false if that is
 // not possible now, as the peer knows no pings or is away. A peer that answers
-// nothing, or whose connection breaks, is asked nothing again.
+// nothing, or whose connection breaks, is asked nothing again. Probe is for a
+// peer that wants to be asked.
 func (s *Session) Probe(number uint64) bool {
 	p, st, ok := s.pinger()
 	if !ok {
 		return false
 	}
-	frame := p.PingFrame(binary.BigEndian.AppendUint64([]byte(probeMark), number))
+	frame := p.PingFrame(binary.BigEndian.AppendUint64([]byte(probeMark), number), true)
 	if frame == nil {
 		return false
 	}

@@ -202,7 +202,7 @@ func TestProbe(t *testing.T) {
 		plain := s.connect(wamp.JSON)
 		plain.send(hello)
 		r.welcome(plain)
-		if !session().CanProbe() || !session().Probe(7) {
+		if !session().CanProbe(true) || !session().Probe(7) {
 			t.Error("a WebSocket cannot be asked")
 		}
 		l.answers(t, 7)
@@ -218,7 +218,7 @@ func TestProbe(t *testing.T) {
 		l.answers(t, 7, 9)
 		a.hangUp()
 		synctest.Wait()
-		if session().CanProbe() || session().Probe(10) {
+		if session().CanProbe(true) || session().Probe(10) {
 			t.Error("a session that is away can be asked")
 		}
 		b := s.connect(wamp.JSON)
@@ -229,7 +229,7 @@ func TestProbe(t *testing.T) {
 		lean := s.rt.connect()
 		lean.send(hello)
 		r.welcome(lean)
-		if session().CanProbe() || session().Probe(12) {
+		if session().CanProbe(true) || session().Probe(12) {
 			t.Error("a link without pings can be asked")
 		}
 		lean.s.Pong([]byte("wireprob0123456789"))

@@ -272,9 +272,14 @@ func (g *governor) attach(s *router.Session, terms router.Terms, p *past, since 
 	if p.class.Persistent() == 0 {
 		return terms, persistentError(events.ErrNotPersistable)
 	}
-	if !w.explicit && !s.CanProbe() {
+	switch {
+	case w.explicit:
+	case !s.CanProbe(true):
 		return terms, wamp.Errorf(wamp.URIOptionNotAllowed,
 			`option %s: over this connection the gateway cannot find out what has arrived: expected %s: "explicit", or a WebSocket`, optionPersistent, optionAck)
+	case w.anyAck && !w.again && !s.CanProbe(false):
+		return terms, wamp.Errorf(wamp.URIOptionNotAllowed,
+			`option %s: not every RawSocket client answers PINGs: expected %s: "auto" from one that does, or "explicit"`, optionPersistent, optionAck)
 	}
 	owner, err := ownerOf(s)
 	if err != nil {

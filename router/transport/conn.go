@@ -146,11 +146,11 @@ func (c *conn) CloseFrame(why *wamp.Error) []byte {
 }
 
 // PingFrame implements [router.Pinger].
-func (c *conn) PingFrame(data []byte) []byte {
+func (c *conn) PingFrame(data []byte, wanted bool) []byte {
 	switch {
 	case c.takes == 0:
 		return controlFrame(opPing, data)
-	case c.srv.cfg.PingRawSockets:
+	case wanted || c.srv.cfg.PingRawSockets:
 		return rawControl(rawPing, data)
 	default:
 		return nil // not every client knows them

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/transport"
 	"github.com/wireroom/wireroom/router/wamp"
 )
@@ -291,5 +292,32 @@ func TestListenUnix(t *testing.T) {
 	}
 	if _, err := transport.ListenUnix(t.Context(), filepath.Join(dir, "no", "folder"), 0o600); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no folder: %v, want that it does not exist", err)
+	}
+}
+
+// A PING that the peer wants is sent to it, whether or not the silent are
+// pinged; one that only the router wants is not.
+func TestRawPingFrame(t *testing.T) {
+	for _, pings := range []bool{false, true} {
+		for _, wanted := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := testConfig()
+				cfg.PingRawSockets = pings
+				h := openRaw(t, cfg, newPipeListener())
+				p := h.connectRaw(greetJSON, 4)
+				if _, err := p.take(4); err != nil {
+					t.Fatal(err)
+				}
+				s := <-h.sessions
+				got := string(s.link.(router.Pinger).PingFrame([]byte("a mark"), wanted))
+				want := ""
+				if pings || wanted {
+					want = raw(1, "a mark")
+				}
+				if got != want {
+					t.Errorf("pings %v, wanted %v: the frame is %q, want %q", pings, wanted, got, want)
+				}
+			})
+		}
 	}
 }
