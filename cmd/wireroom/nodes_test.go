@@ -97,7 +97,7 @@ func TestNodesTogether(t *testing.T) {
 	if n, _ := wamp.AsInt64(stats.ArgumentsKw["nodes"]); n != 1 {
 		t.Errorf("a gateway of two counts %v", stats.ArgumentsKw)
 	}
-	if strings.Contains(one.stderr.String(), "other realms or event classes") {
+	if strings.Contains(one.stderr.String(), "another configuration than this one has") {
 		t.Error("gateways with the same configuration find each other different")
 	}
 }
@@ -124,7 +124,7 @@ func TestNodeIsKilled(t *testing.T) {
 		t.Fatalf("%s of %q is told, want leave of bob", change, who)
 	}
 	t.Logf("its members left %v after it was killed", time.Since(killed))
-	until(t, "a word of other classes", func() bool { return strings.Contains(one.stderr.String(), "other realms or event classes") })
+	until(t, "a word of another configuration", func() bool { return strings.Contains(one.stderr.String(), "another configuration than this one has") })
 	if err := ada.publish("chat.lobby", []any{"alone"}, nil); err != nil {
 		t.Errorf("publish when the other gateway is gone: %v", err)
 	}
