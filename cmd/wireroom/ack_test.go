@@ -204,6 +204,48 @@ func TestPersistentAckRawSocket(t *testing.T) {
 	acknowledges(t, again, 2)
 }
 
+// Who comes back to a subscription that it acknowledges itself need not say so
+// again, whatever its connection can answer.
+func TestPersistentAckIsRemembered(t *testing.T) {
+	p := startProgram(t, writeConfig(t, noPings))
+	ada := dialRaw(t, p)
+	enter(t, ada, "")
+	ada.write(`[32,1,{"_persistent":true,"_ack":"explicit"},"demo.message"]`)
+	if m := ada.read(); m[0] != 33.0 {
+		t.Fatalf("got %v, want SUBSCRIBED", m)
+	}
+	_ = ada.conn.Close()
+	again := dialRaw(t, p)
+	enter(t, again, "")
+	again.write(`[32,1,{"_persistent":true},"demo.message"]`)
+	if m := again.read(); m[0] != 33.0 {
+		t.Fatalf("got %v, want SUBSCRIBED", m)
+	}
+	join(t, p, "").say(t, "a", 1)
+	wantOffset(t, again, 1)
+	again.write(`[48,2,{},"wireroom.subscription.get",[],{"name":"demo.message"}]`)
+	if m := again.read(); m[0] != 50.0 || m[4].(map[string]any)["ack"] != "explicit" || m[4].(map[string]any)["_offset"] != 0.0 {
+		t.Fatalf("got %v, want that it is acknowledged by hand, and at offset 0", m)
+	}
+	// One that its connection acknowledges is another matter.
+	again.write(`[32,3,{"_persistent":true,"_ack":"auto","_name":"by pings"},"demo.message"]`)
+	if m := again.read(); m[0] != 8.0 {
+		t.Fatalf("got %v, want ERROR: the session has this subscription", m)
+	}
+	other := dialRaw(t, p)
+	enter(t, other, "")
+	other.write(`[32,1,{"_persistent":true,"_ack":"auto","_name":"by pings"},"demo.message"]`)
+	if m := other.read(); m[0] != 33.0 {
+		t.Fatalf("got %v, want SUBSCRIBED", m)
+	}
+	last := dialRaw(t, p)
+	enter(t, last, "")
+	last.write(`[32,1,{"_persistent":true,"_name":"by pings"},"demo.message"]`)
+	if m := last.read(); m[0] != 8.0 || !strings.Contains(fmt.Sprint(m), `expected _ack: "auto" from one that does`) {
+		t.Fatalf("got %v, want an ERROR that says what to say", m)
+	}
+}
+
 // A session that is resumed over another kind of connection acknowledges over
 // that, whichever it is.
 func TestPersistentAckResumed(t *testing.T) {

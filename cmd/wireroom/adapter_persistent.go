@@ -272,14 +272,9 @@ func (g *governor) attach(s *router.Session, terms router.Terms, p *past, since 
 	if p.class.Persistent() == 0 {
 		return terms, persistentError(events.ErrNotPersistable)
 	}
-	switch {
-	case w.explicit:
-	case !s.CanProbe(true):
-		return terms, wamp.Errorf(wamp.URIOptionNotAllowed,
-			`option %s: over this connection the gateway cannot find out what has arrived: expected %s: "explicit", or a WebSocket`, optionPersistent, optionAck)
-	case w.anyAck && !w.again && !s.CanProbe(false):
-		return terms, wamp.Errorf(wamp.URIOptionNotAllowed,
-			`option %s: not every RawSocket client answers PINGs: expected %s: "auto" from one that does, or "explicit"`, optionPersistent, optionAck)
+	unasked := cannotAsk(s, w)
+	if unasked != nil && !w.anyAck {
+		return terms, unasked
 	}
 	owner, err := ownerOf(s)
 	if err != nil {
@@ -287,7 +282,9 @@ func (g *governor) attach(s *router.Session, terms router.Terms, p *past, since 
 	}
 	want := events.Attach{
 		Name: w.name, Class: p.class.Name(), Channel: p.selection.Channel, Where: w.where, Explicit: w.explicit, AnyAck: w.anyAck,
-		For: w.expires, Start: p.start, Since: since, Again: w.again, Of: p.selection,
+		For: w.expires, Start: p.start, Since: since, Of: p.selection,
+		// One that is acknowledged by hand, and there already, needs nobody asked.
+		Again: w.again || unasked != nil,
 	}
 	if want.Name == "" {
 		want.Name = nameOf(topicOf(p.class, want.Channel), w.where)
@@ -305,6 +302,9 @@ func (g *governor) attach(s *router.Session, terms router.Terms, p *past, since 
 		held, err = at.Attach(ctx, want)
 		return err
 	})
+	if unasked != nil && (err == nil && !held.Explicit() || errors.Is(err, events.ErrNotPersistent) && !w.again) {
+		err = unasked
+	}
 	if err != nil {
 		if held != nil {
 			held.Detach()
@@ -316,6 +316,21 @@ func (g *governor) attach(s *router.Session, terms router.Terms, p *past, since 
 	terms.Replay = g.replay(p, held)
 	terms.Watch = &watch{govern: g, kept: g.kept, session: s, at: at, held: held, past: p}
 	return terms, nil
+}
+
+// cannotAsk returns an error if the session wants a subscription whose events are
+// acknowledged by what its connection answers, and that answers nothing.
+func cannotAsk(s *router.Session, w *wish) error {
+	switch {
+	case w.explicit:
+	case !s.CanProbe(true):
+		return wamp.Errorf(wamp.URIOptionNotAllowed,
+			`option %s: over this connection the gateway cannot find out what has arrived: expected %s: "explicit", or a WebSocket`, optionPersistent, optionAck)
+	case w.anyAck && !w.again && !s.CanProbe(false):
+		return wamp.Errorf(wamp.URIOptionNotAllowed,
+			`option %s: not every RawSocket client answers PINGs: expected %s: "auto" from one that does, or "explicit"`, optionPersistent, optionAck)
+	}
+	return nil
 }
 
 // topicOf returns the topic of a class or of its channel.
