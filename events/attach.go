@@ -66,12 +66,14 @@ func (e *OtherAckError) Error() string {
 }
 
 // Attach makes the persistent subscription, if the owner has none of that name
-// and a.Again does not rule that out, and gives it to the session. What the session is sent first is a replay that
-// begins with [Held.Start]. The session must not have it already ([Holder.Held]).
+// and a.Again does not rule that out, and gives it to the session. What the
+// session is sent first is a replay that begins with [Held.Start]. The session
+// must not have it already ([Holder.Held]).
 //
 // The error is an [*UnknownClassError], [ErrNotRetained] or [ErrNotPersistable]
-// for the class, [ErrNotPersistent] with a.Again, an [*OptionError] about For, an [*OtherClassError],
-// an [*OtherAckError], [ErrTooManyPersistent], [ErrClosed], the store's, or the context's.
+// for the class, [ErrNotPersistent] with a.Again, an [*OptionError] about For, an
+// [*OtherClassError], an [*OtherAckError], [ErrTooManyPersistent], [ErrClosed],
+// the store's, or the context's.
 func (h *Holder) Attach(ctx context.Context, a Attach) (*Held, error) {
 	k := h.keeper
 	life, err := k.lifeOf(&a)

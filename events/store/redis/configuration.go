@@ -171,9 +171,8 @@ func (e *ear) declare(ctx context.Context) error {
 	return nil
 }
 
-// parseConfigured reads epoch, digest, node, name and time of a configuration; all
-// are empty if there is none,
-// and a time that is none is that of nothing.
+// parseConfigured reads epoch, digest, node, name and time of a configuration. All
+// are empty if there is none; what is no time is not kept.
 func parseConfigured(w []string) (c Configured) {
 	c.Digest, c.Node, c.Name = w[1], w[2], w[3]
 	c.Epoch = parseEpoch(w[0])
