@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/wireroom/wireroom/router/network"
 )
 
 // newcomers counts the clients that nobody is logged in at and that are given
@@ -23,7 +25,8 @@ const newcomersPeriod = time.Minute
 // add counts a newcomer, unless there are too many. first is whether they are the
 // first of whom that is so, and wait how long it is so.
 func (n *newcomers) add(remote string, most, mostFrom int, now time.Time) (wait time.Duration, first, ok bool) {
-	from, known := addressOf(remote)
+	client := network.Of(remote)
+	known := client.IsValid()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if passed := now.Sub(n.since); passed >= newcomersPeriod || passed < 0 {
@@ -36,30 +39,14 @@ func (n *newcomers) add(remote string, most, mostFrom int, now time.Time) (wait 
 		first = n.all == most
 		n.all = most + 1
 		return wait, first, false
-	case known && n.from[from] >= mostFrom:
-		first = n.from[from] == mostFrom
-		n.from[from] = mostFrom + 1
+	case known && n.from[client] >= mostFrom:
+		first = n.from[client] == mostFrom
+		n.from[client] = mostFrom + 1
 		return wait, first, false
 	}
 	n.all++
 	if known {
-		n.from[from]++
+		n.from[client]++
 	}
 	return 0, false, true
-}
-
-// addressOf returns what an address counts as: one of IPv4 as itself, and one of
-// IPv6 as its network, of which a client has all addresses. It returns false for a
-// socket in the file system.
-func addressOf(remote string) (netip.Prefix, bool) {
-	ap, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Prefix{}, false
-	}
-	addr, bits := ap.Addr().Unmap().WithZone(""), 32
-	if addr.Is6() {
-		bits = 64
-	}
-	p, err := addr.Prefix(bits)
-	return p, err == nil
 }

@@ -3,6 +3,7 @@ package router
 import (
 	"net/netip"
 
+	"github.com/wireroom/wireroom/router/network"
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
@@ -32,25 +33,8 @@ func placeOf(s *Session, p *Peer) (pl place) {
 	if s.authid != "" {
 		pl.user = user{s.realm.name, s.authid}
 	}
-	if ap, err := netip.ParseAddrPort(p.RemoteAddr); err == nil {
-		pl.address = network(ap.Addr())
-	}
+	pl.address = network.Of(p.RemoteAddr)
 	return pl
-}
-
-// network returns what one client has for itself: an address, or of IPv6 a
-// network of 64 bits.
-func network(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
 }
 
 // enter takes a place, unless as many as cfg allows are taken. Then it says

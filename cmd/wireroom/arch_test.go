@@ -20,7 +20,8 @@ const module = "github.com/wireroom/wireroom"
 // picture.
 var mayImport = map[string][]string{
 	"router/wamp":      {},
-	"router":           {"router/wamp"},
+	"router/network":   {},
+	"router":           {"router/network", "router/wamp"},
 	"router/transport": {"router", "router/wamp"},
 	"router/local":     {"router", "router/wamp"},
 	"router/presence":  {"router", "router/wamp"},
@@ -42,7 +43,7 @@ var mayImport = map[string][]string{
 	"ingest/webhook":    {"ingest"},
 	"ingest/xmlrpc":     {"ingest"},
 
-	"auth": {"router/wamp"},
+	"auth": {"router/network", "router/wamp"},
 
 	"cmd/wireroom":                    {"*"},
 	"cmd/wireroom/internal/bench":     {"*"},
