@@ -35,6 +35,10 @@ func (c *Copies) find(m *member) []byte {
 	c.mu.Lock()
 	list := c.list
 	c.mu.Unlock()
+	return findCopy(list, m)
+}
+
+func findCopy(list []copied, m *member) []byte {
 	for i := range list {
 		if e, peer := &list[i], &m.session.peer; e.sub == m.sub && e.framing == peer.Framing && e.serializer == peer.Serializer {
 			return e.frame
@@ -43,14 +47,19 @@ func (c *Copies) find(m *member) []byte {
 	return nil
 }
 
-// add keeps the frame that the member is sent, if there is room for it.
-func (c *Copies) add(m *member, frame []byte) {
-	if c == nil || c.find(m) != nil {
-		return
+// add keeps the frame that the member is sent, if there is room for it, and
+// returns it; or the one that another made at the same time.
+func (c *Copies) add(m *member, frame []byte) []byte {
+	if c == nil {
+		return frame
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if other := findCopy(c.list, m); other != nil {
+		return other
+	}
 	if len(c.list) < mostCopies {
 		c.list = append(c.list, copied{m.sub, m.session.peer.Framing, m.session.peer.Serializer, frame})
 	}
+	return frame
 }

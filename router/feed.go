@@ -104,7 +104,7 @@ func (f *Feed) Offer(copies *Copies, of func() *Publication) (room <-chan struct
 		if frame == nil {
 			return nil, f.ctx.Err()
 		}
-		copies.add(f.member, frame)
+		frame = copies.add(f.member, frame)
 	}
 	result, room := f.push(frame)
 	switch {
