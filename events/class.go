@@ -112,6 +112,26 @@ type Retain struct {
 // Retained reports whether there is a log.
 func (r Retain) Retained() bool { return r.Events > 0 || r.For > 0 }
 
+// First returns the offset at which a log with the bounds begins at the time now
+// once what falls outside r is gone: b.First if nothing is to go, b.Next if
+// everything is. It calls from only if age matters, which returns the offset of
+// the first event that is not older than t, or b.Next if there is none. The error
+// is that of from.
+func (r Retain) First(b Bounds, now time.Time, from func(t time.Time) (uint64, error)) (first uint64, err error) {
+	first = b.First
+	if r.Events > 0 && b.Next-b.First > uint64(r.Events) {
+		first = b.Next - uint64(r.Events)
+	}
+	if r.For > 0 {
+		young, err := from(now.Add(-r.For))
+		if err != nil {
+			return 0, err
+		}
+		first = max(first, young)
+	}
+	return first, nil
+}
+
 // Access says who may receive the events of a class. The zero value lets in
 // whoever is authenticated.
 type Access struct {

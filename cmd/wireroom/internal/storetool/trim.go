@@ -49,16 +49,9 @@ func PlanTrim(ctx context.Context, s Source, c TrimConfig) (t Trimmed, err error
 		}
 		b := l.bounds
 		keep, known := c.Keep(l.class)
-		first := b.First
-		if keep.Events > 0 && b.Next-b.First > uint64(keep.Events) {
-			first = b.Next - uint64(keep.Events)
-		}
-		if keep.For > 0 {
-			from, err := firstFrom(ctx, s, l.class, b, c.Now.Add(-keep.For))
-			if err != nil {
-				return t, err
-			}
-			first = max(first, from)
+		first, err := keep.First(b, c.Now, func(t time.Time) (uint64, error) { return firstFrom(ctx, s, l.class, b, t) })
+		if err != nil {
+			return t, err
 		}
 		t.Logs = append(t.Logs, TrimmedLog{Log: l.class, Removed: first - b.First, Left: b.Next - first, first: first, Unknown: !known})
 	}

@@ -22,16 +22,12 @@ func FirstToKeep(ctx context.Context, log Log, class string, keep events.Retain,
 	if err != nil {
 		return 0, b, err
 	}
-	first = b.First
-	if keep.Events > 0 && b.Next-b.First > uint64(keep.Events) {
-		first = b.Next - uint64(keep.Events)
-	}
-	if keep.For > 0 {
-		after, err := log.SeekTime(ctx, class, b.Next-1, now.Add(-keep.For))
-		if err != nil {
-			return 0, b, err
-		}
-		first = max(first, after+1)
+	first, err = keep.First(b, now, func(t time.Time) (uint64, error) {
+		after, err := log.SeekTime(ctx, class, b.Next-1, t)
+		return after + 1, err
+	})
+	if err != nil {
+		return 0, b, err
 	}
 	if first == b.First {
 		return 0, b, nil
