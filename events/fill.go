@@ -113,7 +113,7 @@ func (h *Hub) pass(m *member, epoch string, from, through uint64, kept bool) {
 	defer l.mu.Unlock()
 	h.lost(m.class, Recovery{Epoch: epoch, LostFrom: from, LostThrough: through}, kept)
 	if l.epoch == epoch {
-		l.routed = max(l.routed, through)
+		l.moveLocked(epoch, max(l.routed, through))
 	}
 }
 

@@ -294,6 +294,6 @@ func (h *Hub) routeAt(l *classLog, a admitted) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h.router.Route(a.event, a.member.class, a.channel)
-	l.epoch, l.routed = a.event.Epoch, a.event.Offset
+	l.moveLocked(a.event.Epoch, a.event.Offset)
 	h.stats.routed.Add(1)
 }

@@ -217,32 +217,32 @@ func (r *replay) bounds(ctx context.Context) (Bounds, error) {
 	return r.hub.store.Bounds(ctx, r.member.class.name)
 }
 
-// How long a replay waits for the hub to route what its subscriber has got
-// already, as it was in the log and somebody else routed it; and how often it
-// looks.
-const (
-	catchUpFor   = 5 * time.Second
-	catchUpPause = 10 * time.Millisecond
-)
+// catchUpFor is how long a replay waits for the hub to route what its subscriber
+// has got already, as it was in the log and somebody else routed it.
+const catchUpFor = 5 * time.Second
 
 // catchUp waits until the hub has routed the event with the offset, which is in
-// the log. It gives up after some time.
+// the log, or the log is another one, which reading shows. It gives up after some
+// time.
 func (r *replay) catchUp(ctx context.Context, offset uint64) error {
-	for end := time.Now().Add(catchUpFor); time.Now().Before(end); {
-		epoch, routed := r.member.log.position()
-		if epoch != r.epoch {
-			return nil // reading shows that it is another log
+	patience := time.NewTimer(catchUpFor)
+	defer patience.Stop()
+	for late := false; ; {
+		moved := r.member.log.until(r.epoch, offset)
+		if epoch, routed := r.member.log.position(); epoch == r.epoch {
+			r.through = max(r.through, routed)
 		}
-		if r.through = max(r.through, routed); routed >= offset {
+		if moved == nil || late {
 			return nil
 		}
 		select {
-		case <-time.After(catchUpPause):
+		case <-moved:
+		case <-patience.C:
+			late = true
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	return nil
 }
 
 // seek returns the offset after which the start is, in what the log holds.
@@ -418,29 +418,24 @@ func (r *replay) sameLog(b Bounds) error {
 	return nil
 }
 
-// How long a replay that has brought more than the hub has routed waits for that,
-// at first and at most, before it looks again; and after how long it has the hub
-// read the log, in case that nothing else makes it.
-const (
-	awaitFirst = 2 * time.Millisecond
-	awaitLast  = 50 * time.Millisecond
-	awaitRead  = time.Second
-)
+// awaitRead is after how long a replay that waits for the hub to route what it has
+// brought has the hub read the log, in case that nothing else makes it.
+const awaitRead = time.Second
 
 // await waits until the hub has routed all that the replay has brought, or its log
 // is another one.
 func (r *replay) await(ctx context.Context) error {
-	read := time.Now().Add(awaitRead)
-	for pause := awaitFirst; ; pause = min(2*pause, awaitLast) {
-		if epoch, routed := r.member.log.position(); epoch != r.epoch || routed >= r.after {
+	tick := time.NewTicker(awaitRead)
+	defer tick.Stop()
+	for {
+		moved := r.member.log.until(r.epoch, r.after)
+		if moved == nil {
 			return nil
 		}
-		if now := time.Now(); !now.Before(read) {
-			r.hub.ready.fallBehind(r.member)
-			read = now.Add(awaitRead)
-		}
 		select {
-		case <-time.After(pause):
+		case <-moved:
+		case <-tick.C:
+			r.hub.ready.fallBehind(r.member)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
