@@ -105,13 +105,14 @@ func (g *gateway) request(t *testing.T, method, path string, header http.Header,
 }
 
 // jwt makes a ticket for a member, with the program itself.
-func (g *gateway) jwt(t *testing.T, user string) string {
+func (g *gateway) jwt(t *testing.T, user string, flags ...string) string {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return output(t, exec.CommandContext(t.Context(), path, "token", "jwt", user, "--role", "member", "--config", g.config))
+	args := append([]string{"token", "jwt", user, "--role", "member", "--config", g.config}, flags...)
+	return output(t, exec.CommandContext(t.Context(), path, args...))
 }
 
 // A page is closed, then the whole browser, and both come back to persistent
