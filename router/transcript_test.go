@@ -130,6 +130,7 @@ func (lobbies) Kept(topic wamp.URI) bool                      { return strings.H
 func (lobbies) May(s *router.Session, _ wamp.URI) bool        { return s.AuthID() != "stranger" }
 func (lobbies) Subscribes(_ *router.Session, t wamp.URI) bool { return t != "lobby.asked" }
 func (lobbies) Hides(s *router.Session, _ wamp.URI) bool      { return s.AuthID() == "ghost" }
+func (lobbies) Locates(*router.Session) bool                  { return true }
 
 // A talker is a peer in a transcript, whatever it speaks through.
 type talker interface {

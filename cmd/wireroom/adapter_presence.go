@@ -77,6 +77,12 @@ func (a attendance) Hides(s *router.Session, topic wamp.URI) bool {
 	return a.policy.Discloses(a.realm, s.AuthRole(), auth.Publish, topic) == auth.DiscloseNever
 }
 
+// Locates implements [presence.Rules]: at which gateways members are is for those
+// who may know which gateways there are.
+func (a attendance) Locates(s *router.Session) bool {
+	return s.AuthRole() != a.govern.anonymous && a.ask.Authorize(s, router.ActionCall, nodeStats, wamp.Exact, nil).Allow
+}
+
 // presenceOf returns the topic whose joins and leaves are told on uri, and whether
 // uri is such one: who subscribes to it must be allowed to subscribe to that topic.
 func presenceOf(action router.Action, uri wamp.URI, match wamp.Match) (wamp.URI, bool) {

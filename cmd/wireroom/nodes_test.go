@@ -26,6 +26,7 @@ auth:
 roles:
   anonymous: {call: ["wireroom.*"]}
   member: {subscribe: ["*"], publish: ["*"], call: ["*", "wamp.session.*"], presence: ["chat.*"]}
+  guest: {subscribe: ["*"], call: ["wireroom.presence.*"], presence: ["chat.*"]}
 ingest:
   keys: [{name: shop, secret: a-key-that-is-only-for-these-tests, classes: ["*"], tokens: ["*"]}]
 timeouts: {shutdown: 5s, goodbye: 1s}
@@ -99,6 +100,15 @@ func TestNodesTogether(t *testing.T) {
 	}
 	if strings.Contains(one.stderr.String(), "another configuration than this one has") {
 		t.Error("gateways with the same configuration find each other different")
+	}
+	places := placesOf(t, ada)
+	if bobs, adas := places["bob"], places["ada"]; len(bobs) != 1 || len(adas) != 1 || bobs[0] == adas[0] || bobs[0] == "" {
+		t.Errorf("bob is said to be at %q, ada at %q: expected one gateway each", bobs, adas)
+	}
+	eve := join(t, one, ticketFor(t, "eve", "guest"))
+	_, err = eve.Call(t.Context(), "wireroom.presence.list", nil, wamp.List{"chat.lobby"}, wamp.Dict{"gateways": true}, nil)
+	if err == nil || !strings.Contains(err.Error(), `role "guest" may not know at which gateways members are`) {
+		t.Errorf("who may not call wireroom.node.stats gets %v", err)
 	}
 }
 
@@ -345,4 +355,26 @@ func TestNodesConfiguration(t *testing.T) {
 			t.Errorf("store info says\n%s\nand not %s", stdout, want)
 		}
 	}
+}
+
+// placesOf returns at which gateways the members of chat.lobby are.
+func placesOf(t *testing.T, c *wampClient) map[string][]string {
+	t.Helper()
+	got, err := c.Call(t.Context(), "wireroom.presence.list", nil, wamp.List{"chat.lobby"}, wamp.Dict{"gateways": true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := map[string][]string{}
+	members, _ := wamp.AsList(got.ArgumentsKw["members"])
+	for _, m := range members {
+		member, _ := wamp.AsDict(m)
+		authid, _ := wamp.AsString(member["authid"])
+		gateways, _ := wamp.AsList(member["gateways"])
+		for _, g := range gateways {
+			gateway, _ := wamp.AsDict(g)
+			name, _ := wamp.AsString(gateway["name"])
+			places[authid] = append(places[authid], name)
+		}
+	}
+	return places
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gammazero/nexus/v3/wamp"
@@ -141,6 +142,10 @@ func TestPresenceRefused(t *testing.T) {
 	}
 	if _, err := guest.Call(t.Context(), "wireroom.presence.stats", nil, nil, nil, nil); err == nil {
 		t.Error("a guest gets statistics")
+	}
+	_, err := ada.Call(t.Context(), "wireroom.presence.list", nil, wamp.List{"chat.lobby"}, wamp.Dict{"gateways": true}, nil)
+	if err == nil || !strings.Contains(err.Error(), "expected only where several gateways share a store") {
+		t.Errorf("a gateway without others is asked for gateways: %v", err)
 	}
 }
 

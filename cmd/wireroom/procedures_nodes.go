@@ -9,10 +9,13 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
+// nodeStats is the procedure that says which gateways there are.
+const nodeStats = "wireroom.node.stats"
+
 // provideNodeStats offers what operators want to know of other gateways. Anonymous
 // clients, who often may call wireroom.*, may not.
 func provideNodeStats(realm *router.Realm, mesh *nodes.Mesh, anonymous string) {
-	realm.Provide("wireroom.node.stats", func(_ context.Context, r *router.Request) ([]any, map[string]any, error) {
+	realm.Provide(nodeStats, func(_ context.Context, r *router.Request) ([]any, map[string]any, error) {
 		if r.Session.AuthRole() == anonymous {
 			return nil, nil, wamp.Errorf(wamp.URINotAuthorized, "%s is not for anonymous clients", r.Procedure)
 		}

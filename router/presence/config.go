@@ -46,4 +46,7 @@ type Rules interface {
 	// Hides reports whether others must not learn who the session is. It must say
 	// the same of all sessions of a role.
 	Hides(s *router.Session, topic wamp.URI) bool
+
+	// Locates reports whether the session may know at which gateways members are.
+	Locates(s *router.Session) bool
 }

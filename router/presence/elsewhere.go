@@ -14,6 +14,10 @@ type Peers interface {
 
 	// Complete reports whether it is known who is present at all of them.
 	Complete() bool
+
+	// Gateway returns the name that a node has for people, which is never empty;
+	// of this gateway for an empty node. Locks are not held.
+	Gateway(node string) string
 }
 
 // An Attendee is a member on a topic, as one gateway knows it.

@@ -37,6 +37,7 @@ func (rooms) Kept(topic wamp.URI) bool                  { return strings.HasPref
 func (rooms) May(*router.Session, wamp.URI) bool        { return true }
 func (rooms) Subscribes(*router.Session, wamp.URI) bool { return true }
 func (rooms) Hides(*router.Session, wamp.URI) bool      { return false }
+func (rooms) Locates(s *router.Session) bool            { return s.AuthID() != "nosy" }
 
 // open returns a router with a keeper; both end with the test.
 func open(t testing.TB, change func(*presence.Config)) (*router.Router, *presence.Keeper) {

@@ -16,9 +16,16 @@ type Member struct {
 	Hidden   bool   // others must not learn who it is
 	Sessions int    // 0: it has just lost its last one
 	Since    time.Time
+	Gateways []Gateway // at which it is, by name, if that was asked for
 }
 
-func (m *member) describe() Member {
+// A Gateway is one at which a member is.
+type Gateway struct {
+	Name     string
+	Sessions int // 0: it has just lost its last one there
+}
+
+func (m *member) describe(gateways bool) Member {
 	about := Member{ID: m.id, Hidden: m.hidden, Sessions: m.here, Since: m.since}
 	for _, p := range m.elsewhere {
 		about.Sessions += p.sessions
@@ -26,7 +33,23 @@ func (m *member) describe() Member {
 	if !m.hidden {
 		about.AuthID, about.AuthRole = m.who.authid, m.who.authrole
 	}
+	if gateways {
+		about.Gateways = m.places()
+	}
 	return about
+}
+
+// places returns at which nodes the member is, as if their names were those of
+// gateways; an empty one is this node.
+func (m *member) places() []Gateway {
+	list := make([]Gateway, 0, len(m.elsewhere)+1)
+	if m.present || len(m.elsewhere) == 0 {
+		list = append(list, Gateway{"", m.here})
+	}
+	for node, p := range m.elsewhere {
+		list = append(list, Gateway{node, p.sessions})
+	}
+	return list
 }
 
 // describe returns the member as it goes over the wire.
@@ -38,27 +61,62 @@ func (m *Member) describe(sessions bool) map[string]any {
 	if sessions {
 		about["sessions"] = m.Sessions
 	}
+	if m.Gateways != nil {
+		list := make([]any, len(m.Gateways))
+		for i, g := range m.Gateways {
+			list[i] = map[string]any{"name": g.Name, "sessions": g.Sessions}
+		}
+		about["gateways"] = list
+	}
 	return about
 }
 
 // size is how many bytes the member takes on the wire, about, and no less than
 // in JSON.
-func (m *Member) size() int { return 128 + 6*(len(m.AuthID)+len(m.AuthRole)) }
+func (m *Member) size() int {
+	n := 128 + 6*(len(m.AuthID)+len(m.AuthRole))
+	for _, g := range m.Gateways {
+		n += 64 + 6*len(g.Name)
+	}
+	return n
+}
 
 // List returns members of the topic, in the order in which they came: at most so
 // many, and only those with a greater ID than after. seq is that of the last join
 // or leave that the answer knows of; more says whether there are others behind.
-func (k *Keeper) List(name wamp.URI, after uint64, limit int) (members []Member, seq uint64, more bool) {
-	all, seq := k.behind(name, after)
-	slices.SortFunc(all, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
-	if len(all) > limit {
-		return all[:limit], seq, true
+// gateways asks at which each of them is; where there are no [Peers] nobody can
+// say.
+func (k *Keeper) List(name wamp.URI, after uint64, limit int, gateways bool) (members []Member, seq uint64, more bool) {
+	gateways = gateways && k.peers != nil
+	members, seq = k.behind(name, after, gateways)
+	slices.SortFunc(members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	if len(members) > limit {
+		members, more = members[:limit], true
 	}
-	return all, seq, false
+	if gateways {
+		k.nameGateways(members)
+	}
+	return members, seq, more
+}
+
+// nameGateways puts the names of gateways in place of their nodes.
+func (k *Keeper) nameGateways(members []Member) {
+	names := make(map[string]string)
+	for _, m := range members {
+		for i, g := range m.Gateways {
+			name, ok := names[g.Name]
+			if !ok {
+				name = k.peers.Gateway(g.Name)
+				names[g.Name] = name
+			}
+			m.Gateways[i].Name = name
+		}
+		slices.SortFunc(m.Gateways, func(a, b Gateway) int { return cmp.Compare(a.Name, b.Name) })
+	}
 }
 
 // behind returns all members with a greater ID, in no order.
-func (k *Keeper) behind(name wamp.URI, after uint64) (all []Member, seq uint64) {
+func (k *Keeper) behind(name wamp.URI, after uint64, gateways bool) (all []Member, seq uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	t := k.topics[name]
@@ -68,7 +126,7 @@ func (k *Keeper) behind(name wamp.URI, after uint64) (all []Member, seq uint64) 
 	all = make([]Member, 0, len(t.members))
 	for _, m := range t.members {
 		if m.id > after {
-			all = append(all, m.describe())
+			all = append(all, m.describe(gateways))
 		}
 	}
 	return all, t.seq

@@ -104,7 +104,7 @@ func oracle(t *testing.T, rnd *rand.Rand, linger time.Duration) {
 			synctest.Wait()
 		}
 		for _, topic := range topics {
-			members, _, _ := k.List(topic, 0, 1000)
+			members, _, _ := k.List(topic, 0, 1000, false)
 			got := map[string]int{}
 			for _, m := range members {
 				got[m.AuthID] = m.Sessions
@@ -249,14 +249,14 @@ func TestNumbersGoOn(t *testing.T) {
 		for range 3 {
 			c := join(t, rt, "guest")
 			subscribe(t, c, "room.a")
-			members, seq, _ := k.List("room.a", 0, 10)
+			members, seq, _ := k.List("room.a", 0, 10, false)
 			if members[0].ID <= lastID || seq <= lastSeq {
 				t.Errorf("member %d, number %d after %d and %d", members[0].ID, seq, lastID, lastSeq)
 			}
 			lastID, lastSeq = members[0].ID, seq
 			c.Close()
 			synctest.Wait()
-			if _, seq, _ := k.List("room.a", 0, 10); seq <= lastSeq {
+			if _, seq, _ := k.List("room.a", 0, 10, false); seq <= lastSeq {
 				t.Errorf("number %d when all have gone, after %d", seq, lastSeq)
 			}
 		}

@@ -19,8 +19,8 @@ func (k *Keeper) provide() {
 	k.realm.Provide("wireroom.presence.count", k.count)
 }
 
-// list is wireroom.presence.list(topic), with the keyword arguments limit and
-// after.
+// list is wireroom.presence.list(topic), with the keyword arguments limit, after
+// and gateways.
 func (k *Keeper) list(_ context.Context, r *router.Request) ([]any, map[string]any, error) {
 	topic, err := k.asked(r)
 	if err != nil {
@@ -38,7 +38,16 @@ func (k *Keeper) list(_ context.Context, r *router.Request) ([]any, map[string]a
 	if err != nil {
 		return nil, nil, err
 	}
-	members, seq, more := k.List(topic, uint64(after), int(limit))
+	gateways, ok := named["gateways"].(bool)
+	switch {
+	case !ok && named["gateways"] != nil:
+		return nil, nil, wamp.Errorf(wamp.URIInvalidArgument, "gateways: expected true or false")
+	case gateways && k.peers == nil:
+		return nil, nil, wamp.Errorf(wamp.URIInvalidArgument, "gateways: expected only where several gateways share a store; this one has its own")
+	case gateways && !r.Session.Trusted() && !k.rules.Locates(r.Session):
+		return nil, nil, wamp.Errorf(wamp.URINotAuthorized, "role %q may not know at which gateways members are", r.Session.AuthRole())
+	}
+	members, seq, more := k.List(topic, uint64(after), int(limit), gateways)
 	// The answer must fit the caller's queue.
 	room := min(maxListBytes, r.Session.QueueBytes()/2)
 	list := make([]any, 0, len(members))

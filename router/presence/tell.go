@@ -41,7 +41,7 @@ func (k *Keeper) note(m *member, change Change) {
 		k.stats.Lost++
 		return
 	}
-	k.queue = append(k.queue, Event{Topic: t.name, Change: change, Seq: t.seq, Member: m.describe()})
+	k.queue = append(k.queue, Event{Topic: t.name, Change: change, Seq: t.seq, Member: m.describe(false)})
 	k.rouse()
 }
 

@@ -73,6 +73,20 @@ func (r *Realm) Complete() bool {
 	return true
 }
 
+// Gateway implements [presence.Peers]. One of which only its node is known has
+// that for a name.
+func (r *Realm) Gateway(node string) string {
+	if node == "" {
+		node = r.mesh.bus.Node()
+	}
+	for _, g := range r.mesh.Configuration().Gateways {
+		if g.Node == node && g.Name != "" {
+			return g.Name
+		}
+	}
+	return node
+}
+
 // sayAll has everybody who is present here said to all others.
 func (m *Mesh) sayAll() {
 	m.mu.Lock()

@@ -42,6 +42,7 @@ func (rooms) Kept(topic wamp.URI) bool                  { return strings.HasPref
 func (rooms) May(*router.Session, wamp.URI) bool        { return true }
 func (rooms) Subscribes(*router.Session, wamp.URI) bool { return true }
 func (rooms) Hides(*router.Session, wamp.URI) bool      { return false }
+func (rooms) Locates(s *router.Session) bool            { return s.AuthID() != "nosy" }
 
 // A wire joins gateways, in place of Redis: it keeps all that is said in one order,
 // and hands it to each gateway that is there when it gets to it.
@@ -322,7 +323,7 @@ func (g *gateway) join(authid string) *local.Client {
 // there returns who is on a topic as a gateway knows it, with the number of their
 // sessions.
 func (g *gateway) there(topic wamp.URI) string {
-	members, _, _ := g.keeper.List(topic, 0, 100_000)
+	members, _, _ := g.keeper.List(topic, 0, 100_000, false)
 	var list []string
 	for _, m := range members {
 		list = append(list, fmt.Sprintf("%s:%d", m.AuthID, m.Sessions))

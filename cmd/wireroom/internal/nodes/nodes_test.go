@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
 	"github.com/wireroom/wireroom/router/local"
 	"github.com/wireroom/wireroom/router/presence"
 	"github.com/wireroom/wireroom/router/wamp"
@@ -150,6 +151,52 @@ func TestPresence(t *testing.T) {
 		heard := told.heard()
 		if len(heard) != 4 || !strings.Contains(heard[3], `"leave"`) {
 			t.Errorf("three joins and a leave are told as %q", heard)
+		}
+	})
+}
+
+// Who may know it is told at which gateways members are, by their names.
+func TestGateways(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := new(wire)
+		a, b := w.start(t, func(c *presence.Config) { c.Linger = time.Minute }), w.start(t, nil)
+		synctest.Wait()
+		gone := a.join("ada")
+		listen(t, gone, "room.a", wamp.SubscribeOptions{})
+		for _, who := range []string{"ada", "ada", "bob"} {
+			listen(t, b.join(who), "room.a", wamp.SubscribeOptions{})
+		}
+		synctest.Wait()
+		gone.Close() // and lingers
+		synctest.Wait()
+		a.mesh.Configured(nodes.Configuration{Gateways: []nodes.Gateway{{Node: a.end.name, Name: "one"}}})
+		ask := func(who, kwargs string) (wamp.Payload, error) {
+			return a.join(who).Call(t.Context(), "wireroom.presence.list", wamp.CallOptions{}, wamp.Payload{Serializer: wamp.JSON, Args: []byte(`["room.a"]`), KwArgs: []byte(kwargs)})
+		}
+		got, err := ask("boss", `{"gateways":true}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kwargs, err := got.DecodeKwArgs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []string
+		for _, m := range kwargs["members"].([]any) {
+			m := m.(map[string]any)
+			list = append(list, fmt.Sprint(m["authid"], " ", m["sessions"], " ", m["gateways"]))
+		}
+		want := []string{
+			fmt.Sprintf("ada 2 [map[name:%s sessions:2] map[name:one sessions:0]]", b.end.name),
+			fmt.Sprintf("bob 1 [map[name:%s sessions:1]]", b.end.name),
+		}
+		if !slices.Equal(list, want) {
+			t.Errorf("there are %q, want %q", list, want)
+		}
+		for kw, want := range map[string]string{`{"gateways":1}`: "gateways: expected true or false", `{"gateways":true}`: "may not know at which gateways"} {
+			if _, err := ask("nosy", kw); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", kw, err, want)
+			}
 		}
 	})
 }
