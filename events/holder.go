@@ -25,7 +25,8 @@ type Holder struct {
 }
 
 // mostAsked is how many questions are remembered for which there is no answer
-// yet. A later one covers what an earlier one does.
+// yet: the first of them, and the last. A later one covers what an earlier one
+// does.
 const mostAsked = 4
 
 // An asked is a question whether the client has got everything so far.
@@ -111,7 +112,7 @@ func (h *Holder) question(now time.Time) {
 	h.number++
 	number := h.number
 	if len(h.asked) == mostAsked {
-		h.asked = h.asked[1:]
+		h.asked = h.asked[:mostAsked-1] // not the first, or who answers late would never do so in time
 	}
 	h.asked = append(h.asked, asked{number, q})
 	h.last = now

@@ -456,6 +456,34 @@ func TestKeeperAuto(t *testing.T) {
 	})
 }
 
+// A client that answers late, while more is sent all the time, moves on all the
+// same.
+func TestKeeperHearsLateAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		s := d.session("joe")
+		r := d.mustAttach(s, onLog)
+		const late = 8 // questions are on their way
+		for range 300 {
+			d.publish(1)
+			pass(50 * time.Millisecond)
+			if asked := s.questions(); len(asked) > late {
+				s.Answered(asked[len(asked)-late])
+			}
+		}
+		at, _ := r.held.Position()
+		last := s.questions()
+		if sent := s.before(last[len(last)-late]); at.Offset > sent || at.Offset < sent/2 {
+			t.Errorf("the position is %d, and all up to %d was answered", at.Offset, sent)
+		}
+		s.Answered(last[len(last)-1])
+		if at, _ := r.held.Position(); at.Offset != s.before(last[len(last)-1]) {
+			t.Errorf("the position is %d after the last answer, want %d", at.Offset, s.before(last[len(last)-1]))
+		}
+		d.detach(r)
+	})
+}
+
 // What is sent is asked for at most four times a second, and not at all if
 // nothing is sent; an answer that does not come is asked for again.
 func TestKeeperAsks(t *testing.T) {
