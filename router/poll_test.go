@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
@@ -281,6 +282,55 @@ func (p *poller) closed() bool {
 		return status == http.StatusNotFound
 	}
 	return ended
+}
+
+// A probe of a client by HTTP requests comes back when it says that it has what
+// was before. A client that only listens to an event stream is not asked.
+func TestProbePoll(t *testing.T) {
+	for _, batched := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			l := new(lookout)
+			s := newStackOf(t, newRouterGoverned(t, l), nil)
+			joined := func(p *poller) *router.Session {
+				t.Helper()
+				r := &resumer{t: t}
+				p.send(hello)
+				r.welcome(p)
+				synctest.Wait()
+				id, _ := r.session.Int64()
+				return s.rt.rt.Realm(testRealm).Session(wamp.ID(id))
+			}
+			p := s.poll(wamp.CBOR, batched, false)
+			session := joined(p)
+			if !session.CanProbe(false) || !session.Probe(7) {
+				t.Error("a client that says what it has cannot be asked")
+			}
+			l.answers(t, 7)
+			if err := p.act("stall"); err != nil {
+				t.Fatal(err)
+			}
+			p.send(`[32,1,{},"kept.topic"]`)
+			synctest.Wait()
+			session.Probe(8)
+			l.answers(t, 7)
+			if err := p.act("read"); err != nil {
+				t.Fatal(err)
+			}
+			l.answers(t, 7, 8)
+			session.Probe(9)
+			l.answers(t, 7, 8, 9)
+			p.hangUp()
+			session.Probe(10)
+			l.answers(t, 7, 8, 9)
+
+			listens := s.poll(wamp.JSON, batched, true)
+			session = joined(listens)
+			if session.CanProbe(false) || session.CanProbe(true) || session.Probe(11) {
+				t.Error("an event stream can be asked")
+			}
+			listens.hangUp()
+		})
+	}
 }
 
 // Every transcript, by HTTP requests in place of a WebSocket; under the race

@@ -9,12 +9,13 @@ import (
 )
 
 // A Pinger is a [Link] that can ask its peer for a sign that all before it has
-// arrived. When the peer answers, its reader calls [Session.Pong].
+// arrived. Who learns of the answer calls [Session.Pong].
 type Pinger interface {
 	// PingFrame returns a framed ping with the data, of at most 16 bytes, or
 	// nil if this peer must not be sent any. wanted says that the peer has
 	// asked for what cannot be had without pings: of a kind of which not every
-	// peer knows them, this one does.
+	// peer knows them, this one does. It may be called by any goroutine, also
+	// while the session's queue is locked.
 	PingFrame(data []byte, wanted bool) []byte
 }
 

@@ -95,8 +95,8 @@ func (st *seat) end(why *wamp.Error) {
 }
 
 // Pong says that the peer has answered a ping that the router had asked for,
-// see [Pinger] and [Session.Probe], with the same data. The data is not kept. The link's reader
-// calls it.
+// see [Pinger] and [Session.Probe], with the same data. The data is not kept. Any
+// goroutine may call it, also when the session has ended.
 func (s *Session) Pong(data []byte) {
 	st := s.seat()
 	if st == nil {

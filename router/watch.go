@@ -39,8 +39,8 @@ type Prober interface {
 
 	// Probed says that the peer of a session has answered the ping with that
 	// number, and so has received everything that was queued before it. A peer
-	// can make up an answer that it was not asked for. It is called by the
-	// reader of the session's connection.
+	// can make up an answer that it was not asked for. Answers may come from
+	// several goroutines at a time, in any order, and after the session's end.
 	Probed(s *Session, number uint64)
 }
 

@@ -72,6 +72,7 @@ type fakeSession struct {
 
 	mu       sync.Mutex // guards the following
 	messages []string
+	pongs    []string
 	flushes  int
 	why      *wamp.Error
 	ended    bool
@@ -124,6 +125,12 @@ func (s *fakeSession) Flush() {
 }
 
 func (s *fakeSession) Busy() bool { return s.busy.Load() }
+
+func (s *fakeSession) Pong(data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pongs = append(s.pongs, string(data))
+}
 
 func (s *fakeSession) SendControl(frame []byte) {
 	s.mu.Lock()

@@ -12,8 +12,8 @@ import (
 const mailboxBytes = 64 << 10
 
 // A mailbox holds framed messages of a session until an HTTP request fetches
-// them: what the system's buffer is to a socket. Methods are safe for
-// concurrent use.
+// them: what the system's buffer is to a socket. Between them may be pings, in
+// their place. Methods are safe for concurrent use.
 type mailbox struct {
 	wake chan struct{} // has a value when there may be something new to fetch; never closed
 
@@ -87,14 +87,21 @@ func (b *mailbox) write(bufs [][]byte, deadline time.Time) error {
 	}
 }
 
-// take appends up to most frames to dst. last says that none is left and none
-// will come.
+// take appends up to most messages to dst, and all pings between and right behind
+// them. last says that nothing is left and nothing will come.
 func (b *mailbox) take(dst [][]byte, most int) (_ [][]byte, last bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n := min(most, len(b.frames))
-	for _, f := range b.frames[:n] {
+	n := 0
+	for _, f := range b.frames {
+		if !isPing(f) {
+			if most == 0 {
+				break
+			}
+			most--
+		}
 		b.bytes -= len(f)
+		n++
 	}
 	dst = append(dst, b.frames[:n]...)
 	clear(b.frames[:n])

@@ -9,7 +9,10 @@ import (
 	"github.com/wireroom/wireroom/router/wamp"
 )
 
-var _ router.Link = (*poll)(nil)
+var (
+	_ router.Link   = (*poll)(nil)
+	_ router.Pinger = (*poll)(nil)
+)
 
 // errAway is why the session of a client ends that fetches no messages.
 var errAway = errors.New("the client did not come back for messages")
@@ -50,6 +53,10 @@ type poll struct {
 	bytes int    // of those
 
 	streamed uint64 // the number of the first message of the first event stream; 0: there was none
+
+	habit habit
+	had   uint64  // the client has said that it has all messages up to this number
+	asked []asked // what it was asked and has not answered, in order
 }
 
 // A receiver is a request to receive, or an event stream, that is under way.
@@ -169,7 +176,7 @@ func (p *poll) detach() {
 	<-p.turn // for good
 	p.mu.Lock()
 	err := p.broken
-	p.kept = nil
+	p.kept, p.asked = nil, nil
 	p.mu.Unlock()
 	p.sess.Detach(err)
 	p.lp.forget(p)

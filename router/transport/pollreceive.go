@@ -68,7 +68,9 @@ func (p *poll) begin(rc *receiver, a ack, stream bool) *refusal {
 	p.mu.Lock()
 	no := p.beginLocked(rc, a, stream)
 	lost := no != nil && no.status == http.StatusGone
+	answers := p.answeredLocked()
 	p.mu.Unlock()
+	p.bring(answers)
 	if lost {
 		p.lp.stats.lost.Add(1)
 		p.sess.End(wamp.Errorf(wamp.URINetworkFailure, "messages that the client has not received are not kept any more"))
@@ -85,6 +87,7 @@ func (p *poll) beginLocked(rc *receiver, a ack, stream bool) *refusal {
 		return &refusal{status: http.StatusBadRequest, text: fmt.Sprintf(
 			"message %d is said to have been received, and only %d were sent", a.number, next-1)}
 	}
+	said := a
 	switch {
 	case a.given:
 	case !stream: // whoever asks again has what there was before
@@ -99,6 +102,7 @@ func (p *poll) beginLocked(rc *receiver, a ack, stream bool) *refusal {
 			"messages from %d to %d are not kept any more: open another transport", a.number+1, p.first-1)}
 	}
 	p.dropLocked(int(a.number + 1 - p.first))
+	p.saidLocked(said, stream)
 	p.lp.stats.again.Add(uint64(p.sent))
 	p.sent, p.bytes = 0, 0
 	if stream && p.streamed == 0 {
@@ -187,12 +191,20 @@ func (p *poll) await(ctx context.Context, rc *receiver, most int) ([][]byte, uin
 // the last. ended says that there is none and will be none.
 func (p *poll) fetch(rc *receiver, most int) (msgs [][]byte, last uint64, ended bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	msgs, last, ended = p.fetchLocked(rc, most)
+	answers := p.answeredLocked()
+	p.mu.Unlock()
+	p.bring(answers)
+	return msgs, last, ended
+}
+
+func (p *poll) fetchLocked(rc *receiver, most int) (msgs [][]byte, last uint64, ended bool) {
 	if p.receiver != rc || p.closed {
 		return nil, 0, false
 	}
 	if p.sent == len(p.kept) {
 		p.kept, ended = p.box.take(p.kept, most)
+		p.siftLocked(p.sent)
 	}
 	n := min(most, len(p.kept)-p.sent)
 	msgs = append(msgs, p.kept[p.sent:p.sent+n]...)
