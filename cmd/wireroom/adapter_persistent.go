@@ -325,10 +325,10 @@ func cannotAsk(s *router.Session, w *wish) error {
 	case w.explicit:
 	case !s.CanProbe(true):
 		return wamp.Errorf(wamp.URIOptionNotAllowed,
-			`option %s: over this connection the gateway cannot find out what has arrived: expected %s: "explicit", or a WebSocket`, optionPersistent, optionAck)
+			`option %s: over this connection the gateway cannot find out what has arrived: expected %s: "explicit", a WebSocket, or HTTP requests to receive that say so (/receive?ack=<number>)`, optionPersistent, optionAck)
 	case w.anyAck && !w.again && !s.CanProbe(false):
 		return wamp.Errorf(wamp.URIOptionNotAllowed,
-			`option %s: not every RawSocket client answers PINGs: expected %s: "auto" from one that does, or "explicit"`, optionPersistent, optionAck)
+			`option %s: not every client of this kind of connection says what has arrived (RawSocket: by answering PINGs; HTTP: by /receive?ack=<number>): expected %s: "auto" from one that does, or "explicit"`, optionPersistent, optionAck)
 	}
 	return nil
 }
