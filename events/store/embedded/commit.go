@@ -6,8 +6,6 @@ import (
 	"runtime/debug"
 	"slices"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/events/store/internal/storekit"
 )
@@ -28,37 +26,17 @@ type request interface {
 // commit is the committer. It ends when the queue is closed and empty.
 func (s *Store) commit() {
 	var batch []request
-	var arena []byte
-	failing := false
-	for {
+	for open := true; open; {
 		clear(batch)
-		batch = s.queue.Take(batch[:0], s.config.BatchRecords, s.config.BatchBytes)
-		if len(batch) == 0 {
-			return
-		}
-		if !slices.ContainsFunc(batch, writes) {
-			finish(batch, nil) // an empty transaction would cost two syncs as well
-			continue
-		}
-		tx := &txn{arena: arena[:0]}
-		err := s.write(tx, batch)
-		arena = tx.arena
-		switch {
-		case err != nil:
-			s.failures.Add(1)
-			if !failing { // once, not for every publisher that tries
-				s.log.Error("cannot write the store file", "err", err)
-			}
-		case failing:
-			s.log.Info("the store file can be written again", "path", s.path)
-		}
-		failing = err != nil
-		if err == nil {
-			s.commits.Add(1)
-			s.records.Add(tx.appended)
+		batch, open = s.queue.Take(batch[:0], s.config.BatchRecords, s.config.BatchBytes)
+		var err error
+		if slices.ContainsFunc(batch, writes) { // an empty transaction would cost syncs as well
+			err = s.write(batch)
 		}
 		finish(batch, err)
+		s.attend(open)
 	}
+	s.conclude()
 }
 
 // writes reports whether a request has anything to write.
@@ -73,36 +51,86 @@ func finish(batch []request, err error) {
 	}
 }
 
-// write writes a batch in one transaction. It does not survive a panic of
-// bbolt's before the transaction began, as bbolt then holds its locks and
-// everybody would wait for ever: better to end, and to say why.
-func (s *Store) write(tx *txn, batch []request) (err error) {
-	if s.broken.Load() {
-		return s.explain("write", errDamaged)
+// write makes a batch durable: in the journal if it can be there, and in the
+// store's file if not, with all that is in the journal.
+func (s *Store) write(batch []request) error {
+	appended := 0
+	err := s.guard(func() error {
+		if err := s.begin(); err != nil {
+			return err
+		}
+		tx := s.tail.tx
+		tx.appended, tx.made, tx.batch = 0, false, tx.batch[:0]
+		for _, r := range batch {
+			if err := r.apply(tx); err != nil {
+				return s.rollback(err)
+			}
+		}
+		if err := tx.flush(); err != nil {
+			return s.rollback(err)
+		}
+		appended = tx.appended
+		switch {
+		case slices.ContainsFunc(batch, changes) || tx.made:
+			return s.settle()
+		case appended == 0 && s.tail.records == 0:
+			return s.rollback(nil) // all of it was there
+		case appended == 0:
+			return nil
+		case !s.tail.fits(tx):
+			return s.settle()
+		}
+		return s.note()
+	})
+	err = s.report(s.explain("write", err))
+	if err == nil {
+		s.records.Add(uint64(appended))
 	}
-	begun := false
+	return err
+}
+
+// changes reports whether a request changes more than that it appends to logs.
+func changes(r request) bool {
+	_, ok := r.(*appendRequest)
+	return !ok
+}
+
+// guard runs fn, which writes. It does not survive a panic of bbolt's before
+// the transaction began, as bbolt then holds its locks and everybody would wait
+// for ever: better to end, and to say why.
+func (s *Store) guard(fn func() error) (err error) {
+	if s.broken.Load() {
+		return errDamaged
+	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		p := recover()
 		switch {
 		case p == nil:
-		case !begun:
+		case s.tail.tx == nil:
 			panic(fmt.Sprintf("store file %s %v: %v", s.path, errDamaged, p))
 		default:
 			s.broken.Store(true)
-			err = s.explain("write", fmt.Errorf("%w: %v", errDamaged, p))
+			err = fmt.Errorf("%w: %v", errDamaged, p)
 		}
 	}()
-	return s.explain("write", s.db.Update(func(btx *bolt.Tx) error {
-		begun = true
-		tx.Tx = btx
-		for _, r := range batch {
-			if err := r.apply(tx); err != nil {
-				return err
-			}
+	return fn()
+}
+
+// report counts an error, says in the log when writing begins to fail, and when
+// it works again, and returns the error.
+func (s *Store) report(err error) error {
+	switch {
+	case err != nil:
+		s.failures.Add(1)
+		if !s.failing { // once, not for every publisher that tries
+			s.log.Error("cannot write the store file", "err", err)
 		}
-		return tx.flush()
-	}))
+	case s.failing:
+		s.log.Info("the store file can be written again", "path", s.path)
+	}
+	s.failing = err != nil
+	return err
 }
 
 // submit queues a request. If the store is closed it finishes it at once.
@@ -123,6 +151,7 @@ type change struct {
 
 func (c *change) Size() (records, bytes int) { return c.records, c.bytes }
 func (c *change) Patient() bool              { return c.calm }
+func (c *change) Overtakes() bool            { return false }
 func (c *change) apply(tx *txn) error        { return c.fn(tx) }
 func (c *change) finish(err error)           { c.done <- err }
 

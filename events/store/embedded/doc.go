@@ -5,12 +5,17 @@
 // # Writing
 //
 // One goroutine, the committer, writes. It takes everything that waits, within
-// a bound, writes it in one bbolt transaction, and then calls back everyone:
-// many publishers share the price of one commit, which is two fdatasync(2),
-// one for the data and one for the root that makes it valid. What arrives
-// meanwhile is the next batch, so that batches grow by themselves when the
-// disk is slow, and nothing waits when it is not. The queue is bounded in
-// records and in bytes; whoever finds it full waits.
+// a bound, makes it durable, and then calls back everyone: many publishers
+// share the price of one batch. What arrives meanwhile is the next batch, so
+// that batches grow by themselves when the disk is slow, and nothing waits when
+// it is not. The queue is bounded in records and in bytes; whoever finds it full
+// waits.
+//
+// A batch that only appends to logs is written to a journal beside the file,
+// with one fdatasync(2), and is at the same time in a transaction of bbolt that
+// stays open. That is committed, with two, when the batch is something else,
+// when the journal is full or a second old, or when somebody wants to read a log
+// of which there is something only in the journal.
 //
 // What moves the positions of persistent subscriptions is in no hurry: it waits
 // for the next commit that somebody else needs, or a tenth of a second, so that
@@ -19,12 +24,16 @@
 // nor a machine that loses power takes it back.
 //
 // A commit that fails changes nothing and acknowledges nothing. The next one
-// begins from what is in the file, so that a full disk needs no restart once
-// there is room.
+// begins from what is in the file and the journal, so that a full disk needs no
+// restart once there is room.
+//
+// A store that is closed is one file. One that was killed has its journal, too,
+// which is put into the file when it is opened.
 //
 // # The file
 //
-//	"wireroom"  "format" → version (4 bytes)
+//	"wireroom"  "format"  → version (4 bytes)
+//	            "journal" → id of the journal (16 bytes), number of its last batch that is in the file (8), 1 if it is closed
 //	"classes"   class →  "epoch" → text
 //	                     "base"  → last offset when the epoch began, if there was one
 //	                     "log"      offset → record; the bucket's sequence is the last offset

@@ -351,7 +351,7 @@ func TestBatchBound(t *testing.T) {
 	}
 	release()
 	all.Wait()
-	if got := s.Stats().Commits; got != 1+3 {
-		t.Errorf("%d commits, want 4: one held, then 8, 8 and 4 records", got)
+	if st := s.Stats(); st.Commits+st.Batches != 1+3 {
+		t.Errorf("%d commits and %d batches, want 4 in all: one held, then 8, 8 and 4 records", st.Commits, st.Batches)
 	}
 }

@@ -19,8 +19,9 @@ import (
 	"github.com/wireroom/wireroom/events"
 )
 
-// format is the version of the layout of the file.
-const format = 1
+// format is the version of the layout of the file. Format 1 had no journal: a
+// program that knows only it would not see what is in one.
+const format = 2
 
 // Names of the buckets at the top of the file.
 var (
@@ -167,16 +168,15 @@ func checkFormat(tx *bolt.Tx) (isNew bool, err error) {
 // prepare checks the version of an open file, and makes the buckets of a new
 // one.
 func prepare(tx *bolt.Tx) error {
-	if isNew, err := checkFormat(tx); err != nil {
+	if _, err := checkFormat(tx); err != nil {
 		return err
-	} else if isNew {
-		meta, err := tx.CreateBucket(bucketMeta)
-		if err != nil {
-			return err
-		}
-		if err := meta.Put(keyFormat, binary.BigEndian.AppendUint32(nil, format)); err != nil {
-			return err
-		}
+	}
+	meta, err := tx.CreateBucketIfNotExists(bucketMeta)
+	if err != nil {
+		return err
+	}
+	if err := meta.Put(keyFormat, binary.BigEndian.AppendUint32(nil, format)); err != nil {
+		return err
 	}
 	for _, name := range [][]byte{bucketClasses, bucketTokens, bucketExpiry, bucketSubs, bucketLapse} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {

@@ -99,7 +99,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"of a newer version", func(t *testing.T, path string) {
 			fill(t, path)
 			bucket(t, path, "wireroom", "format", binary.BigEndian.AppendUint32(nil, 7))
-		}, "is of the format 7, and this version of wireroom knows formats up to 1: use a newer wireroom"},
+		}, "is of the format 7, and this version of wireroom knows formats up to 2: use a newer wireroom"},
 		{"without a version", func(t *testing.T, path string) {
 			fill(t, path)
 			bucket(t, path, "wireroom", "format", nil)

@@ -67,6 +67,7 @@ func (m *Import) Begin(context.Context) error {
 	}
 	config := DefaultConfig()
 	config.LockTimeout = time.Millisecond
+	config.JournalBytes = 0 // nothing is durable before the end
 	s, err := Open(path, config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err

@@ -112,7 +112,7 @@ func TestImportReplaces(t *testing.T) {
 	if b, err := s.Bounds(t.Context(), "c"); err != nil || b != (events.Bounds{Epoch: "new", First: 4, Next: 4}) {
 		t.Errorf("the new store has %+v, %v", b, err)
 	}
-	if left, _ := filepath.Glob(path + ".*"); len(left) > 0 {
+	if left, _ := filepath.Glob(path + ".importing*"); len(left) > 0 {
 		t.Errorf("there are %v", left)
 	}
 }

@@ -31,7 +31,8 @@ type appendRequest struct {
 
 func (r *appendRequest) Size() (records, bytes int) { return max(1, len(r.records)), r.bytes }
 
-func (r *appendRequest) Patient() bool { return false }
+func (r *appendRequest) Patient() bool   { return false }
+func (r *appendRequest) Overtakes() bool { return true } // as it needs the journal only
 
 func (r *appendRequest) finish(err error) {
 	switch {
@@ -119,10 +120,7 @@ func (r *appendRequest) findDuplicates(tx *txn) (*events.ConflictError, error) {
 // Bounds returns what the log of a class holds, and makes the log if there is
 // none; see [events.Store].
 func (s *Store) Bounds(ctx context.Context, class string) (b events.Bounds, err error) {
-	if err := context.Cause(ctx); err != nil {
-		return b, err
-	}
-	err = s.view(func(tx *bolt.Tx) error {
+	err = s.viewClass(ctx, class, func(tx *bolt.Tx) error {
 		b, err = boundsOf(tx, class)
 		return err
 	})

@@ -19,10 +19,7 @@ type logView struct {
 
 // viewLog runs fn on the log of a class. If there is none, fn is not called.
 func (s *Store) viewLog(ctx context.Context, class string, fn func(l *logView) error) error {
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	return s.view(func(tx *bolt.Tx) error {
+	return s.viewClass(ctx, class, func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketClasses).Bucket([]byte(class))
 		if b == nil {
 			return nil

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -29,6 +30,15 @@ type Config struct {
 	// commit that is made for something else, 0 to 10s.
 	Patience time.Duration
 
+	// JournalBytes is how long the journal is: 65,536 (64 KiB) to 67,108,864
+	// (64 MiB), a multiple of 4096. With 0 there is none, and each batch is a
+	// commit of the file.
+	JournalBytes int
+
+	// JournalAge is how long at most an event is only in the journal, 10ms to
+	// 1h.
+	JournalAge time.Duration
+
 	// LockTimeout is how long Open waits for another process that has the
 	// file open, at least 1ms.
 	LockTimeout time.Duration
@@ -42,6 +52,8 @@ func DefaultConfig() Config {
 		QueueRecords: 32_768,
 		QueueBytes:   128 << 20,
 		Patience:     100 * time.Millisecond,
+		JournalBytes: 1 << 20,
+		JournalAge:   time.Second,
 		LockTimeout:  time.Second,
 	}
 }
@@ -60,6 +72,12 @@ func (c Config) Validate(report func(path string, err error)) {
 	positive("queue_bytes", c.QueueBytes)
 	if c.Patience < 0 || c.Patience > 10*time.Second {
 		report("patience", fmt.Errorf("must be 0s to 10s, not %v", c.Patience))
+	}
+	if n := c.JournalBytes; n != 0 && (n < minJournalBytes || n > maxJournalBytes || n%journalBlock != 0) {
+		report("journal_bytes", fmt.Errorf("must be 0, or %d to %d and a multiple of %d, not %d", minJournalBytes, maxJournalBytes, journalBlock, n))
+	}
+	if c.JournalAge < 10*time.Millisecond || c.JournalAge > time.Hour {
+		report("journal_age", fmt.Errorf("must be 10ms to 1h, not %v", c.JournalAge))
 	}
 	if c.LockTimeout < time.Millisecond {
 		report("lock_timeout", fmt.Errorf("must be at least 1ms, not %v", c.LockTimeout))
@@ -84,7 +102,14 @@ type Store struct {
 	// Nothing is written any more, since bbolt's state is not known.
 	broken atomic.Bool
 
-	commits, records, failures atomic.Uint64
+	commits, batches, records, failures atomic.Uint64
+
+	unsettled unsettled
+
+	// The committer's.
+	tail    tail
+	failing bool // the last attempt to write failed
+	detour  bool // the last attempt to write the journal failed
 }
 
 // Open opens the file at path, or makes it, and starts the committer.
@@ -106,6 +131,10 @@ func Open(path string, config Config, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, path: path, config: config, log: log}
+	if err := s.openJournal(); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
 	s.queue = storekit.NewQueue[request](config.QueueRecords, config.QueueBytes, config.Patience)
 	s.committer.Go(s.commit)
 	return s, nil
@@ -121,8 +150,11 @@ func (s *Store) Close() error {
 		if s.broken.Load() {
 			return // bbolt may hold its locks for ever; the process's end closes the file
 		}
+		// Another process may open the file, and make a journal, as soon as it
+		// is closed.
+		s.closeErr = s.closeJournal()
 		if err := s.db.Close(); err != nil {
-			s.closeErr = fmt.Errorf("close the store file %s: %w", s.path, err)
+			s.closeErr = errors.Join(s.closeErr, fmt.Errorf("close the store file %s: %w", s.path, err))
 		}
 	})
 	return s.closeErr
@@ -130,9 +162,10 @@ func (s *Store) Close() error {
 
 // Stats counts what a store did since it was opened.
 type Stats struct {
-	Commits  uint64 // transactions that were written, each with two syncs
+	Commits  uint64 // transactions that were written to the file, each with two syncs
+	Batches  uint64 // batches that were written to the journal, each with one sync
 	Records  uint64 // records appended by them, duplicates not counted
-	Failures uint64 // transactions that could not be written
+	Failures uint64 // attempts to write that failed
 	Waits    uint64 // times that a caller found the queue full
 	Queued   int    // records that wait for the committer now
 	Size     int64  // of the file in use, in bytes
@@ -142,6 +175,7 @@ type Stats struct {
 func (s *Store) Stats() Stats {
 	st := Stats{
 		Commits:  s.commits.Load(),
+		Batches:  s.batches.Load(),
 		Records:  s.records.Load(),
 		Failures: s.failures.Load(),
 		Waits:    s.queue.Waits(),

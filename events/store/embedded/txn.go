@@ -30,9 +30,13 @@ const (
 // A txn is a write transaction of the committer.
 type txn struct {
 	*bolt.Tx
-	logs     map[string]*logTxn // that were opened
-	arena    []byte             // where values are built: bbolt refers to them until the commit
-	appended uint64             // records
+	logs  map[string]*logTxn // that were opened
+	arena []byte             // where values are built: bbolt refers to them until the commit
+
+	// Of the batch under way.
+	appended int    // records
+	made     bool   // a log was made
+	batch    []byte // the records, as the journal has them
 }
 
 // value returns n bytes that stay as they are until the commit.
@@ -56,12 +60,13 @@ func (tx *txn) log(class string) (*logTxn, error) {
 	}
 	epoch := b.Get(keyEpoch)
 	if epoch == nil {
+		tx.made = true
 		epoch = []byte(rand.Text()[:12]) // 60 random bits
 		if err := b.Put(keyEpoch, epoch); err != nil {
 			return nil, err
 		}
 	}
-	l := &logTxn{epoch: string(epoch)}
+	l := &logTxn{class: class, epoch: string(epoch)}
 	for _, sub := range []struct {
 		name []byte
 		to   **bolt.Bucket
@@ -91,7 +96,7 @@ func (tx *txn) flush() error {
 		if err := l.log.SetSequence(l.bounds.Next - 1); err != nil {
 			return err
 		}
-		held, keep := l.bounds.Next-l.bounds.First, uint64(l.keep.Events)
+		held, keep := l.bounds.Next-l.bounds.First, uint64(l.keep)
 		if keep > 0 && held > keep+min(keep/8, maxSlack) {
 			if _, err := l.trimTo(l.bounds.Next - keep); err != nil {
 				return err
@@ -103,12 +108,12 @@ func (tx *txn) flush() error {
 
 // A logTxn is the log of a class in a write transaction.
 type logTxn struct {
-	epoch              string
+	class, epoch       string
 	log, ids, channels *bolt.Bucket
 	bounds             events.Bounds
 	newest             time.Time // of the last record; zero if there is none
-	keep               events.Retain
-	dirty              bool // bounds.Next changed
+	keep               int       // how many records it is trimmed to; 0: any number
+	dirty              bool      // bounds.Next changed
 }
 
 // readBounds returns the bounds of the log of a class, and the time of the newest
@@ -150,29 +155,46 @@ func (l *logTxn) find(id string, data []byte) (offset uint64, at time.Time, same
 
 // append puts a record at the end and returns its place.
 func (l *logTxn) append(tx *txn, r *events.Record) (events.Appended, error) {
-	offset := l.bounds.Next
-	key := offsetKey(offset)
-	if r.Time.After(l.newest) {
-		l.newest = r.Time
+	offset, at := l.bounds.Next, l.newest
+	if r.Time.After(at) {
+		at = r.Time
 	}
 	value := tx.value(3*binary.MaxVarintLen64 + 1 + len(r.ID) + len(r.Channel) + len(r.Data))
-	if err := l.log.Put(key[:], appendRecord(value, r, l.newest)); err != nil {
+	value = appendRecord(value, r, at)
+	if err := l.put(tx, value); err != nil {
 		return events.Appended{}, err
 	}
-	if r.IDGiven {
-		if err := l.ids.Put([]byte(r.ID), append(tx.value(8), key[:]...)); err != nil {
-			return events.Appended{}, err
+	l.keep = r.Keep.Events
+	tx.appended++
+	tx.batch = appendJournaled(tx.batch, &journaled{class: l.class, offset: offset, keep: l.keep, value: value})
+	return events.Appended{Epoch: l.epoch, Offset: offset, Time: at.Truncate(time.Millisecond).UTC(), Base: l.bounds.Base}, nil
+}
+
+// put puts the encoding of a record at the end. It must stay as it is until the
+// commit.
+func (l *logTxn) put(tx *txn, value []byte) error {
+	r, err := parseRecord(value)
+	if err != nil {
+		return err
+	}
+	offset := l.bounds.Next
+	key := offsetKey(offset)
+	if err := l.log.Put(key[:], value); err != nil {
+		return err
+	}
+	if r.given {
+		if err := l.ids.Put(r.id, append(tx.value(8), key[:]...)); err != nil {
+			return err
 		}
 	}
-	if r.Channel != "" {
-		if err := l.channels.Put(appendChannelKey(nil, []byte(r.Channel), offset), nil); err != nil {
-			return events.Appended{}, err
+	if len(r.channel) > 0 {
+		if err := l.channels.Put(appendChannelKey(nil, r.channel, offset), nil); err != nil {
+			return err
 		}
 	}
 	l.bounds.Next++
-	l.keep, l.dirty = r.Keep, true
-	tx.appended++
-	return events.Appended{Epoch: l.epoch, Offset: offset, Time: l.newest.Truncate(time.Millisecond).UTC(), Base: l.bounds.Base}, nil
+	l.newest, l.dirty = r.time, true
+	return nil
 }
 
 // trimTo removes records before the offset first, at most maxTrim of them, and

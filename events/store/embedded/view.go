@@ -42,6 +42,7 @@ func OpenView(path string, wait time.Duration) (*View, error) {
 	if err != nil {
 		return nil, openError(path, wait, err)
 	}
+	var rest [][]byte
 	err = guarded(func() error {
 		return db.View(func(tx *bolt.Tx) error {
 			if err := whole(tx); err != nil {
@@ -50,6 +51,12 @@ func OpenView(path string, wait time.Duration) (*View, error) {
 			isNew, err := checkFormat(tx)
 			if err == nil && isNew {
 				err = errors.New("is empty: no gateway has used it yet")
+			}
+			if err == nil {
+				rest, _, err = pending(tx, path)
+			}
+			if errors.Is(err, errNoJournal) {
+				return nil
 			}
 			return err
 		})
@@ -60,10 +67,31 @@ func OpenView(path string, wait time.Duration) (*View, error) {
 		}
 		return nil, fmt.Errorf("store file %s: %w", path, err)
 	}
+	if len(rest) > 0 {
+		if err := db.Close(); err != nil {
+			return nil, fmt.Errorf("store file %s: %w", path, err)
+		}
+		if err := settleFile(path, wait); err != nil {
+			return nil, err
+		}
+		return OpenView(path, wait)
+	}
 	s := &Store{db: db, path: path, config: DefaultConfig(), log: slog.New(slog.DiscardHandler)}
 	s.queue = storekit.NewQueue[request](s.config.QueueRecords, s.config.QueueBytes, s.config.Patience)
 	s.queue.Close() // nothing is ever written
 	return &View{s}, nil
+}
+
+// settleFile puts what a gateway left in the journal, which was killed, into the
+// store's file.
+func settleFile(path string, wait time.Duration) error {
+	config := DefaultConfig()
+	config.LockTimeout, config.JournalBytes = max(wait, time.Millisecond), 0
+	s, err := Open(path, config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return fmt.Errorf("put what is in its journal into the store file: %w", err)
+	}
+	return s.Close()
 }
 
 // Close lets go of the file.

@@ -28,6 +28,9 @@ func (r *request) Size() (records, bytes int) { return max(1, len(r.records)), r
 // Patient reports that no request waits for others to share its round trip.
 func (r *request) Patient() bool { return false }
 
+// Overtakes reports that one could, if there were any.
+func (r *request) Overtakes() bool { return true }
+
 // Append queues the records; see [events.Appender].
 func (s *Store) Append(records []events.Record, done func(results []events.Appended, err error)) {
 	r := &request{records: records, done: done}
@@ -44,7 +47,7 @@ func (s *Store) commit() {
 	var batch []*request
 	for {
 		clear(batch)
-		batch = s.queue.Take(batch[:0], callsInRound*s.config.BatchRecords, callsInRound*s.config.BatchBytes)
+		batch, _ = s.queue.Take(batch[:0], callsInRound*s.config.BatchRecords, callsInRound*s.config.BatchBytes)
 		if len(batch) == 0 {
 			return
 		}

@@ -147,10 +147,10 @@ func (p *posting) openSessions(ctx context.Context) error {
 // measure measures the load that runs.
 func (p *posting) measure(ctx context.Context, s *server, say progress) (sample, error) {
 	say("measuring for %v", p.o.duration)
-	var commitsBefore, commitsAfter uint64
+	var writtenBefore, writtenAfter written
 	var err error
 	if s.storeFile != "" {
-		if commitsBefore, err = commits(s.storeFile); err != nil {
+		if writtenBefore, err = writtenTo(s.storeFile); err != nil {
 			return nil, err
 		}
 	}
@@ -169,7 +169,7 @@ func (p *posting) measure(ctx context.Context, s *server, say progress) (sample,
 	}
 	after, h := p.swarm.totals(), p.swarm.latency()
 	if s.storeFile != "" {
-		if commitsAfter, err = commits(s.storeFile); err != nil {
+		if writtenAfter, err = writtenTo(s.storeFile); err != nil {
 			return nil, err
 		}
 	}
@@ -188,9 +188,11 @@ func (p *posting) measure(ctx context.Context, s *server, say progress) (sample,
 		"latency_p99_ms": milliseconds(h.quantile(0.99)),
 		"latency_max_ms": milliseconds(h.max),
 	}
-	if n := commitsAfter - commitsBefore; n > 0 {
-		sm[keyCommits] = float64(n) / c.wall.Seconds()
-		sm[keyPerCommit] = events / float64(n)
+	commits, batches := writtenAfter.commits-writtenBefore.commits, writtenAfter.batches-writtenBefore.batches
+	if n := syncsPerCommit*commits + batches; n > 0 {
+		sm[keyCommits] = float64(commits) / c.wall.Seconds()
+		sm[keyBatches] = float64(batches) / c.wall.Seconds()
+		sm[keyPerSync] = events / float64(n)
 	}
 	return sm, sm.addCost(s, c, "server_cpu_us_per_event", events)
 }

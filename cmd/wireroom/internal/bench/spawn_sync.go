@@ -76,26 +76,48 @@ const (
 	metaMark   = 0xED0CDAED
 )
 
-// commits returns how many transactions were committed to an embedded store
-// since it was made, as its file says. Two readings around a span of time
-// give how many that had.
-func commits(file string) (uint64, error) {
+// Where each batch in the journal of the store's file has its number: at the
+// beginning of a block, behind a mark and a length.
+const (
+	batchMark     = "wrjb"
+	batchNumberAt = 8
+	journalBlock  = 4096
+)
+
+// written is what an embedded store wrote since it was opened. Two readings
+// around a span of time give what it wrote in that.
+type written struct {
+	commits uint64 // transactions of its file
+	batches uint64 // of its journal
+}
+
+// writtenTo returns what was written to an embedded store, as its files say.
+func writtenTo(file string) (w written, err error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return 0, err
+		return w, err
 	}
 	defer f.Close()
 	page := int64(os.Getpagesize())
-	var last uint64
 	for i := range int64(2) {
 		var head [metaTxAt + 8]byte
 		if _, err := f.ReadAt(head[:], i*page); err != nil {
-			return 0, err
+			return w, err
 		}
 		if binary.NativeEndian.Uint32(head[metaMarkAt:]) != metaMark {
-			return 0, errors.New("the store's file does not begin as one of bbolt does")
+			return w, errors.New("the store's file does not begin as one of bbolt does")
 		}
-		last = max(last, binary.NativeEndian.Uint64(head[metaTxAt:]))
+		w.commits = max(w.commits, binary.NativeEndian.Uint64(head[metaTxAt:]))
 	}
-	return last, nil
+	journal, err := os.ReadFile(file + ".journal")
+	if errors.Is(err, os.ErrNotExist) {
+		return w, nil
+	}
+	for len(journal) >= journalBlock {
+		if string(journal[:len(batchMark)]) == batchMark {
+			w.batches = max(w.batches, binary.LittleEndian.Uint64(journal[batchNumberAt:]))
+		}
+		journal = journal[journalBlock:]
+	}
+	return w, err
 }

@@ -67,7 +67,7 @@ func TestIngestStores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	need(t, r.Results[0], keyPerCommit, 0.1, 1000)
+	need(t, r.Results[0], keyPerSync, 0.1, 1000)
 	need(t, r.Results[0], keyRatioSyncs, 1e-6, 1000)
 	need(t, r.Results[1], keySyncs, 1, 1e7)
 	need(t, r.Results[2], keyRatioXADD, 1e-6, 1000)

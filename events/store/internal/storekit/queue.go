@@ -1,6 +1,7 @@
 package storekit
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,10 @@ type Request interface {
 	// Patient reports whether it is in no hurry, and may wait some time for
 	// others to share their commit.
 	Patient() bool
+
+	// Overtakes reports whether it is in a hurry, may be carried out before
+	// patient ones that came earlier, and is cheaper without them.
+	Overtakes() bool
 }
 
 // A Queue holds the requests that wait for a committer, in order. It is bounded
@@ -36,6 +41,7 @@ type Queue[R Request] struct {
 	waiting  int  // calls of Put that wait for room
 	timed    bool // a timer runs that will set due
 	due      bool // patient requests have waited long enough
+	woken    bool // Take is to return
 	closed   bool
 }
 
@@ -93,30 +99,57 @@ func (q *Queue[R]) ring() {
 }
 
 // Take waits for requests and appends to batch as many as are within the
-// bounds, at least one: patient ones too, once there is one that is not, or they
-// have waited long enough, or somebody waits for room. It appends none if the
-// queue is closed and empty.
-func (q *Queue[R]) Take(batch []R, maxRecords, maxBytes int) []R {
+// bounds, at least one: patient ones too, once there is one that is not and
+// does not overtake them, or they have waited long enough, or somebody waits for
+// room. It returns with none if [Queue.Wake] is called and there are none, or if
+// the queue is closed and empty; then open is false.
+func (q *Queue[R]) Take(batch []R, maxRecords, maxBytes int) (got []R, open bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !q.closed && (len(q.requests) == 0 || q.hurried == 0 && !q.due && q.waiting == 0) {
+	for !q.closed && !q.woken && (len(q.requests) == 0 || q.hurried == 0 && !q.due && q.waiting == 0) {
 		q.changed.Wait()
 	}
-	return q.takeLocked(batch, maxRecords, maxBytes)
+	q.woken = false
+	if q.hurried > 0 && !q.due && q.waiting == 0 && !slices.ContainsFunc(q.requests, staysBehind) {
+		return q.takeLocked(batch, maxRecords, maxBytes, R.Overtakes), true
+	}
+	batch = q.takeLocked(batch, maxRecords, maxBytes, func(R) bool { return true })
+	return batch, !q.closed || len(q.requests) > 0
+}
+
+// staysBehind reports whether a request is in a hurry and yet must not come
+// before those that came earlier.
+func staysBehind[R Request](r R) bool { return !r.Patient() && !r.Overtakes() }
+
+// Wake has the call of Take that is under way return, or the next one, whatever
+// there is.
+func (q *Queue[R]) Wake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.woken = true
+	q.changed.Broadcast()
 }
 
 // Rest takes everything that waits, without waiting.
 func (q *Queue[R]) Rest() []R {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.takeLocked(nil, q.records, q.bytes)
+	return q.takeLocked(nil, q.records, q.bytes, func(R) bool { return true })
 }
 
-func (q *Queue[R]) takeLocked(batch []R, maxRecords, maxBytes int) []R {
+// takeLocked takes requests that want says may be taken, up to the bounds, and
+// leaves the others in their order.
+func (q *Queue[R]) takeLocked(batch []R, maxRecords, maxBytes int, want func(R) bool) []R {
 	n, allRecords, allBytes := 0, 0, 0
-	for _, r := range q.requests {
+	left := q.requests[:0]
+	for i, r := range q.requests {
+		if !want(r) {
+			left = append(left, r)
+			continue
+		}
 		records, bytes := r.Size()
 		if n > 0 && (allRecords+records > maxRecords || allBytes+bytes > maxBytes) {
+			left = append(left, q.requests[i:]...)
 			break
 		}
 		n++
@@ -125,10 +158,10 @@ func (q *Queue[R]) takeLocked(batch []R, maxRecords, maxBytes int) []R {
 		if !r.Patient() {
 			q.hurried--
 		}
+		batch = append(batch, r)
 	}
-	batch = append(batch, q.requests[:n]...)
-	clear(q.requests[:n])
-	q.requests = q.requests[n:]
+	clear(q.requests[len(left):])
+	q.requests = left
 	q.records -= allRecords
 	q.bytes -= allBytes
 	q.due = q.due && len(q.requests) > 0

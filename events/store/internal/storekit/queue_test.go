@@ -14,12 +14,20 @@ type request struct {
 	name           string
 	records, bytes int
 	patient        bool
+	overtakes      bool
 }
 
 func (r request) Size() (records, bytes int) { return r.records, r.bytes }
 func (r request) Patient() bool              { return r.patient }
+func (r request) Overtakes() bool            { return r.overtakes }
 
 func hurried(name string) request { return request{name: name, records: 1, bytes: 10} }
+
+// take takes requests, and drops whether there may be more.
+func take(q *storekit.Queue[request], maxRecords, maxBytes int) []request {
+	batch, _ := q.Take(nil, maxRecords, maxBytes)
+	return batch
+}
 
 func names(batch []request) (all []string) {
 	for _, r := range batch {
@@ -54,7 +62,7 @@ func TestQueueTakes(t *testing.T) {
 			if got := q.Len(); got != records {
 				t.Errorf("%d records wait, want %d", got, records)
 			}
-			batch := q.Take([]request{hurried("before")}, test.maxRecords, test.maxBytes)
+			batch, _ := q.Take([]request{hurried("before")}, test.maxRecords, test.maxBytes)
 			if got := names(batch); !slices.Equal(got[1:], test.want) || got[0] != "before" {
 				t.Errorf("taken %q, want %q behind what the batch had", got, test.want)
 			}
@@ -90,7 +98,7 @@ func TestQueueFull(t *testing.T) {
 				if in == test.wait || (q.Waits() == 1) != test.wait {
 					t.Fatalf("the second one got in: %v, and %d waited", in, q.Waits())
 				}
-				if got := names(q.Take(nil, 1, 10)); !slices.Equal(got, []string{"a"}) {
+				if got := names(take(q, 1, 10)); !slices.Equal(got, []string{"a"}) {
 					t.Errorf("taken %q, want a", got)
 				}
 				synctest.Wait()
@@ -136,7 +144,7 @@ func TestQueuePatience(t *testing.T) {
 		var taker sync.WaitGroup
 		taker.Go(func() {
 			for {
-				batch := q.Take(nil, 100, 1000)
+				batch, _ := q.Take(nil, 100, 1000)
 				if len(batch) == 0 {
 					return
 				}
@@ -180,10 +188,10 @@ func TestQueueCloses(t *testing.T) {
 		if q.Put(hurried("c")) {
 			t.Error("a closed queue lets somebody in")
 		}
-		if got := names(q.Take(nil, 9, 90)); !slices.Equal(got, []string{"a"}) {
+		if got := names(take(q, 9, 90)); !slices.Equal(got, []string{"a"}) {
 			t.Errorf("taken %q, want what waited", got)
 		}
-		if got := q.Take(nil, 9, 90); got != nil {
+		if got := take(q, 9, 90); got != nil {
 			t.Errorf("taken %q from a closed, empty queue", names(got))
 		}
 		time.Sleep(2 * time.Hour)
@@ -199,7 +207,7 @@ func TestQueueAllocs(t *testing.T) {
 		for range 100 {
 			q.Put(r)
 		}
-		batch = q.Take(batch[:0], 100, 1000)
+		batch, _ = q.Take(batch[:0], 100, 1000)
 	})
 	if n > 10 {
 		t.Errorf("%v allocations for 100 requests, want at most 10", n)
