@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/wireroom/wireroom/events"
 )
 
 // SetMaxSize makes the file full at the size. Nothing may be under way.
@@ -93,16 +95,27 @@ type brokenFile struct {
 
 func (f brokenFile) WriteAt([]byte, int64) (int, error) { return 0, f.err }
 
-// FailCommit has the next commit be as if it had failed in its very end: what is
-// in the journal is in the file as well. Nothing may be under way.
-func (s *Store) FailCommit() error {
+// FailCommit makes it as if a commit of what is in the journal, and of a record
+// more, had failed in its very end, so that it can be seen. Nothing may be under
+// way.
+func (s *Store) FailCommit(r *events.Record) error {
 	j := s.tail.journal
-	if err := s.rollback(nil); err != nil {
-		return err
+	if s.tail.tx != nil {
+		_ = s.rollback(nil)
 	}
 	return s.db.Update(func(btx *bolt.Tx) error {
 		tx := &txn{Tx: btx}
 		if err := tx.replay(s.tail.payloads); err != nil {
+			return err
+		}
+		l, err := tx.log(r.Class)
+		if err != nil {
+			return err
+		}
+		if _, err := l.append(tx, r); err != nil {
+			return err
+		}
+		if err := tx.flush(); err != nil {
 			return err
 		}
 		return journalState{id: j.id, through: j.reach()}.put(btx)

@@ -22,7 +22,7 @@ import (
 // All numbers are little endian, checksums are CRC-32C. The numbers of batches
 // go up by one. When everything in the journal is in the store's file, which
 // says up to which number it has them, the next batch goes to the beginning
-// again. What stands behind the last batch is of a round before, which its
+// again, and leaves out a number. What stands behind the last batch is of a round before, which its
 // lower number shows, or a batch that was never acknowledged.
 //
 // Since batches have their own blocks, a block with something that was
@@ -34,10 +34,6 @@ type journal struct {
 	end  int64  // where the next batch goes
 	last uint64 // number of the last batch
 	buf  []byte // what is being written
-
-	// tried is set when a batch could not be written: nobody knows what of it
-	// is in the file.
-	tried bool
 }
 
 // A journalFile is what a journal needs of a file.
@@ -129,33 +125,27 @@ func (j *journal) append(payload []byte) error {
 	b = append(b, payload...)
 	b = append(b, zeros[:-len(b)&(journalBlock-1)]...)
 	j.buf = b
-	j.tried = true
 	if _, err := j.file.WriteAt(b, j.end); err != nil {
 		return err
 	}
 	if err := j.file.Sync(); err != nil {
 		return err
 	}
-	j.tried = false
 	j.end += int64(len(b))
 	j.last = number
 	return nil
 }
 
-// reach returns the number up to which batches will never be needed again once
-// everything that was asked for is in the store's file.
-func (j *journal) reach() uint64 {
-	if j.tried {
-		return j.last + 1
-	}
-	return j.last
-}
+// reach returns the number up to which no batch is needed any more once
+// everything that was asked for is in the store's file. It is one more than the
+// last one has: a batch with that number may be in the journal, and its writing
+// have failed, and each commit of the store's file is told from the one before.
+func (j *journal) reach() uint64 { return j.last + 1 }
 
-// rewind has the next batch written at the beginning, as those before are in
-// the store's file.
+// rewind has the next batch written at the beginning, as everything up to reach
+// is in the store's file.
 func (j *journal) rewind() {
 	j.last = j.reach()
-	j.tried = false
 	j.end = journalBlock
 }
 

@@ -132,7 +132,7 @@ func TestJournalRounds(t *testing.T) {
 		}
 	}
 	j.Rewind()
-	for _, text := range []string{"ten", "eleven"} {
+	for _, text := range []string{"eleven", "twelve"} {
 		if err := j.Append([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
@@ -141,10 +141,10 @@ func TestJournalRounds(t *testing.T) {
 		through uint64
 		want    string
 	}{
-		{8, "a gap"},
-		{9, "[ten eleven]"},
-		{10, "[eleven]"},
-		{11, "[]"},
+		{9, "a gap"},
+		{10, "[eleven twelve]"},
+		{11, "[twelve]"},
+		{12, "[]"},
 		{99, "[]"},
 	} {
 		payloads, err := embedded.Pending(d.safe, test.through)

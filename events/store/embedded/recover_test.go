@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -312,35 +313,40 @@ func TestJournalFails(t *testing.T) {
 // A commit may fail when everything is written, so that it can be seen. It is
 // not to be trusted, nor carried out twice.
 func TestJournalUncertain(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "wireroom.db")
-	s := openBytes(t, path, 1<<20, slog.New(slog.DiscardHandler))
-	defer func() { s.Close() }()
-	mustAppend(t, s, "first")
-	for range 5 {
-		mustAppend(t, s, "x")
-	}
-	before := s.Stats()
-	if err := s.FailCommit(); err != nil {
-		t.Fatal(err)
-	}
-	mustAppend(t, s, "x")
-	after := s.Stats()
-	if after.Batches != before.Batches || after.Commits != before.Commits+1 {
-		t.Errorf("%d batches and %d commits follow, want a commit", after.Batches-before.Batches, after.Commits-before.Commits)
-	}
-	mustAppend(t, s, "x")
-	if last := s.Stats(); last.Batches != after.Batches+1 {
-		t.Errorf("%d batches follow it, want one", last.Batches-after.Batches)
-	}
-	if n := len(offsets(t, s)); n != 8 {
-		t.Errorf("%d records are there, want 8", n)
-	}
-	copied := filepath.Join(t.TempDir(), "wireroom.db")
-	copyFile(t, path, copied)
-	copyFile(t, path+".journal", copied+".journal")
-	other := openBytes(t, copied, 1<<20, slog.New(slog.DiscardHandler))
-	defer other.Close()
-	if n := len(offsets(t, other)); n != 8 {
-		t.Errorf("after a kill %d records are there, want 8", n)
+	for _, inJournal := range []int{0, 5} {
+		t.Run(fmt.Sprint(inJournal, " in the journal"), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "wireroom.db")
+			s := openBytes(t, path, 1<<20, slog.New(slog.DiscardHandler))
+			defer s.Close()
+			mustAppend(t, s, "first")
+			for range inJournal {
+				mustAppend(t, s, "x")
+			}
+			before := s.Stats()
+			if err := s.FailCommit(&events.Record{Class: "c", ID: "refused", Time: time.Now(), Data: []byte("{}")}); err != nil {
+				t.Fatal(err)
+			}
+			mustAppend(t, s, "x")
+			after := s.Stats()
+			if after.Batches != before.Batches || after.Commits != before.Commits+1 {
+				t.Errorf("%d batches and %d commits follow, want a commit", after.Batches-before.Batches, after.Commits-before.Commits)
+			}
+			mustAppend(t, s, "x")
+			if last := s.Stats(); last.Batches != after.Batches+1 {
+				t.Errorf("%d batches follow it, want one", last.Batches-after.Batches)
+			}
+			want := inJournal + 4
+			if n := len(offsets(t, s)); n != want {
+				t.Errorf("%d records are there, want %d", n, want)
+			}
+			copied := filepath.Join(t.TempDir(), "wireroom.db")
+			copyFile(t, path, copied)
+			copyFile(t, path+".journal", copied+".journal")
+			other := openBytes(t, copied, 1<<20, slog.New(slog.DiscardHandler))
+			defer other.Close()
+			if n := len(offsets(t, other)); n != want {
+				t.Errorf("after a kill %d records are there, want %d", n, want)
+			}
+		})
 	}
 }

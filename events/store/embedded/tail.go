@@ -1,15 +1,14 @@
 package embedded
 
-import (
-	"time"
-)
+import "time"
 
 // A tail is what the committer has that is not in the store's file yet: a
 // transaction with batches that are durable because they are in the journal.
 type tail struct {
 	journal *journal // nil: every batch goes to the store's file at once
 	tx      *txn     // nil: none is open
-	arena   []byte   // for the next one
+	arena   []byte   // of the one before, to be used again, as is batch
+	batch   []byte
 
 	// payloads are the batches of the journal that are not in the store's
 	// file, to put them into another transaction if this one fails.
@@ -45,7 +44,7 @@ func (s *Store) begin() error {
 	if err != nil {
 		return err
 	}
-	t.tx = &txn{Tx: btx, arena: t.arena[:0]}
+	t.tx = &txn{Tx: btx, arena: t.arena[:0], batch: t.batch}
 	if t.journal == nil {
 		return nil
 	}
@@ -69,8 +68,13 @@ func (s *Store) begin() error {
 func (s *Store) rollback(err error) error {
 	t := &s.tail
 	_ = t.tx.Rollback() // fails only if it has ended
-	t.arena, t.tx = t.tx.arena, nil
+	t.end()
 	return err
+}
+
+// end notes that the transaction has ended.
+func (t *tail) end() {
+	t.arena, t.batch, t.tx = t.tx.arena, t.tx.batch, nil
 }
 
 // note writes the batch of the transaction to the journal. If that fails, it
@@ -83,6 +87,9 @@ func (s *Store) note() error {
 		}
 		s.detour = true
 		return s.settle()
+	}
+	if s.detour {
+		s.log.Info("the journal of the store file can be written again", "path", s.path)
 	}
 	s.detour = false
 	s.batches.Add(1)
@@ -106,9 +113,8 @@ func (s *Store) settle() error {
 			return s.rollback(err)
 		}
 	}
-	tx := t.tx
-	err := tx.Commit()
-	t.arena, t.tx = tx.arena, nil
+	err := t.tx.Commit()
+	t.end()
 	if err != nil {
 		return err
 	}
