@@ -205,8 +205,9 @@ func (s *Sessions) pause() time.Duration { return min(s.cfg.TTL/10, time.Hour) }
 
 // renew moves the expiry of a token on, if it is worth to be written, and draws
 // a successor of its secret, if it is time for that. It reports whether it
-// changed anything. proven is when the holder last showed who they are.
-func (s *Sessions) renew(t *Token, secret Secret, st standing, proven, now time.Time, agent string) (changed bool) {
+// changed anything, and whether it drew one. proven is when the holder last showed
+// who they are.
+func (s *Sessions) renew(t *Token, secret Secret, st standing, proven, now time.Time, agent string) (changed, rotated bool) {
 	created := t.Created
 	if proven.After(created) {
 		created = proven
@@ -223,11 +224,10 @@ func (s *Sessions) renew(t *Token, secret Secret, st standing, proven, now time.
 	if due && st == inForce {
 		c.offer(secret)
 		t.LastSeen = now
-		s.stats.rotated.Add(1)
-		changed = true
+		changed, rotated = true, true
 	}
 	if changed && agent != "" {
 		t.Agent = agent
 	}
-	return changed
+	return changed, rotated
 }

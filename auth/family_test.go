@@ -177,6 +177,9 @@ func TestTabsRenewTogether(t *testing.T) {
 				t.Errorf("Stats = %+v", stats)
 			}
 		}
+		if n := gateways[0].Stats().Rotated + gateways[1].Stats().Rotated; n != 20 {
+			t.Errorf("%d secrets were followed by another one, want one in each of 20 rounds", n)
+		}
 	})
 }
 
@@ -322,7 +325,7 @@ func TestAgentIsBounded(t *testing.T) {
 func TestUpdateGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemStore()
-		s := newSessions(t, store)
+		s := sessionsOf(t, store, auth.DefaultSessionConfig())
 		b := newBrowser(t, s)
 		b.do("POST", "")
 		time.Sleep(day)
@@ -334,6 +337,9 @@ func TestUpdateGivesUp(t *testing.T) {
 		}
 		if got := b.do("POST", ""); got.status != 503 {
 			t.Errorf("POST = %+v, want 503", got)
+		}
+		if n := s.Stats().Rotated; n != 0 {
+			t.Errorf("%d secrets count as followed by another one, want none", n)
 		}
 		if _, err := s.Ticket(context.Background(), secret); err != nil {
 			t.Errorf("Ticket: %v", err)

@@ -243,13 +243,16 @@ func (e *crowdError) Error() string {
 // prolong renews the token of the secret, and gives the secret that follows if
 // it is time for that. Errors are those of find, also in what comes with errLeft.
 func (s *Sessions) prolong(ctx context.Context, secret Secret, proven, now time.Time, agent string) (gift, error) {
-	moved := false
+	moved, rotated := false, false
 	t, err := s.update(ctx, secret, now, func(t *Token, st standing) bool {
-		moved = s.renew(t, secret, st, proven, now, agent)
+		moved, rotated = s.renew(t, secret, st, proven, now, agent)
 		return moved
 	})
 	if err != nil {
 		return gift{token: t}, err
+	}
+	if rotated {
+		s.stats.rotated.Add(1)
 	}
 	if moved {
 		s.leases.prolong(t.Client, t.Hash, s.end(t))
