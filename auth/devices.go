@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -75,7 +76,13 @@ func (s *Sessions) DevicesOf(ctx context.Context, l *Lease) ([]Device, error) {
 		return nil, errNoDevices
 	}
 	t, err := s.store.Token(ctx, terms.token)
-	if err != nil {
+	if err == nil && t.left() {
+		err = errLeft
+	}
+	switch {
+	case errors.Is(err, ErrNoToken): // the session is about to hear of it
+		return nil, &wamp.Error{URI: wamp.URISessionExpired, Text: "the client token of this session is good no more: join again", Err: err}
+	case err != nil:
 		return nil, fmt.Errorf("look up client token: %w", err)
 	}
 	return []Device{s.device(t)}, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,6 +206,64 @@ func TestEndWithoutStore(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		h.want("the JWT", jwt, wamp.URISessionExpired)
 	})
+}
+
+// A store that is away is not asked about each of many sessions, one after the
+// other, and nobody who does not need it waits for it.
+func TestManyWithoutStore(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		answers time.Duration // how long it takes to fail
+	}{{"refuses", 0}, {"hangs", 2 * time.Second}} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t)
+				h.run()
+				for i := range 1000 {
+					h.byTicket(must2(h.sessions.Issue(t.Context(), "realm1", fmt.Sprint("user", i), []string{"member"}, time.Hour))(t))
+				}
+				ada := ticket(t, "ada", "member")
+				jwt := h.byTicket(ada)
+				time.Sleep(time.Until(jwt.grant.Terms.Expires()) - 10*time.Second)
+				var asked atomic.Int64
+				end := time.Now().Add(10 * time.Second)
+				h.store.afterRead = func() {
+					asked.Add(1)
+					if time.Now().Before(end.Add(10 * time.Second)) {
+						time.Sleep(test.answers)
+					}
+				}
+				h.store.setFail(errors.New("away"))
+				h.sessions.LookAgain()
+				time.Sleep(20 * time.Second)
+				synctest.Wait()
+				if late := jwt.at.Sub(end); jwt.ended != 1 || late > test.answers {
+					t.Errorf("the session of the JWT ended %d times, %v late", jwt.ended, late)
+				}
+				if n := asked.Load(); n > 20 || n < 5 {
+					t.Errorf("the store was asked %d times in 20 s, want at most each second", n)
+				}
+				h.store.setFail(nil)
+				time.Sleep(time.Minute) // or it would be asked still
+			})
+		})
+	}
+}
+
+// Without its token a session that nobody is logged in at has no device, and is
+// told to join again.
+func TestDeviceIsGone(t *testing.T) {
+	h := newHouse(t)
+	b := newBrowser(t, h.sessions)
+	b.do("POST", "")
+	s := h.byCookie(b)
+	for hash := range h.store.tokens {
+		delete(h.store.tokens, hash)
+	}
+	_, err := h.sessions.DevicesOf(t.Context(), s.lease)
+	if e, ok := errors.AsType[*wamp.Error](err); !ok || e.URI != wamp.URISessionExpired {
+		t.Errorf("DevicesOf: %v, want %s", err, wamp.URISessionExpired)
+	}
 }
 
 // What revokes a token ends what has joined by it, at this gateway at once and

@@ -18,6 +18,7 @@ const (
 	// patience is over: the token may have been renewed at another gateway.
 	askTimeout = 2 * time.Second
 	askAgain   = 5 * time.Second
+	askPause   = time.Second // after which it is asked about any token again
 	patience   = time.Minute
 
 	// longestSleep is after how long the first deadline is compared with the
@@ -31,10 +32,11 @@ const (
 func (s *Sessions) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var away time.Time
 	for {
 		now := time.Now()
 		due, next, more := s.leases.due(now, maxDue)
-		s.look(ctx, due, now)
+		away = s.look(ctx, due, now, away)
 		var later <-chan time.Time
 		if more {
 			timer.Reset(min(time.Until(next), longestSleep)) // since Go 1.23 nothing of before is left in its channel
@@ -49,9 +51,10 @@ func (s *Sessions) Run(ctx context.Context) {
 	}
 }
 
-// look ends the sessions of the leases, unless their tokens were renewed.
-func (s *Sessions) look(ctx context.Context, due []*Lease, now time.Time) {
-	away := false // the store could not be asked a moment ago, and is not asked again in this turn
+// look ends the sessions of the leases, unless their tokens were renewed. The store
+// is not asked before the time away, which it returns: once it could not be, many
+// others wait to hear the same, and those who need no store must not wait for that.
+func (s *Sessions) look(ctx context.Context, due []*Lease, now, away time.Time) time.Time {
 	for _, l := range due {
 		t := s.leases.termsOf(l)
 		if t.client == "" {
@@ -60,9 +63,11 @@ func (s *Sessions) look(ctx context.Context, due []*Lease, now time.Time) {
 		}
 		err := errStoreAway
 		var token *Token
-		if !away {
+		if !now.Before(away) {
 			token, err = s.ask(ctx, t.token)
-			away = err != nil && !errors.Is(err, ErrNoToken)
+			if err != nil && !errors.Is(err, ErrNoToken) {
+				away = time.Now().Add(askPause)
+			}
 		}
 		switch {
 		case err == nil && s.live(token, now):
@@ -81,6 +86,7 @@ func (s *Sessions) look(ctx context.Context, due []*Lease, now time.Time) {
 			}
 		}
 	}
+	return away
 }
 
 var errStoreAway = errors.New("the store is away")
