@@ -210,12 +210,7 @@ func (h *Hub) sweep() {
 	tick := time.NewTicker(h.config.SweepEvery)
 	defer tick.Stop()
 	for {
-		for _, m := range h.state.Load().members {
-			m.window.expireNow(time.Now())
-			if m.log != nil {
-				h.trim(m)
-			}
-		}
+		h.sweepOnce()
 		select {
 		case <-tick.C:
 		case <-h.ctx.Done():
@@ -224,15 +219,33 @@ func (h *Hub) sweep() {
 	}
 }
 
+// sweepOnce trims logs and windows. Logs that cannot be trimmed are told together,
+// since a store that is away has that for all of them.
+func (h *Hub) sweepOnce() {
+	var first error
+	failed, class := 0, ""
+	for _, m := range h.state.Load().members {
+		m.window.expireNow(time.Now())
+		if m.log == nil {
+			continue
+		}
+		if err := h.trim(m); err != nil {
+			if failed++; first == nil {
+				first, class = err, m.class.name
+			}
+		}
+	}
+	if failed > 0 && h.ctx.Err() == nil {
+		h.log.Warn("cannot trim the logs of classes", "classes", failed, "class", class, "err", first)
+	}
+}
+
 // trim trims the log of one class.
-func (h *Hub) trim(m *member) {
+func (h *Hub) trim(m *member) error {
 	for {
 		n, err := h.store.Trim(h.ctx, m.class.name, m.class.Retain(), time.Now())
-		if err != nil && h.ctx.Err() == nil {
-			h.log.Warn("cannot trim the log of a class", "class", m.class.name, "err", err)
-		}
 		if n == 0 || err != nil {
-			return
+			return err
 		}
 	}
 }
