@@ -72,6 +72,14 @@ func (l *classLog) renew(before string, b Bounds) {
 	l.moveLocked(b.Epoch, routed)
 }
 
+// follows reports whether the log is known to go on from one in that epoch.
+func (l *classLog) follows(epoch string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.line.Shared(epoch)
+	return ok
+}
+
 // keeps reports whether the log has an event that was appended at at, as far as
 // the hub knows: not if another epoch began before that.
 func (l *classLog) keeps(at Appended) bool {

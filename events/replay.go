@@ -110,7 +110,7 @@ func (h *Hub) Replay(ctx context.Context, class string, start Start, sel Selecti
 	r := &replay{hub: h, member: m, sieve: sieve, to: to}
 	r.epoch, r.through = m.log.position()
 	if start.kind == startOffset {
-		if err := r.reach(start); err != nil {
+		if err := r.reach(ctx, start); err != nil {
 			return err
 		}
 	}
