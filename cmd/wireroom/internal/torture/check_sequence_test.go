@@ -10,6 +10,8 @@ import (
 type trail struct {
 	epoch  string          // of the last event
 	left   map[string]bool // epochs before it
+	ahead  map[string]bool // epochs that it has left for an earlier one, over a gateway with the old primary
+	astray int             // connection over which it went back to an earlier epoch, or forth again; 0: none
 	had    map[place]int   // → the last entry with it
 	high   map[string]uint64
 	conn   int
@@ -17,6 +19,7 @@ type trail struct {
 	acked  map[place]int
 	upto   map[string]upto // epoch → acknowledged up to there
 	node   map[int]string  // connection → which gateway it led to
+	at     string          // the gateway that the last event came from
 	ended  map[int]int     // connection → the entry of its end
 	gap    int             // entry of a notice that no event has followed over the same connection, or -1
 	lost   []lostRange     // that it was told of
@@ -32,7 +35,7 @@ type upto struct {
 // sequence checks rules 2 and 3, and the parts of rules 1 and 4 that show
 // in the order in which events come.
 func (c *checker) sequence(s subscriber) {
-	t := trail{left: map[string]bool{}, had: map[place]int{}, high: map[string]uint64{}, acked: map[place]int{}, upto: map[string]upto{}, node: map[int]string{}, ended: map[int]int{}, gap: -1}
+	t := trail{left: map[string]bool{}, ahead: map[string]bool{}, had: map[place]int{}, high: map[string]uint64{}, acked: map[place]int{}, upto: map[string]upto{}, node: map[int]string{}, ended: map[int]int{}, gap: -1}
 	for _, i := range c.events[s.Name] {
 		e := c.entry(i)
 		switch e.Kind {
@@ -83,12 +86,8 @@ func (c *checker) gap(s subscriber, t *trail, i int, e *entry) {
 func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
 	before, repeated := t.had[e.place()]
 	if e.Epoch != t.epoch {
-		if t.left[e.Epoch] {
-			c.report(2, s.Name, []int{i}, "epoch %s comes again after %s", e.Epoch, t.epoch)
-		}
-		t.left[t.epoch] = true
-		t.epoch, t.last = e.Epoch, 0
-	} else if e.Offset <= t.last && !(repeated && (s.Keeps || c.entry(before).Conn == e.Conn)) { // which is against rule 3
+		c.turn(s, t, i, e)
+	} else if e.Offset <= t.last && !(repeated && (s.Keeps && t.astray != e.Conn || c.entry(before).Conn == e.Conn)) { // which is against rule 3
 		c.report(2, s.Name, []int{i}, "offset %d comes after %d over the same connection", e.Offset, t.last)
 	}
 	if e.Conn != t.conn {
@@ -107,9 +106,46 @@ func (c *checker) next(s subscriber, t *trail, i int, e *entry) {
 		c.report(3, s.Name, []int{u.entry, i}, "%v comes, and had been acknowledged before the subscription was asked for", e.place())
 	}
 	t.high[e.Epoch] = max(high, e.Offset)
-	t.last = e.Offset
+	t.last, t.at = e.Offset, t.node[e.Conn]
 	t.had[e.place()] = i
 	t.gap = -1
+}
+
+// turn checks that another epoch comes.
+//
+// Of two gateways one may have the old primary still when the other one has what
+// took its place. Who changes from the new to the old is shown an epoch again that
+// it had left, and later goes forth to where it was. Neither gateway can know the
+// position that the client has from the other one: a client that keeps it itself is
+// told so, and gets again what it may have had, as far as the gateway knows.
+func (c *checker) turn(s subscriber, t *trail, i int, e *entry) {
+	switch {
+	case t.ahead[e.Epoch]:
+		delete(t.ahead, e.Epoch)
+		t.left[t.epoch], t.astray = true, e.Conn
+	case t.left[e.Epoch] && c.behind(s, t, i, e):
+		delete(t.left, e.Epoch)
+		t.ahead[t.epoch], t.astray = true, e.Conn
+	default:
+		if t.left[e.Epoch] {
+			c.report(2, s.Name, []int{i}, "epoch %s comes again after %s", e.Epoch, t.epoch)
+		}
+		t.left[t.epoch] = true
+		maps.Copy(t.left, t.ahead)
+		clear(t.ahead)
+	}
+	t.epoch, t.last = e.Epoch, 0
+}
+
+// behind reports whether the event may be of an epoch that the client had left:
+// it has changed over to another gateway while an old primary may have answered,
+// and was told that its position is not known there, if it has one.
+func (c *checker) behind(s subscriber, t *trail, i int, e *entry) bool {
+	asked, ok := c.asked[s.Name][e.Conn]
+	if !ok || t.node[e.Conn] == t.at || s.Keeps && t.gap < 0 {
+		return false
+	}
+	return slices.ContainsFunc(c.faults, func(f int) bool { return c.entry(f).Split && f < i && c.ended(f) > asked })
 }
 
 // announced reports whether the subscriber was told that all from the given
@@ -155,7 +191,7 @@ func (c *checker) repeated(s subscriber, t *trail, before, i int, e *entry) {
 	switch {
 	case c.entry(before).Conn == e.Conn:
 		c.report(3, s.Name, about, "%v comes twice over the same connection", e.place())
-	case s.Keeps:
+	case s.Keeps && t.astray != e.Conn:
 		c.report(3, s.Name, about, "%v comes again, and the client had said that it has it", e.place())
 	case !e.Replayed:
 		c.report(3, s.Name, about, "%v comes again and is not marked", e.place())

@@ -110,11 +110,11 @@ var modes = []mode{
 		faults:  []fault{gatewayKilled, clientsCut, redisKilled, storeCut, storeHeld, bothKilled, powerLost, bothLosePower},
 	},
 	{
-		name: "sentinel", nodes: 1, several: newSentinels, promise: failsOver,
-		faults: []fault{gatewayKilled, clientsCut, storeCut, storeHeld, primaryKilled, primaryStopped, primaryAndGatewaysKilled, takenOver},
+		name: "sentinel", nodes: 2, several: newSentinels, promise: failsOver,
+		faults: []fault{gatewayKilled, clientsCut, storeCut, storeHeld, primaryKilled, primaryStopped, primaryParted, primaryAndGatewaysKilled, takenOver},
 	},
 	{
-		name: "cluster", several: newRedisCluster, promise: failsOver,
+		name: "cluster", nodes: 2, several: newRedisCluster, promise: failsOver,
 		faults: []fault{gatewayKilled, clientsCut, storeCut, storeHeld, primaryKilled, primaryStopped, primaryAndGatewaysKilled, takenOver, slotMoved},
 	},
 }
@@ -131,6 +131,7 @@ type cluster struct {
 	redis    *redisServer // nil: the embedded store, or several
 	several  *several     // nil: redis, or the embedded store
 	links    [][]*proxy   // from each gateway to each process of Redis with data
+	watched  [][]*proxy   // from each gateway to each Sentinel
 	files    []string     // the embedded store of each gateway
 }
 
@@ -161,8 +162,8 @@ func startCluster(t *testing.T, m *mode, rec *recorder, rng *rand.Rand) *cluster
 			c.links = append(c.links, []*proxy{link})
 			store = "redis://" + link.addr()
 		case c.several != nil:
-			url, links := c.several.lead(t)
-			c.links = append(c.links, links)
+			url, links, watched := c.several.lead(t)
+			c.links, c.watched = append(c.links, links), append(c.watched, watched)
 			store = url
 		}
 		c.gateways = append(c.gateways, newGateway(t, rec, "gateway "+name, folder, config(store)))

@@ -42,7 +42,7 @@ var primaryAndGatewaysKilled = fault{"the primary and gateways are killed", func
 // place, and waits until it is a replica of that one.
 func (n *nemesis) failOver(e entry, breaks func(p *redisServer)) {
 	s := n.cluster.several
-	e.Who, e.Store, e.Crash, e.Loses = "redis", true, true, true
+	e.Who, e.Store, e.Crash, e.Loses, e.Split = "redis", true, true, true, true
 	heal := n.breaks(e)
 	old, err := s.primary(nil)
 	if err != nil {
@@ -54,13 +54,7 @@ func (n *nemesis) failOver(e entry, breaks func(p *redisServer)) {
 		breaks = (*redisServer).kill
 	}
 	breaks(old)
-	s.await("a replica takes over", func() error {
-		p, err := s.primary(old)
-		if err == nil && p == old {
-			err = errors.New("the old primary is thought to be there")
-		}
-		return err
-	})
+	s.await("a replica takes over", s.replaced(old))
 	n.between(10, 2000)
 	if old.alive() {
 		old.signal(syscall.SIGCONT)
@@ -79,13 +73,46 @@ func (n *nemesis) failOver(e entry, breaks func(p *redisServer)) {
 	heal()
 }
 
+// A network in two parts: on one side the primary and a gateway, on the other the
+// replica, which takes over, with everybody else. Each gateway goes on with the
+// primary that it has.
+var primaryParted = fault{"a gateway is alone with the primary, and a replica takes over", func(n *nemesis) {
+	s := n.cluster.several
+	i, g := n.gateway()
+	heal := n.breaks(entry{Who: "redis", Store: true, Crash: true, Loses: true, Split: true, Note: g.name + " is alone with the primary"})
+	old, err := s.primary(nil)
+	if err != nil {
+		n.rec.wrong(0, "redis", "before a fault: %v", err)
+		return
+	}
+	between := append([]*proxy{old.door}, n.cluster.watched[i]...)
+	for at, link := range n.cluster.links[i] {
+		if s.nodes[at] != old {
+			between = append(between, link)
+		}
+	}
+	s.impatient(true)
+	for _, p := range between {
+		p.cut()
+	}
+	s.await("a replica takes over", s.replaced(old))
+	n.between(10, 5000)
+	for _, p := range between {
+		p.refuse(false)
+	}
+	s.await("the old primary is a replica", s.whole)
+	s.impatient(false)
+	s.await("everybody is there", s.whole)
+	heal()
+}}
+
 var takenOver = fault{"a replica takes over in order", func(n *nemesis) {
 	s := n.cluster.several
 	// Sentinel promotes a replica without asking the primary to wait. Nodes of a
 	// Cluster do, but do not vote again for a replica of the same primary within
 	// twice the time after which somebody counts as dead: so that has to be short,
 	// and on a slow machine a failover that loses something may come first.
-	heal := n.breaks(entry{Who: "redis", Store: true, Crash: true, Loses: true, Note: "a replica takes over"})
+	heal := n.breaks(entry{Who: "redis", Store: true, Crash: true, Loses: true, Split: true, Note: "a replica takes over"})
 	old, err := s.primary(nil)
 	if err != nil {
 		n.rec.wrong(0, "redis", "before a fault: %v", err)
@@ -114,6 +141,18 @@ var takenOver = fault{"a replica takes over in order", func(n *nemesis) {
 	s.await("everybody is there", s.whole)
 	heal()
 }}
+
+// replaced returns what reports that a primary which nobody can reach is still
+// taken for the one.
+func (s *several) replaced(old *redisServer) func() error {
+	return func() error {
+		p, err := s.primary(old)
+		if err == nil && p == old {
+			err = errors.New("the old primary is thought to be there")
+		}
+		return err
+	}
+}
 
 // replicaOf returns the replica of a primary, or nil.
 func (s *several) replicaOf(p *redisServer) *redisServer {

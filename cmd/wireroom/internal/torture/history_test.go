@@ -61,6 +61,7 @@ type entry struct {
 	Crash    bool   `json:"crash,omitempty"`     // fault: a process loses what it has in memory
 	Pongs    bool   `json:"pongs,omitempty"`     // fault: answers to pings may not arrive
 	Store    bool   `json:"store,omitempty"`     // fault: the store is another process afterwards
+	Split    bool   `json:"split,omitempty"`     // fault: the process that was the store may answer beside the one that is
 	Note     string `json:"note,omitempty"`      // for people
 	Rule     int    `json:"rule,omitempty"`      // wrong: which rule
 	Node     string `json:"node,omitempty"`      // subscribed: where

@@ -18,12 +18,12 @@ import (
 //	publish a class=… room=… tag=…   of another one, with a given id
 //	ok a E:1    ok a pub=7    refused a    unknown a
 //	asked s/1                        SUBSCRIBE, over its connection 1
-//	sub s/1                          SUBSCRIBED
+//	sub s/1 node=a                   SUBSCRIBED, at gateway a
 //	event s/1 a E:1 replayed pub=7   also: as=… room=… tag=…
 //	gap s/1 E:3-5                    _recovered: false
 //	broken s/1    done s
 //	acked s/1 E:3    acked s/1 E:3 upto
-//	fault redis loses store crash    heal redis
+//	fault redis loses store crash    heal redis    also: pongs, split
 //	final a E:1    final a E:1 time=…
 //
 // A second passes from each to the next.
@@ -63,6 +63,8 @@ func (sc *scene) read(words []string) {
 			e.Class = value
 		case pair && key == "room":
 			e.Room = value
+		case pair && key == "node":
+			e.Node = value
 		case pair && key == "time":
 			e.Time = value
 		case pair && key == "as":
@@ -89,6 +91,8 @@ func (sc *scene) read(words []string) {
 			e.Store = true
 		case w == "crash":
 			e.Crash = true
+		case w == "split":
+			e.Split = true
 		default:
 			ids = append(ids, w)
 		}
@@ -167,6 +171,10 @@ var (
 func TestCheckerFindsWhatIsPlanted(t *testing.T) {
 	const quiet = "sub s/1\npublish a b c\nok a E:1\nok b E:2\nok c E:3\n"
 	const log = "final a E:1\nfinal b E:2\nfinal c E:3\n"
+	// Gateway a has the old primary, which takes b, and gateway b the new one, in
+	// which c and d are; b is lost.
+	const parted = "asked s/1\nsub s/1 node=b\npublish a b c\nok a E:1\nevent s/1 a E:1\nfault redis store crash loses split\nunknown b\nok c F:2\nevent s/1 c F:2\npublish d\nok d F:3\nbroken s/1\n"
+	const partedLog = "final a F:1\nfinal c F:2\nfinal d F:3\n"
 	tests := []struct {
 		name    string
 		promise promise
@@ -191,6 +199,16 @@ func TestCheckerFindsWhatIsPlanted(t *testing.T) {
 		{"out of order", durable, ofRoom, "sub s/1\npublish a room=r1\npublish b room=r1\nevent s/1 b E:2\nevent s/1 a E:1\ndone s\nfinal a E:1\nfinal b E:2\n", 2, "offset 1 comes after 2"},
 		{"out of order over the next connection", durable, ofRoom, "sub s/1\npublish a room=r1\npublish b room=r1\nevent s/1 b E:2\nbroken s/1\nsub s/2\nevent s/2 a E:1 replayed\ndone s\nfinal a E:1\nfinal b E:2\n", 2, "offset 1 comes after 2"},
 		{"an epoch comes again", durableR, keeper, "sub s/1\npublish a b c\nevent s/1 a E:1\nfault redis store crash\nheal redis\nevent s/1 b F:2\nevent s/1 c E:2\ndone s\nfinal a F:1\nfinal b F:2\n", 2, "epoch E comes again after F"},
+		{"an epoch comes again at a gateway with the old primary", durableR, persistent, parted + "asked s/2\nsub s/2 node=a\nevent s/2 b E:2\nbroken s/2\nasked s/3\nsub s/3 node=b\nevent s/3 d F:3\nheal redis\ndone s\n" + partedLog, 0, ""},
+		{"an epoch comes again at the same gateway", durableR, persistent, parted + "asked s/2\nsub s/2 node=b\nevent s/2 b E:2\nheal redis\ndone s\n" + partedLog, 2, "epoch E comes again after F"},
+		{"an epoch comes again when there is but one primary", durableR, persistent, strings.Replace(parted, " split", "", 1) + "asked s/2\nsub s/2 node=a\nevent s/2 b E:2\nheal redis\ndone s\n" + partedLog, 2, "epoch E comes again after F"},
+		{"an epoch comes again when there is but one primary again", durableR, persistent, parted + "heal redis\nasked s/2\nsub s/2 node=a\nevent s/2 b E:2\ndone s\n" + partedLog, 2, "epoch E comes again after F"},
+		{"an epoch comes again for the second time, at the same gateway", durableR, persistent, parted + "asked s/2\nsub s/2 node=a\nevent s/2 b E:2\nbroken s/2\nasked s/3\nsub s/3 node=b\nevent s/3 d F:3\nevent s/3 b E:2 replayed\nheal redis\ndone s\n" + partedLog, 2, "epoch E comes again after F"},
+		{"an epoch was left for an older one, and for a newer one", durableR, persistent, parted + "asked s/2\nsub s/2 node=a\nevent s/2 b E:2\nheal redis\nfault redis store crash\nheal redis\npublish e\nok e G:4\nevent s/2 e G:4\nbroken s/2\nsub s/3 node=b\nevent s/3 d F:3\ndone s\nfinal a G:1\nfinal c G:2\nfinal d G:3\nfinal e G:4\n", 2, "epoch F comes again after G"},
+		{"a position is not known to the old primary, and told", durableR, keeper, parted + "asked s/2\nsub s/2 node=a\ngap s/2 E:0\nevent s/2 a E:1 replayed\nevent s/2 b E:2\nbroken s/2\nasked s/3\nsub s/3 node=b\ngap s/3 F:0\nevent s/3 c F:2 replayed\nheal redis\nevent s/3 d F:3\ndone s\n" + partedLog, 0, ""},
+		{"a position is not known to the old primary, and not told", durableR, keeper, parted + "asked s/2\nsub s/2 node=a\nevent s/2 b E:2\nheal redis\nevent s/2 d F:3\ndone s\n" + partedLog, 2, "epoch E comes again after F"},
+		{"repeated by the old primary, and not marked", durableR, keeper, parted + "asked s/2\nsub s/2 node=a\ngap s/2 E:0\nevent s/2 a E:1\nheal redis\nevent s/2 d F:3\ndone s\n" + partedLog, 3, "is not marked"},
+		{"repeated by the old primary, and once more by the next connection", durableR, keeper, parted + "asked s/2\nsub s/2 node=a\ngap s/2 E:0\nevent s/2 a E:1 replayed\nbroken s/2\nasked s/3\nsub s/3 node=a\nevent s/3 a E:1 replayed\nheal redis\nevent s/3 d F:3\ndone s\n" + partedLog, 3, "the client had said that it has it"},
 		{"later, and before", durable, keeper, "sub s/1\npublish a\nok a E:2\npublish b\nok b E:1\nevent s/1 b E:1\nevent s/1 a E:2\ndone s\nfinal b E:1\nfinal a E:2\n", 2, "published when a had been acknowledged"},
 		{"time goes back", durable, ofRoom, "sub s/1\npublish a b\nok a E:1\nok b E:2\ndone s\nfinal a E:1 time=2026-01-02T00:00:00.5Z\nfinal b E:2 time=2026-01-02T00:00:00.25Z\n", 2, "b is of 2026-01-02T00:00:00.25Z, after 2026-01-02T00:00:00.5Z"},
 		{"time stands still, and goes on", durable, ofRoom, "sub s/1\npublish a b c\nok a E:1\nok b E:2\nok c E:3\ndone s\nfinal a E:1 time=2026-01-02T00:00:00.5Z\nfinal b E:2 time=2026-01-02T00:00:00.5Z\nfinal c E:3 time=2026-01-02T00:00:01Z\n", 0, ""},
@@ -203,6 +221,7 @@ func TestCheckerFindsWhatIsPlanted(t *testing.T) {
 		{"repeated after it was acknowledged", durable, persistent, quiet + "event s/1 a E:1\nacked s/1 E:1\nbroken s/1\nsub s/2\nevent s/2 a E:1 replayed\nevent s/2 b E:2\nevent s/2 c E:3\ndone s\n" + log, 3, "again after it was acknowledged"},
 		{"repeated after all up to it was acknowledged", durable, persistent, quiet + "event s/1 a E:1\nevent s/1 b E:2\nacked s/1 E:2 upto\nbroken s/1\nsub s/2\nevent s/2 a E:1 replayed\nevent s/2 b E:2 replayed\nevent s/2 c E:3\ndone s\n" + log, 3, "again after it was acknowledged"},
 		{"repeated after it was acknowledged and all crashed", durable, persistent, quiet + "event s/1 a E:1\nacked s/1 E:1\nfault gateway crash\nheal gateway\nbroken s/1\nsub s/2\nevent s/2 a E:1 replayed\nevent s/2 b E:2\nevent s/2 c E:3\ndone s\n" + log, 0, ""},
+		{"repeated after it was acknowledged at another gateway", durable, persistent, strings.Replace(quiet, "sub s/1", "sub s/1 node=a", 1) + "event s/1 a E:1\nacked s/1 E:1\nbroken s/1\nsub s/2 node=b\nevent s/2 a E:1 replayed\nevent s/2 b E:2\nevent s/2 c E:3\ndone s\n" + log, 0, ""},
 
 		{"repeated after it was acknowledged to a store that had lost something", lossy, persistent, "sub s/1\npublish a b\nok a E:1\nevent s/1 a E:1\nfault redis loses store crash\nheal redis\nevent s/1 b E:2\nacked s/1 E:2\nbroken s/1\nsub s/2\nevent s/2 b E:2 replayed\ndone s\nfinal a E:1\nfinal b E:2\n", 3, "after it was acknowledged"},
 		{"repeated though pings behind it were answered", durable, auto, quiet + "event s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\npublish v w x y z\nbroken s/1\nsub s/2\nevent s/2 c E:3 replayed\ndone s\n" + log, 3, "though it had come"},
@@ -227,6 +246,9 @@ func TestCheckerFindsWhatIsPlanted(t *testing.T) {
 		{"trimmed of a new epoch, and not announced", trimmedR, ofRoom, "sub s/1\npublish a b c room=r1\nevent s/1 a E:1\nfault redis store crash\nheal redis\nbroken s/1\nok b F:2\nok c F:3\nsub s/2\nevent s/2 c F:3 replayed\ndone s\nfinal c F:3\n", 1, "b was acknowledged, never came"},
 		{"trimmed, and another range announced", trimmed, persistent, "sub s/1\npublish a b c d\nok b E:2\nok c E:3\nevent s/1 a E:1\nbroken s/1\nsub s/2\ngap s/2 E:2-2\nevent s/2 d E:4 replayed\ndone s\nfinal d E:4\n", 1, "offsets 2 to 3 are missing before 4"},
 		{"a loss without a cause", durable, keeper, quiet + "event s/1 a E:1\nbroken s/1\nsub s/2\ngap s/2 E:2-2\nevent s/2 b E:2 replayed\nevent s/2 c E:3\ndone s\n" + log, 4, "told that events are lost, without a cause"},
+		{"a range that is none", trimmed, persistent, quiet + "event s/1 a E:1\nbroken s/1\nsub s/2\ngap s/2 E:3-2\nevent s/2 b E:2 replayed\nevent s/2 c E:3\ndone s\n" + log, 4, "told that 3 to 2 are lost"},
+		{"a process of the store begins two epochs", durableR, ofRoom, "sub s/1\npublish a b c\nok a E:1\nfault redis store crash\nheal redis\nok b F:2\nok c G:3\ndone s\nfinal a G:1\nfinal b G:2\nfinal c G:3\n", 0, ""},
+		{"a process of the store begins three epochs", durableR, ofRoom, "sub s/1\npublish a b c d\nok a E:1\nfault redis store crash\nheal redis\nok b F:2\nok c G:3\nok d H:4\ndone s\nfinal a H:1\nfinal b H:2\nfinal c H:3\nfinal d H:4\n", 4, "begun anew, as epoch H, without a cause"},
 		{"an epoch without a cause", durable, keeper, quiet + "event s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\npublish d\nok d F:4\nevent s/1 d F:4\ndone s\nfinal a F:1\nfinal b F:2\nfinal c F:3\nfinal d F:4\n", 4, "begun anew, as epoch F, without a cause"},
 
 		{"acknowledged in the epoch before", durableR, persistent, quiet + "event s/1 a E:1\nevent s/1 b E:2\nevent s/1 c E:3\nacked s/1 E:2\nfault redis store crash\nheal redis\nbroken s/1\nsub s/2\nevent s/2 a F:1 replayed\nevent s/2 c F:3 replayed\ndone s\nfinal a F:1\nfinal b F:2\nfinal c F:3\n", 0, ""},
@@ -236,6 +258,8 @@ func TestCheckerFindsWhatIsPlanted(t *testing.T) {
 		{"an event before it is published", durable, keeper, "sub s/1\nevent s/1 a E:1\npublish a\nok a E:1\ndone s\nfinal a E:1\n", 5, "nobody has published"},
 		{"a refused event comes", durable, keeper, "sub s/1\npublish a\nrefused a\nevent s/1 a E:1\ndone s\n", 5, "a was refused, and comes"},
 		{"a refused event is in the log", durable, ofRoom, "sub s/1\npublish a\nrefused a\ndone s\nfinal a E:1\n", 5, "a was refused, and is in the log"},
+		{"the log has an event that nobody published", durable, ofRoom, "sub s/1\ndone s\nfinal x E:1\n", 5, `nobody has published "x"`},
+		{"a plain event that nobody published", durable, ofPlain, "sub s/1\npublish a class=tick\nok a\nevent s/1 x\n", 5, `nobody has published "x"`},
 		{"other data", durable, keeper, "sub s/1\npublish a room=r1 tag=1\nok a E:1\nevent s/1 a E:1 room=r2 tag=1\ndone s\nfinal a E:1\n", 5, "not as it was published"},
 		{"another id", durable, keeper, "sub s/1\npublish a\nok a E:1\nevent s/1 a E:1 as=b\ndone s\nfinal a E:1\n", 5, "not as it was published"},
 		{"another channel", durable, ofRoom, "sub s/1\npublish a room=r2\nok a E:1\nevent s/1 a E:1\ndone s\nfinal a E:1\n", 5, "not for this subscriber"},

@@ -308,7 +308,9 @@ type redisServer struct {
 	dir     string
 	args    []string
 	command []string // all of its arguments, if they are not the usual ones and args
-	port    string   // of several
+	port    string   // of several: where the others believe that it listens
+	listens string   // of several: where it does
+	door    *proxy   // of several, if that is between: leads from port to listens
 	client  *goredis.Client
 	log     *os.File
 	cmd     *exec.Cmd

@@ -25,6 +25,9 @@ import (
 // On a machine that is slow enough every process looks dead now and then. So
 // that nothing fails over but what the nemesis has broken, nobody is taken for
 // dead before impatient has been called.
+//
+// Sentinels and the replica reach each of the two through a door, so that the
+// primary can be cut off from them and not from a gateway.
 type several struct {
 	rec       *recorder
 	nodes     []*redisServer // those with data
@@ -44,22 +47,26 @@ func newSentinels(t *testing.T, rec *recorder) *several {
 	s := &several{rec: rec}
 	ports := freePorts(t, 5)
 	for i, port := range ports[:2] {
-		args := []string{"--port", port, "--bind", "127.0.0.1", "--appendonly", "yes", "--repl-diskless-sync-delay", "0"}
+		door := newProxy(t)
+		door.lead("tcp", "127.0.0.1:"+port)
+		_, announced, _ := net.SplitHostPort(door.addr())
+		args := []string{"--port", port, "--bind", "127.0.0.1", "--appendonly", "yes", "--repl-diskless-sync-delay", "0",
+			"--replica-announce-ip", "127.0.0.1", "--replica-announce-port", announced}
 		if i > 0 {
-			args = append(args, "--replicaof", "127.0.0.1 "+ports[0])
+			args = append(args, "--replicaof", "127.0.0.1 "+s.nodes[0].port)
 		}
 		node := newRedis(t, rec, args...)
-		node.port = port
+		node.port, node.listens, node.door = announced, port, door
 		s.nodes = append(s.nodes, node)
 	}
 	s.nodes[1].args = s.nodes[1].args[:len(s.nodes[1].args)-2] // from now on Sentinel says what it is
 	id := func(port string) string { return strings.Repeat("0", 35) + port }
 	for _, port := range ports[2:] {
 		node := prepareRedis(t, rec)
-		node.port = port
+		node.port, node.listens = port, port
 		var conf strings.Builder
 		fmt.Fprintf(&conf, "port %s\nbind 127.0.0.1\nunixsocket %s\ndir %s\nsentinel myid %s\n", port, node.socket(), node.dir, id(port))
-		fmt.Fprintf(&conf, "sentinel monitor store 127.0.0.1 %s 2\nsentinel down-after-milliseconds store %d\nsentinel failover-timeout store 5000\n", ports[0], patientFor.Milliseconds())
+		fmt.Fprintf(&conf, "sentinel monitor store 127.0.0.1 %s 2\nsentinel down-after-milliseconds store %d\nsentinel failover-timeout store 5000\n", s.nodes[0].port, patientFor.Milliseconds())
 		for _, other := range ports[2:] {
 			if other != port {
 				fmt.Fprintf(&conf, "sentinel known-sentinel store 127.0.0.1 %s %s\n", other, id(other))
@@ -71,6 +78,10 @@ func newSentinels(t *testing.T, rec *recorder) *several {
 		}
 		node.command = []string{file, "--sentinel"}
 		node.start()
+		// What it knows of those that it watches is ten seconds old otherwise, and
+		// after it stood still it does nothing for half a minute. Redis 6.2 has no
+		// such command, and only takes longer.
+		_, _ = node.do("SENTINEL", "DEBUG", "INFO-PERIOD", 1000, "TILT-PERIOD", 3000)
 		s.sentinels = append(s.sentinels, node)
 	}
 	s.await("Sentinels know everybody", s.whole)
@@ -87,7 +98,7 @@ func newRedisCluster(t *testing.T, rec *recorder) *several {
 		node := newRedis(t, rec, "--port", ports[i], "--bind", "127.0.0.1", "--appendonly", "yes", "--repl-diskless-sync-delay", "0",
 			"--cluster-enabled", "yes", "--cluster-port", ports[6+i], "--cluster-node-timeout", fmt.Sprint(patientFor.Milliseconds()),
 			"--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no")
-		node.port = ports[i]
+		node.port, node.listens = ports[i], ports[i]
 		s.nodes = append(s.nodes, node)
 		s.must(node, "CLUSTER", "SET-CONFIG-EPOCH", i+1)
 		ids[i] = fmt.Sprint(s.must(node, "CLUSTER", "MYID"))
@@ -205,7 +216,10 @@ func (s *several) primary(but *redisServer) (*redisServer, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("nobody is at %q", said)
 	}
-	if role := s.nodes[i].info("replication")["role"]; s.nodes[i] != but && role != "master" {
+	if s.nodes[i] == but {
+		return but, nil // which may not answer
+	}
+	if role := s.nodes[i].info("replication")["role"]; role != "master" {
 		return nil, fmt.Errorf("who is at %s is a %s", said, role)
 	}
 	return s.nodes[i], nil
@@ -357,8 +371,9 @@ func pairs(words []string) map[string]string {
 }
 
 // lead makes proxies for one gateway to all processes, and returns the URL of
-// the store for it and the proxies to those that have data.
-func (s *several) lead(t *testing.T) (url string, links []*proxy) {
+// the store for it, the proxies to those that have data, in their order, and
+// those to Sentinels.
+func (s *several) lead(t *testing.T) (url string, links, watched []*proxy) {
 	t.Helper()
 	kind, name, asked := "redis+cluster", "", s.nodes
 	if s.sentinels != nil {
@@ -368,15 +383,17 @@ func (s *several) lead(t *testing.T) (url string, links []*proxy) {
 	var doors []string
 	for _, node := range slices.Concat(s.nodes, s.sentinels) {
 		p := newProxy(t)
-		p.lead("tcp", "127.0.0.1:"+node.port)
+		p.lead("tcp", "127.0.0.1:"+node.listens)
 		_, d[node.port], _ = net.SplitHostPort(p.addr())
 		p.rewrite(d)
 		if slices.Contains(s.nodes, node) {
 			links = append(links, p)
+		} else {
+			watched = append(watched, p)
 		}
 		if slices.Contains(asked, node) {
 			doors = append(doors, p.addr())
 		}
 	}
-	return kind + "://" + strings.Join(doors, ",") + name, links
+	return kind + "://" + strings.Join(doors, ",") + name, links, watched
 }
