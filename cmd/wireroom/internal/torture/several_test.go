@@ -50,8 +50,10 @@ func newSentinels(t *testing.T, rec *recorder) *several {
 		door := newProxy(t)
 		door.lead("tcp", "127.0.0.1:"+port)
 		_, announced, _ := net.SplitHostPort(door.addr())
-		args := []string{"--port", port, "--bind", "127.0.0.1", "--appendonly", "yes", "--repl-diskless-sync-delay", "0",
-			"--replica-announce-ip", "127.0.0.1", "--replica-announce-port", announced}
+		args := []string{
+			"--port", port, "--bind", "127.0.0.1", "--appendonly", "yes", "--repl-diskless-sync-delay", "0",
+			"--replica-announce-ip", "127.0.0.1", "--replica-announce-port", announced,
+		}
 		if i > 0 {
 			args = append(args, "--replicaof", "127.0.0.1 "+s.nodes[0].port)
 		}
