@@ -23,10 +23,10 @@ func And(queries ...*Query) *Query {
 func (e *expr) unplaced() *expr {
 	u := *e
 	u.pos, u.field.pos = 0, 0
-	if e.other != nil {
-		other := *e.other
+	if e.other() != nil {
+		other := *e.other()
 		other.pos = 0
-		u.other = &other
+		u.rare = &rare{other: &other}
 	}
 	if len(e.kids) > 0 {
 		u.kids = make([]*expr, len(e.kids))

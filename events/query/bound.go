@@ -19,13 +19,14 @@ type bound struct {
 func (c *coverer) bounds(kids []*expr, of *pathNode) []bound {
 	list := c.list[:0]
 	for _, k := range kids {
-		if k.other != nil || k.field.root == rootSession || k.op < opEqual || k.op > opGreaterEqual || k.op == opUnequal {
+		if k.op < opEqual || k.op > opGreaterEqual || k.op == opUnequal || k.other() != nil || k.field.root == rootSession {
 			continue
 		}
-		n := c.node(k, of)
+		x := c.find(k, of)
+		n := x.node
 		if k.op == opEqual {
 			if k.value.kind != Bool && k.value.kind != Null { // too many have the same
-				h := hashKey(c.literal(k.value))
+				h := hashKey(c.hashOf(x))
 				list = append(list, bound{axisOf(axisHash, n), h, h, n.number})
 			}
 			continue

@@ -62,10 +62,10 @@ func (c *checker) check(e *expr) *Error {
 		}
 		return nil
 	case opIn:
-		if e.other != nil {
+		if e.other() != nil {
 			return c.among(e, t)
 		}
-		for _, v := range e.list {
+		for _, v := range e.list() {
 			if err := c.value(e, t, v); err != nil {
 				return err
 			}
@@ -78,7 +78,7 @@ func (c *checker) check(e *expr) *Error {
 	case opPrefix, opSuffix, opContains, opMatches:
 		return c.method(e, t)
 	}
-	if e.other != nil {
+	if e.other() != nil {
 		return c.other(e, t)
 	}
 	return c.value(e, t, e.value)
@@ -158,12 +158,12 @@ func (c *checker) unknown(of path, t *Type, name string, at int) *Error {
 // place returns where the name of a path is in the text, and in a query that is
 // JSON where the path is.
 func (c *checker) place(p path, i int) int {
-	if p.pos >= len(c.text) || !isLetter(c.text[p.pos]) {
-		return p.pos
+	if int(p.pos) >= len(c.text) || !isLetter(c.text[p.pos]) {
+		return int(p.pos)
 	}
 	limits := DefaultLimits()
 	limits.Literal = len(c.text)
-	l := lexer{text: c.text, pos: p.pos, limits: limits}
+	l := lexer{text: c.text, pos: int(p.pos), limits: limits}
 	var tok token
 	_ = l.next(&tok)
 	start := tok.start
@@ -240,39 +240,39 @@ func hint(t TypeKind, v Value) string {
 
 // other checks a comparison of two fields.
 func (c *checker) other(e *expr, t *Type) *Error {
-	u, err := c.resolve(*e.other)
+	u, err := c.resolve(*e.other())
 	switch {
 	case err != nil:
 		return err
 	case t.Kind == AnyType || u.Kind == AnyType:
 		return nil
 	case !fits(t.Kind, u.Kind):
-		return errorAt(c.text, e.pos, "expected two fields of one type, found %s, which is %s, and %s, which is %s", c.say(e.field), t.Kind, c.say(*e.other), u.Kind)
+		return errorAt(c.text, e.pos, "expected two fields of one type, found %s, which is %s, and %s, which is %s", c.say(e.field), t.Kind, c.say(*e.other()), u.Kind)
 	case orders(e.op) && (t.Kind == ArrayType || t.Kind == ObjectType):
-		return errorAt(c.text, e.pos, "expected fields that have an order, found %s and %s, each of which is %s", c.say(e.field), c.say(*e.other), t.Kind)
+		return errorAt(c.text, e.pos, "expected fields that have an order, found %s and %s, each of which is %s", c.say(e.field), c.say(*e.other()), t.Kind)
 	}
 	return nil
 }
 
 // among checks that a field can be an element of a list of the session.
 func (c *checker) among(e *expr, t *Type) *Error {
-	u, err := c.resolve(*e.other)
+	u, err := c.resolve(*e.other())
 	switch {
 	case err != nil:
 		return err
 	case u.Kind == StringType:
-		return errorAt(c.text, e.pos, "expected a list of the session, found %s, which is a string; write %s == %s", c.say(*e.other), c.say(e.field), c.say(*e.other))
+		return errorAt(c.text, e.pos, "expected a list of the session, found %s, which is a string; write %s == %s", c.say(*e.other()), c.say(e.field), c.say(*e.other()))
 	case t.Kind == ArrayType:
-		return errorAt(c.text, e.pos, "expected one value in %s, found %s, which is an array; ask its elements, as in %s.exists(x, x in %s)", c.say(*e.other), c.say(e.field), c.say(e.field), c.say(*e.other))
+		return errorAt(c.text, e.pos, "expected one value in %s, found %s, which is an array; ask its elements, as in %s.exists(x, x in %s)", c.say(*e.other()), c.say(e.field), c.say(e.field), c.say(*e.other()))
 	case t.Kind == ObjectType:
-		return errorAt(c.text, e.pos, "expected one value in %s, found %s, which is an object", c.say(*e.other), c.say(e.field))
+		return errorAt(c.text, e.pos, "expected one value in %s, found %s, which is an object", c.say(*e.other()), c.say(e.field))
 	}
 	return nil
 }
 
 // holds checks that a value can be in a field.
 func (c *checker) holds(e *expr, t *Type) *Error {
-	if e.other != nil {
+	if e.other() != nil {
 		return c.holdsOther(e, t)
 	}
 	v, field := e.value, c.say(e.field)
@@ -283,7 +283,7 @@ func (c *checker) holds(e *expr, t *Type) *Error {
 		return errorAt(c.text, e.pos, "expected the name of a field in %s, which is an object, found %s", field, v)
 	case t.Kind == ObjectType:
 		if t.Closed && t.field(v.str) == nil {
-			return c.unknown(e.field, t, v.str, e.pos)
+			return c.unknown(e.field, t, v.str, int(e.pos))
 		}
 		return nil
 	case t.Kind == StringType && v.kind == String:
@@ -300,8 +300,8 @@ func (c *checker) holds(e *expr, t *Type) *Error {
 
 // holdsOther checks that a property of the session can be in a field.
 func (c *checker) holdsOther(e *expr, t *Type) *Error {
-	u, err := c.resolve(*e.other)
-	field, other := c.say(e.field), c.say(*e.other)
+	u, err := c.resolve(*e.other())
+	field, other := c.say(e.field), c.say(*e.other())
 	switch {
 	case err != nil:
 		return err

@@ -130,6 +130,32 @@ func (c *cluster) put(kind byte, g axis, total int, list []entry) entry {
 	return up
 }
 
+// splice makes a block like b, in which the entries from the i-th on, cut of them,
+// are replaced. The reach is that of b.
+func (c *cluster) splice(b []byte, i, cut, total int, by ...entry) (ref, []byte) {
+	old := count(b)
+	n := old - cut + len(by)
+	r, s := c.alloc(headBytes + n*entryBytes)
+	copy(s, b[:headBytes])
+	binary.LittleEndian.PutUint16(s[2:], uint16(n))
+	setWord(s, 8, uint32(total))
+	oldLo, lo := b[headBytes:headBytes+loBytes*old], s[headBytes:headBytes+loBytes*n]
+	oldHi, hi := b[headBytes+loBytes*old:headBytes+entryBytes*old], s[headBytes+loBytes*n:]
+	copy(lo, oldLo[:loBytes*i])
+	copy(hi, oldHi[:hiBytes*i])
+	copy(lo[loBytes*(i+len(by)):], oldLo[loBytes*(i+cut):])
+	copy(hi[hiBytes*(i+len(by)):], oldHi[hiBytes*(i+cut):])
+	for k, e := range by {
+		setWord(lo, loBytes*(i+k), e.lo)
+		setWord(hi, hiBytes*(i+k), e.hi)
+		setWord(hi, hiBytes*(i+k)+4, uint32(e.ref))
+	}
+	return r, s
+}
+
+// widen makes the reach of a block no less than that of an entry.
+func widen(b []byte, e entry) { b[1] = max(b[1], byte(bits.Len32(e.hi-e.lo))) }
+
 // drop retires a block.
 func (c *cluster) drop(r ref, b []byte) { c.retire(r, headBytes+count(b)*entryBytes) }
 
@@ -160,16 +186,17 @@ func (c *cluster) add(r ref, g axis, e entry) ref {
 	}
 	b := c.get(r)
 	if b[0] == blockAxes {
-		list := slices.Clone(c.take(0, b))
-		total := int(word(b, 8)) + 1
-		i := slices.IndexFunc(list, func(e entry) bool { return e.lo == uint32(g) })
-		if i < 0 {
-			list = append(list, entry{lo: uint32(g), ref: c.put(blockLeaf, g, 1, []entry{e}).ref})
-		} else {
-			list[i].ref = c.addToTree(list[i].ref, g, e)
+		i, below, have := 0, ref(0), 0
+		for ; i < count(b); i++ {
+			if x := entryAt(b, i); x.lo == uint32(g) {
+				below, have = x.ref, 1
+				break
+			}
 		}
+		below = c.addToTree(below, g, e)
+		up, _ := c.splice(b, i, have, int(word(b, 8))+1, entry{lo: uint32(g), ref: below})
 		c.drop(r, b)
-		return c.put(blockAxes, 0, total, list).ref
+		return up
 	}
 	if have := axis(word(b, 4)); have != g {
 		other := c.put(blockLeaf, g, 1, []entry{e})
@@ -179,36 +206,42 @@ func (c *cluster) add(r ref, g axis, e entry) ref {
 }
 
 func (c *cluster) addToTree(r ref, g axis, e entry) ref {
-	a, b := c.insert(0, r, g, e)
+	if r == 0 {
+		return c.put(blockLeaf, g, 1, []entry{e}).ref
+	}
+	a, b := c.insert(0, entry{ref: r}, g, e)
 	if b.ref == 0 {
 		return a.ref
 	}
 	return c.put(blockInner, g, c.size(a.ref)+c.size(b.ref), []entry{a, b}).ref
 }
 
-func (c *cluster) insert(depth int, r ref, g axis, e entry) (one, two entry) {
-	b := c.get(r)
-	list := c.take(depth, b)
-	i, _ := slices.BinarySearchFunc(list, e.lo, func(e entry, lo uint32) int {
-		if e.lo <= lo {
-			return -1
-		}
-		return 1
-	})
-	c.drop(r, b)
-	if b[0] == blockLeaf {
-		return c.split(blockLeaf, g, slices.Insert(list, i, e))
+// insert adds an entry to the block of which the one above has the entry up, and
+// returns what that has to have instead.
+func (c *cluster) insert(depth int, up entry, g axis, e entry) (one, two entry) {
+	b := c.get(up.ref)
+	n, total := count(b), int(word(b, 8))+1
+	i := upTo(b[headBytes:headBytes+loBytes*n], e.lo)
+	first, second := e, entry{}
+	cut := 0
+	if b[0] == blockInner {
+		i, cut = max(i-1, 0), 1
+		first, second = c.insert(depth+1, entryAt(b, i), g, e)
 	}
-	i = max(i-1, 0)
-	first, second := c.insert(depth+1, list[i].ref, g, e)
-	list[i] = first
+	c.drop(up.ref, b)
+	if n-cut < c.most && second.ref == 0 { // as it mostly is
+		r, s := c.splice(b, i, cut, total, first)
+		widen(s, first)
+		return entry{lo: word(s, headBytes), hi: max(up.hi, e.hi), ref: r}, entry{}
+	}
+	list := slices.Replace(c.take(depth, b), i, i+cut, first)
 	if second.ref != 0 {
 		list = slices.Insert(list, i+1, second)
 	}
 	if len(list) <= c.most {
-		return c.put(blockInner, g, int(word(b, 8))+1, list), entry{}
+		return c.put(b[0], g, total, list), entry{}
 	}
-	return c.split(blockInner, g, list)
+	return c.split(b[0], g, list)
 }
 
 // remove returns a cluster without a program, and 0 if that was the last.
@@ -249,18 +282,10 @@ func (c *cluster) removeFromTree(r ref, g axis, e entry) ref {
 // delete reports false, and has done nothing, if the program is not below r.
 func (c *cluster) delete(depth int, r ref, g axis, e entry) (up entry, ok bool) {
 	b := c.get(r)
-	list := c.take(depth, b)
 	if b[0] == blockLeaf {
-		i := slices.IndexFunc(list, func(x entry) bool { return x.lo == e.lo && x.ref == e.ref })
-		if i < 0 {
-			return entry{}, false
-		}
-		c.drop(r, b)
-		if list = slices.Delete(list, i, i+1); len(list) == 0 {
-			return entry{}, true
-		}
-		return c.put(blockLeaf, g, len(list), list), true
+		return c.deleteFromLeaf(r, b, e)
 	}
+	list := c.take(depth, b)
 	for i := len(list) - 1; i >= 0; i-- {
 		if list[i].lo > e.lo {
 			continue
@@ -283,6 +308,36 @@ func (c *cluster) delete(depth int, r ref, g axis, e entry) (up entry, ok bool) 
 		}
 	}
 	return entry{}, false
+}
+
+func (c *cluster) deleteFromLeaf(r ref, b []byte, e entry) (up entry, ok bool) {
+	n := count(b)
+	i := upTo(b[headBytes:headBytes+loBytes*n], e.lo) - 1
+	for ; i >= 0; i-- {
+		x := entryAt(b, i)
+		if x.ref == e.ref && x.lo == e.lo {
+			break
+		}
+		if x.lo < e.lo {
+			return entry{}, false
+		}
+	}
+	if i < 0 {
+		return entry{}, false
+	}
+	c.drop(r, b)
+	if n == 1 {
+		return entry{}, true
+	}
+	r, b = c.splice(b, i, 1, n-1)
+	b[1] = 0
+	up = entry{lo: word(b, headBytes), ref: r}
+	for i := range n - 1 {
+		x := entryAt(b, i)
+		up.hi = max(up.hi, x.hi)
+		widen(b, x)
+	}
+	return up, true
 }
 
 // merge puts the i-th block together with a neighbour if both are small.

@@ -16,8 +16,9 @@ func Or(queries ...*Query) *Query {
 // OfClasses returns the query that is true of the events of the classes.
 func OfClasses(names ...string) *Query {
 	e := &expr{op: opIn, field: path{root: rootClass}}
+	e.rare = &rare{}
 	for _, name := range names {
-		e.list = append(e.list, StringValue(name))
+		e.rare.list = append(e.rare.list, StringValue(name))
 	}
 	return &Query{root: e, normal: normal(e)}
 }

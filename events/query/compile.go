@@ -39,30 +39,40 @@ type compiler struct {
 	numbers  []uint32 // of the paths, each as often as it is held
 	regexps  []uint32
 	changed  bool // the plan is no longer what queries need
-	nodes    []nodeOf
+	founds   []found
+	next     int   // see find
+	other    found // that is not in the list
 }
 
-// A nodeOf is where the field of a condition was found: it is asked for again when
-// the query is covered.
-type nodeOf struct {
+// A found is where the field of a condition was found, and the hash of its value:
+// both are asked for more than once when the query is covered.
+type found struct {
 	e        *expr
 	of, node *pathNode
+	hash     uint64
+	hashed   bool
 }
 
-// node returns the node of a condition's field.
-func (c *compiler) node(e *expr, of *pathNode) *pathNode {
-	for i := range c.nodes {
-		if x := &c.nodes[i]; x.e == e && x.of == of {
-			return x.node
+// find returns what was found for a condition. It is valid until the next call for
+// a condition that is no comparison.
+func (c *compiler) find(e *expr, of *pathNode) *found {
+	// They are asked for in the order in which they were found.
+	for range c.founds {
+		if c.next++; c.next >= len(c.founds) {
+			c.next = 0
+		}
+		if x := &c.founds[c.next]; x.e == e && x.of == of {
+			return x
 		}
 	}
-	return c.paths.find(of, e.field)
+	c.other = found{e: e, of: of, node: c.paths.find(of, e.field)}
+	return &c.other
 }
 
 func (c *compiler) reset() {
 	c.code, c.numbers, c.regexps, c.changed = c.code[:0], c.numbers[:0], c.regexps[:0], false
-	clear(c.nodes) // or the query would stay
-	c.nodes = c.nodes[:0]
+	clear(c.founds) // or the query would stay
+	c.founds, c.next, c.other = c.founds[:0], -1, found{}
 }
 
 // undo gives back what the compiler holds.
@@ -125,7 +135,7 @@ func (c *compiler) end(begin int) error {
 
 // expr writes the code of a normal expression. of is what exists looks into.
 func (c *compiler) expr(e *expr, of *pathNode) error {
-	if e.op != opConst && (e.field.root == rootSession || e.other != nil && e.other.root == rootSession) {
+	if e.op != opConst && (e.field.root == rootSession || e.other() != nil && e.other().root == rootSession) {
 		// Nobody put a value for it.
 		t := Unknown
 		if e.op == opHas && len(e.field.names) == 0 {
@@ -160,7 +170,7 @@ func (c *compiler) expr(e *expr, of *pathNode) error {
 		return c.has(e, of)
 	}
 	o := e.op
-	if e.other != nil {
+	if e.other() != nil {
 		o |= ofCells
 	}
 	c.code = append(c.code, byte(o))
@@ -168,20 +178,20 @@ func (c *compiler) expr(e *expr, of *pathNode) error {
 	if err != nil {
 		return err
 	}
-	c.nodes = append(c.nodes, nodeOf{e, of, n})
+	c.founds = append(c.founds, found{e: e, of: of, node: n})
 	c.place(n, e.field.root == rootElement)
 	switch {
-	case e.other != nil:
-		return c.cell(of, *e.other)
+	case e.other() != nil:
+		return c.cell(of, *e.other())
 	case e.op == opIn:
-		c.code = binary.AppendUvarint(c.code, uint64(len(e.list)))
-		for _, v := range e.list {
+		c.code = binary.AppendUvarint(c.code, uint64(len(e.list())))
+		for _, v := range e.list() {
 			c.value(v)
 		}
 	case e.op == opPrefix || e.op == opSuffix || e.op == opContains:
 		c.text(e.value.str)
 	case e.op == opMatches:
-		n := c.patterns.hold(e.pattern)
+		n := c.patterns.hold(e.rare.pattern)
 		c.regexps = append(c.regexps, n)
 		c.code = binary.AppendUvarint(c.code, uint64(n))
 	case e.op != opBool:

@@ -41,9 +41,9 @@ const (
 type coverer struct {
 	*hasher
 	paths *paths
-	node  func(e *expr, of *pathNode) *pathNode // of a condition's field
-	most  int                                   // filings of a cover
-	least int                                   // programs under a key from which a pair of keys is better
+	find  func(e *expr, of *pathNode) *found // of a condition
+	most  int                                // filings of a cover
+	least int                                // programs under a key from which a pair of keys is better
 	size  func(key uint64) int
 	pairs func(f feature) bool // may there be keys of these two fields
 	list  []bound              // workspace, as is the next
@@ -68,7 +68,7 @@ func (c *coverer) cover(e *expr, of *pathNode) cover {
 	case opAnd:
 		return c.and(e, of)
 	case opOr:
-		all := cover{}
+		all := cover{filings: make([]filing, 0, len(e.kids))}
 		for _, k := range e.kids {
 			one := c.cover(k, of)
 			all.cost += one.cost
@@ -77,7 +77,7 @@ func (c *coverer) cover(e *expr, of *pathNode) cover {
 		}
 		return c.distinct(all)
 	}
-	if e.field.root == rootSession || e.other != nil && e.other.root == rootSession {
+	if e.field.root == rootSession || e.other() != nil && e.other().root == rootSession {
 		return cover{} // never true
 	}
 	return c.leaf(e, of)
@@ -113,6 +113,9 @@ func (c *coverer) distinct(all cover) cover {
 func (c *coverer) and(e *expr, of *pathNode) cover {
 	best := none
 	for _, k := range e.kids {
+		if costsMore(k, best.cost) {
+			continue
+		}
 		if one := c.cover(k, of); one.cost < best.cost {
 			best = one
 		}
@@ -139,6 +142,21 @@ func (c *coverer) and(e *expr, of *pathNode) cover {
 	return best
 }
 
+// costsMore reports whether it is known without a lookup that a condition costs as
+// much or more.
+func costsMore(e *expr, cost float64) bool {
+	return cost <= costRange && e.op >= opLess && e.op <= opGreaterEqual &&
+		e.field.root != rootSession && (e.other() == nil || e.other().root != rootSession)
+}
+
+// hashOf returns the hash of the value of a comparison.
+func (c *coverer) hashOf(x *found) uint64 {
+	if !x.hashed {
+		x.hash, x.hashed = c.literal(x.e.value), true
+	}
+	return x.hash
+}
+
 // beside reports whether the cluster in which f is can have
 // bounds: it must have the element that they are about, and they must say more
 // than the key.
@@ -153,29 +171,38 @@ func (c *coverer) beside(f *filing, b bound, of *pathNode) bool {
 func (c *coverer) equalities(e *expr) (cover, bool) {
 	best := none
 	for i, a := range e.kids {
-		if a.op != opEqual || a.other != nil || a.field.root == rootSession {
+		if !isEquality(a) {
 			continue
 		}
 		for _, b := range e.kids[i+1:] {
-			if b.op != opEqual || b.other != nil || b.field.root == rootSession || a.field.equal(b.field) {
+			if !isEquality(b) {
 				continue
 			}
-			x, y := c.node(a, nil), c.node(b, nil)
-			first, second := a.value, b.value
-			if x.number > y.number {
-				x, y, first, second = y, x, second, first
+			x, y := c.find(a, nil), c.find(b, nil)
+			if x.node == y.node {
+				continue
 			}
-			f := feature{kind: keyPair, number: x.number, other: y.number}
+			if x.node.number > y.node.number {
+				x, y = y, x
+			}
+			f := feature{kind: keyPair, number: x.node.number, other: y.node.number}
 			if !c.pairs(f) {
 				continue
 			}
-			key := c.hasher.pair(f, c.literal(first), c.literal(second))
+			key := c.hasher.pair(f, c.hashOf(x), c.hashOf(y))
 			if cost := costPair * float64(1+c.size(key)); cost < best.cost {
-				best = cover{cost: cost, filings: []filing{{key: key, feature: f}}}
+				n := len(c.filed)
+				c.filed = append(c.filed, filing{key: key, feature: f})
+				best.cost, best.filings = cost, c.filed[n:n+1:n+1]
 			}
 		}
 	}
 	return best, best.cost < math.Inf(1)
+}
+
+// isEquality reports whether a condition is that a field of the event has a value.
+func isEquality(e *expr) bool {
+	return e.op == opEqual && e.other() == nil && e.field.root != rootSession
 }
 
 // file returns the cover of one key.
@@ -207,26 +234,27 @@ func (c *coverer) leaf(e *expr, of *pathNode) cover {
 			return c.present(c.paths.root)
 		}
 	}
-	n := c.node(e, of)
+	x := c.find(e, of)
+	n := x.node
 	equal := feature{kind: keyEqual, number: n.number}
 	switch {
 	case e.op == opBool:
 		return c.file(equal, c.value(BoolValue(!not)), costFew)
-	case not || e.other != nil:
+	case not || e.other() != nil:
 		return c.present(n)
 	}
 	switch e.op {
 	case opEqual:
 		if e.field.root == rootClass {
-			return c.file(equal, c.literal(e.value), costClass)
+			return c.file(equal, c.hashOf(x), costClass)
 		}
 		if e.value.kind == Bool || e.value.kind == Null {
-			return c.file(equal, c.value(e.value), costFew)
+			return c.file(equal, c.hashOf(x), costFew)
 		}
-		return c.file(equal, c.literal(e.value), costEqual)
+		return c.file(equal, c.hashOf(x), costEqual)
 	case opIn:
-		all := cover{}
-		for _, v := range e.list {
+		all := cover{filings: make([]filing, 0, len(e.list()))}
+		for _, v := range e.list() {
 			one := c.file(equal, c.literal(v), costEqual)
 			all.cost += one.cost
 			all.filings = append(all.filings, one.filings...)
@@ -256,7 +284,7 @@ func (c *coverer) leaf(e *expr, of *pathNode) cover {
 func (c *coverer) text(e *expr, n *pathNode) cover {
 	s := e.value.str
 	if e.op == opMatches {
-		s = required(e.pattern.String())
+		s = required(e.rare.pattern.String())
 	}
 	f := feature{kind: keyPrefix, number: n.number}
 	switch length := keyLength(len(s)); {

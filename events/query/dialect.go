@@ -52,13 +52,13 @@ func (d *dialect) matches(f path, text string, n *node) (*expr, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	return &expr{op: opMatches, pos: n.pos, field: f, value: StringValue(text), pattern: re}, nil
+	return &expr{op: opMatches, pos: int32(n.pos), field: f, value: StringValue(text), rare: &rare{pattern: re}}, nil
 }
 
 // group puts o between conditions, as [parse] would have it: without a group in
 // a group of the same kind. There must be one.
 func group(o op, pos int, kids ...*expr) *expr {
-	e := &expr{op: o, pos: pos}
+	e := &expr{op: o, pos: int32(pos)}
 	for _, k := range kids {
 		if k.op == o {
 			e.kids = append(e.kids, k.kids...)
@@ -114,8 +114,8 @@ func (c *bounds) check(e *expr, depth int) *Error {
 		return c.over(e, "expected at most %d comparisons, found more", l.Leaves)
 	}
 	fields := []path{e.field}
-	if e.other != nil {
-		fields = append(fields, *e.other)
+	if e.other() != nil {
+		fields = append(fields, *e.other())
 	}
 	for _, f := range fields {
 		if len(f.names) > l.Path {
@@ -127,10 +127,10 @@ func (c *bounds) check(e *expr, depth int) *Error {
 			}
 		}
 	}
-	if len(e.list) > l.List {
+	if len(e.list()) > l.List {
 		return c.over(e, "expected a list of at most %d values, found more", l.List)
 	}
-	for _, v := range append(slices.Clip(e.list), e.value) {
+	for _, v := range append(slices.Clip(e.list()), e.value) {
 		if len(v.str) > l.Literal {
 			return c.over(e, "expected a string of at most %d bytes, found %d", l.Literal, len(v.str))
 		}

@@ -178,7 +178,7 @@ func fixed(e *cesql.Expr) *cesql.Expr {
 
 // attribute returns the field that an attribute is.
 func (c *sqlCompiler) attribute(name string, pos int) path {
-	f := path{pos: pos}
+	f := path{pos: int32(pos)}
 	switch name {
 	case "type":
 		f.root = rootClass
@@ -218,7 +218,7 @@ func (c *sqlCompiler) outcome(e *cesql.Expr) (outcome, *Error) {
 		return c.short(e.Op == cesql.Or, left, right, c.pos(e))
 	case cesql.Exists:
 		f := c.attribute(e.Name, c.pos(e))
-		has := &expr{op: opHas, pos: c.pos(e), field: f}
+		has := &expr{op: opHas, pos: int32(c.pos(e)), field: f}
 		return outcome{yes: c.leaf(has), no: c.leaf(not(has)), exact: true, fails: c.whenNot(nil, 0)}, nil
 	case cesql.In:
 		if e.Args[0].Constant() || !constants(e.Args[1:]) {

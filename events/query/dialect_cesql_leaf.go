@@ -168,7 +168,7 @@ func (c *sqlCompiler) between(e, a, b *cesql.Expr) (outcome, *Error) {
 	}
 	// Of null, of which EQL says that it is equal to itself, this is an error.
 	ask := func(o op) sized {
-		return c.leaf(&expr{op: o, pos: c.pos(e), field: f, other: &g})
+		return c.leaf(&expr{op: o, pos: int32(c.pos(e)), field: f, rare: &rare{other: &g}})
 	}
 	pos := c.pos(e)
 	same, differ := c.join(opAnd, pos, ask(opLessEqual), ask(opGreaterEqual)), c.join(opOr, pos, ask(opLess), ask(opGreater))

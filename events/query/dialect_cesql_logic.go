@@ -132,10 +132,10 @@ func (c *sqlCompiler) unreadable(f path, pos int, as cesql.Kind) (sized, *Error)
 	case as != cesql.String || f.root != rootData:
 		return never, nil
 	}
-	has := &expr{op: opHas, pos: pos, field: f}
-	kids := []sized{c.leaf(not(has)), c.leaf(&expr{op: opEqual, pos: pos, field: f})}
+	has := &expr{op: opHas, pos: int32(pos), field: f}
+	kids := []sized{c.leaf(not(has)), c.leaf(&expr{op: opEqual, pos: int32(pos), field: f})}
 	if t.Kind == AnyType {
-		some := &expr{op: opExists, pos: pos, field: f, value: StringValue("x"), kids: []*expr{constant(BoolValue(true))}}
+		some := &expr{op: opExists, pos: int32(pos), field: f, value: StringValue("x"), kids: []*expr{constant(BoolValue(true))}}
 		kids = append(kids, c.leaf(some), c.leaf(not(some))) // one is true of lists and objects
 	}
 	return c.join(opOr, pos, kids...), nil

@@ -227,7 +227,7 @@ func (c *sqlCompiler) numbers(q *question, list spans) sized {
 	var values []Value
 	var kids []sized
 	bound := func(o op, x float64) sized {
-		return c.leaf(&expr{op: o, pos: q.pos, field: q.field, value: doubleOrInt(x)})
+		return c.leaf(&expr{op: o, pos: int32(q.pos), field: q.field, value: doubleOrInt(x)})
 	}
 	for _, s := range list {
 		low, high := opGreaterEqual, opLessEqual

@@ -176,13 +176,13 @@ func (c *sqlCompiler) isText(f path, pos int) sized {
 	if f.root != rootData {
 		return always
 	}
-	return c.leaf(&expr{op: opGreaterEqual, pos: pos, field: f, value: StringValue("")})
+	return c.leaf(&expr{op: opGreaterEqual, pos: int32(pos), field: f, value: StringValue("")})
 }
 
 // like returns the conditions that the string is like a pattern, or not.
 func (c *sqlCompiler) like(q *question, p cesql.Pattern, fold string) (yes, no sized, err *Error) {
 	leaf := func(o op, part []rune) sized {
-		return c.leaf(&expr{op: o, pos: q.pos, field: q.field, value: StringValue(string(part))})
+		return c.leaf(&expr{op: o, pos: int32(q.pos), field: q.field, value: StringValue(string(part))})
 	}
 	plain := fold == ""
 	for _, part := range p {
@@ -229,7 +229,7 @@ func (c *sqlCompiler) regexp(f path, pos int, text string, q *question) (sized, 
 		err.Limit = true
 		return sized{}, err
 	}
-	return c.leaf(&expr{op: opMatches, pos: pos, field: f, value: StringValue(text)}), nil
+	return c.leaf(&expr{op: opMatches, pos: int32(pos), field: f, value: StringValue(text)}), nil
 }
 
 // compile makes the regular expressions of a condition that is within the limits.
@@ -240,15 +240,15 @@ func (c *sqlCompiler) compile(e *expr) *Error {
 			return err
 		}
 	}
-	if e.op != opMatches || e.pattern != nil {
+	if e.op != opMatches || e.rare != nil {
 		return nil
 	}
 	p := parser{lexer: lexer{text: c.text, limits: c.options.Limits}}
-	re, err := p.regexp(e.value.str, e.pos)
+	re, err := p.regexp(e.value.str, int(e.pos))
 	if err != nil && c.node != nil {
 		err.Pointer = c.node.pointer()
 	}
-	e.pattern = re
+	e.rare = &rare{pattern: re}
 	return err
 }
 

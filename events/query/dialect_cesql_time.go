@@ -17,7 +17,7 @@ func (c *sqlCompiler) askTime(q *question) (outcome, *Error) {
 	}
 	o.yesReads, o.noReads, o.fails = o.needs, o.needs, c.whenNot(o.needs, pos)
 	bound := func(op op, t time.Time) sized {
-		return c.leaf(&expr{op: op, pos: pos, field: f, value: TimeValue(t)})
+		return c.leaf(&expr{op: op, pos: int32(pos), field: f, value: TimeValue(t)})
 	}
 	const ordered = "expected what can be asked of a time: =, !=, IN, EXISTS, or LIKE '2026-01%%' with the beginning of one; found something else. EQL compares times: %s < timestamp(\"2026-01-31T12:00:00Z\")"
 	e := q.whole
@@ -62,7 +62,7 @@ func (c *sqlCompiler) isTime(f path, pos int) sized {
 	if f.root != rootData {
 		return always
 	}
-	since := &expr{op: opGreaterEqual, pos: pos, field: f, value: TimeValue(time.Unix(0, 0))}
+	since := &expr{op: opGreaterEqual, pos: int32(pos), field: f, value: TimeValue(time.Unix(0, 0))}
 	before := *since
 	before.op = opLess
 	return c.join(opOr, pos, c.leaf(since), c.leaf(&before))

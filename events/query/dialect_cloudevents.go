@@ -87,7 +87,7 @@ func (d *dialect) attribute(filter string, n *node, negate bool) (*expr, *Error)
 	if want == "" || n.key == "" {
 		return nil, d.errorAt(n, "expected the name of an attribute and a string, found an empty one")
 	}
-	f := path{pos: n.keyPos}
+	f := path{pos: int32(n.keyPos)}
 	switch n.key {
 	case "specversion":
 		return constantly("1.0", filter, want, negate), nil
@@ -108,7 +108,7 @@ func (d *dialect) attribute(filter string, n *node, negate bool) (*expr, *Error)
 		if t.Kind == TimeType {
 			return nil, d.errorAt(n, "expected no suffix of %s, which is a time", n.key)
 		}
-		return d.test(&expr{op: opSuffix, pos: n.pos, field: f, value: StringValue(want)}, String, negate), nil
+		return d.test(&expr{op: opSuffix, pos: int32(n.pos), field: f, value: StringValue(want)}, String, negate), nil
 	}
 	values, err := d.written(n, t, want)
 	return d.test(among(f, n.pos, values), Null, negate), err

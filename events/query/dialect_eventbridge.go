@@ -27,7 +27,7 @@ func (d *dialect) envelope(n *node) (*expr, *Error) {
 	}
 	kids := make([]*expr, len(members))
 	for i, m := range members {
-		f := path{pos: m.keyPos}
+		f := path{pos: int32(m.keyPos)}
 		switch m.key {
 		case "$or":
 			kids[i], err = d.alternatives(m, d.envelope)
@@ -88,7 +88,7 @@ func (d *dialect) members(f path, t *Type, n *node) (*expr, *Error) {
 		if m.key == "$or" {
 			kids[i], err = d.alternatives(m, func(k *node) (*expr, *Error) { return d.members(f, t, k) })
 		} else {
-			part := path{root: f.root, names: append(slices.Clip(f.names), m.key), pos: m.keyPos}
+			part := path{root: f.root, names: append(slices.Clip(f.names), m.key), pos: int32(m.keyPos)}
 			kids[i], err = d.part(part, t.below(m.key), m)
 		}
 		if err != nil {
@@ -130,12 +130,12 @@ func (d *dialect) part(f path, t *Type, n *node) (*expr, *Error) {
 // each returns the condition that a condition holds for an element of a field.
 func (d *dialect) each(f path, n *node, condition func(path) (*expr, *Error)) (*expr, *Error) {
 	d.element = defaultElement
-	c, err := condition(path{root: rootElement, pos: n.keyPos})
+	c, err := condition(path{root: rootElement, pos: int32(n.keyPos)})
 	d.element = ""
 	if err != nil {
 		return nil, err
 	}
-	return &expr{op: opExists, pos: n.pos, field: f, value: StringValue(defaultElement), kids: []*expr{c}}, nil
+	return &expr{op: opExists, pos: int32(n.pos), field: f, value: StringValue(defaultElement), kids: []*expr{c}}, nil
 }
 
 // elements returns the type of the elements of an array, if it is known.
@@ -175,7 +175,7 @@ func (d *dialect) pattern(f path, t *Type, n *node) (*expr, *Error) {
 				kids = append(kids, constant(BoolValue(k.kids[0].kind == 't')))
 				break
 			}
-			kids = append(kids, &expr{op: opHas, pos: k.pos, field: f})
+			kids = append(kids, &expr{op: opHas, pos: int32(k.pos), field: f})
 		case k.kids[0].kind == 'f':
 			kids = append(kids, absent(f, k.pos)...)
 		default:
@@ -219,7 +219,7 @@ func (d *dialect) pattern(f path, t *Type, n *node) (*expr, *Error) {
 			if err != nil {
 				return nil, err
 			}
-			kids = append(kids, &expr{op: opHolds, pos: k.pos, field: f, value: v})
+			kids = append(kids, &expr{op: opHolds, pos: int32(k.pos), field: f, value: v})
 		}
 	}
 	return group(opOr, n.pos, kids...), nil

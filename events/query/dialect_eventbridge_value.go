@@ -93,7 +93,7 @@ func (d *dialect) textMatch(f path, t *Type, n *node) (*expr, *Error) {
 	case n.key == "prefix":
 		return d.startsWith(f, t, s, n, false)
 	}
-	return &expr{op: opSuffix, pos: n.pos, field: f, value: StringValue(s)}, nil
+	return &expr{op: opSuffix, pos: int32(n.pos), field: f, value: StringValue(s)}, nil
 }
 
 // wildcard parses a text in which * is any text.
@@ -116,7 +116,7 @@ func (d *dialect) wildcard(f path, s string, n *node) (*expr, *Error) {
 		}
 	}
 	ask := func(o op, text string) (*expr, *Error) {
-		return &expr{op: o, pos: n.pos, field: f, value: StringValue(text)}, nil
+		return &expr{op: o, pos: int32(n.pos), field: f, value: StringValue(text)}, nil
 	}
 	switch first, last := parts[0], parts[len(parts)-1]; {
 	case len(parts) == 1:
@@ -161,7 +161,7 @@ func (d *dialect) numeric(f path, n *node) (*expr, *Error) {
 		if err != nil {
 			return nil, err
 		}
-		kids = append(kids, &expr{op: o, pos: list[i].pos, field: f, value: v})
+		kids = append(kids, &expr{op: o, pos: int32(list[i].pos), field: f, value: v})
 	}
 	if len(kids) == 2 {
 		lower := func(e *expr) bool { return e.op == opGreater || e.op == opGreaterEqual }

@@ -32,9 +32,9 @@ var treeMembers = []struct {
 func (d *dialect) tree(n *node) (*expr, *Error) {
 	switch n.kind {
 	case 't', 'f':
-		return &expr{op: opConst, pos: n.pos, value: BoolValue(n.kind == 't')}, nil
+		return &expr{op: opConst, pos: int32(n.pos), value: BoolValue(n.kind == 't')}, nil
 	case 'n': // what a comparison of values without order is
-		return &expr{op: opConst, pos: n.pos}, nil
+		return &expr{op: opConst, pos: int32(n.pos)}, nil
 	case '{':
 	default:
 		return nil, d.unexpected(n, aCondition)
@@ -59,7 +59,7 @@ func (d *dialect) tree(n *node) (*expr, *Error) {
 			if err != nil {
 				return nil, err
 			}
-			return &expr{op: opNot, pos: n.pos, kids: []*expr{c}}, nil
+			return &expr{op: opNot, pos: int32(n.pos), kids: []*expr{c}}, nil
 		case "has":
 			f, err := d.field(k)
 			if err != nil {
@@ -68,7 +68,7 @@ func (d *dialect) tree(n *node) (*expr, *Error) {
 			if f.root == rootElement && len(f.names) == 0 {
 				return nil, d.errorAt(k, "expected a field for has, found the element alone")
 			}
-			return &expr{op: opHas, pos: n.pos, field: f}, nil
+			return &expr{op: opHas, pos: int32(n.pos), field: f}, nil
 		case "exists":
 			return d.treeExists(n, k)
 		}
@@ -124,7 +124,7 @@ func (d *dialect) treeExists(n, field *node) (*expr, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	return &expr{op: opExists, pos: n.pos, field: f, value: StringValue(name), kids: []*expr{c}}, nil
+	return &expr{op: opExists, pos: int32(n.pos), field: f, value: StringValue(name), kids: []*expr{c}}, nil
 }
 
 var treeOps = map[string]op{
@@ -138,7 +138,7 @@ func (d *dialect) treeLeaf(n, field *node) (*expr, *Error) {
 		return nil, err
 	}
 	sign, value, other := n.member("op"), n.member("value"), n.member("other")
-	e := &expr{op: opBool, pos: n.pos, field: f}
+	e := &expr{op: opBool, pos: int32(n.pos), field: f}
 	if sign == nil {
 		if value != nil || other != nil {
 			return nil, d.errorAt(n, `expected "op" beside "field", such as "==": found a value without it`)
@@ -158,7 +158,7 @@ func (d *dialect) treeLeaf(n, field *node) (*expr, *Error) {
 			return nil, d.errorAt(other, `expected "value" beside %q, found another field`, sign.text)
 		}
 		with, err := d.field(other)
-		e.other = &with
+		e.rare = &rare{other: &with}
 		return e, err
 	case value == nil:
 		return nil, d.errorAt(n, `expected "value" beside "op", or "other", which is a field: found neither`)
@@ -168,12 +168,13 @@ func (d *dialect) treeLeaf(n, field *node) (*expr, *Error) {
 		if value.kind != '[' {
 			return nil, d.unexpected(value, "an array of values")
 		}
+		e.rare = &rare{}
 		for _, k := range value.kids {
 			v, err := d.treeValue(k)
 			if err != nil {
 				return nil, err
 			}
-			e.list = append(e.list, v)
+			e.rare.list = append(e.rare.list, v)
 		}
 	case opPrefix, opSuffix, opContains, opMatches:
 		s, err := d.string(value, "a string")
@@ -221,7 +222,7 @@ func (d *dialect) time(n *node) (Value, *Error) {
 func (d *dialect) field(n *node) (path, *Error) {
 	const expected = `a field, as a string such as "address.city" or as an array of names such as ["address", "street name"]`
 	if n.kind == '[' && len(n.kids) > 0 {
-		f := path{pos: n.pos}
+		f := path{pos: int32(n.pos)}
 		for _, k := range n.kids {
 			name, err := d.string(k, "the name of a field")
 			if err != nil {
@@ -242,7 +243,7 @@ func (d *dialect) field(n *node) (path, *Error) {
 		e.Limit = err.Limit
 		return path{}, e
 	}
-	f.pos = n.pos
+	f.pos = int32(n.pos)
 	return f, nil
 }
 
@@ -264,5 +265,5 @@ func (p *parser) onlyField() (path, *Error) {
 	case p.tok.kind != tokenEnd:
 		return path{}, p.unexpected("the end of the field")
 	}
-	return t.field, nil
+	return t.expr.field, nil
 }

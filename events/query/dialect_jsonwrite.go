@@ -48,11 +48,11 @@ func (e *expr) appendJSON(b []byte, element string) []byte {
 	}
 	b = append(append(append(b, `,"op":"`...), treeSigns[e.op]...), '"')
 	switch {
-	case e.other != nil:
-		b = e.other.appendJSON(append(b, `,"other":`...), element)
+	case e.other() != nil:
+		b = e.other().appendJSON(append(b, `,"other":`...), element)
 	case e.op == opIn:
 		b = append(b, `,"value":[`...)
-		for i, v := range e.list {
+		for i, v := range e.list() {
 			if i > 0 {
 				b = append(b, ',')
 			}

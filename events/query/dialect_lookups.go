@@ -79,7 +79,7 @@ func (d *dialect) lookup(n *node, negate bool) (*expr, *Error) {
 	case !slices.Contains(lookupNames, lookup):
 		return nil, d.errorAt(n, "expected one of the lookups %s behind two underscores, found %q in %q", listed(slices.Clone(lookupNames)), lookup, n.key)
 	}
-	f := path{names: []string{name}, pos: n.keyPos}
+	f := path{names: []string{name}, pos: int32(n.keyPos)}
 	t := d.typeOf(f)
 	switch lookup {
 	case "exact":
@@ -123,7 +123,7 @@ func (d *dialect) lookupText(f path, lookup string, n *node, negate bool) (*expr
 	if err != nil {
 		return nil, err
 	}
-	leaf := &expr{op: lookupOps[lookup], pos: n.pos, field: f, value: StringValue(s)}
+	leaf := &expr{op: lookupOps[lookup], pos: int32(n.pos), field: f, value: StringValue(s)}
 	switch lookup {
 	case "contains", "startswith", "endswith":
 		return d.test(leaf, String, negate), nil
@@ -158,7 +158,7 @@ func (d *dialect) bound(f path, t *Type, o op, n *node, negate bool) (*expr, *Er
 	if v.isNumber() {
 		want = Int
 	}
-	return d.test(&expr{op: o, pos: n.pos, field: f, value: v}, want, negate), nil
+	return d.test(&expr{op: o, pos: int32(n.pos), field: f, value: v}, want, negate), nil
 }
 
 // lookupValue returns a scalar, as a time if that is what the field has.

@@ -29,16 +29,16 @@ func (d *dialect) test(leaf *expr, want Kind, negate bool) *expr {
 	if f.root != rootData {
 		return no // always there, and of its kind
 	}
-	kids := append(absent(f, pos), no)
+	kids := append(absent(f, int(pos)), no)
 	if want != Null {
 		t := d.typeOf(f)
-		kids = append(kids, others(f, t, pos, want)...)
+		kids = append(kids, others(f, t, int(pos), want)...)
 		if t.Kind == AnyType {
 			some := &expr{op: opExists, pos: pos, field: f, value: StringValue("x"), kids: []*expr{constant(BoolValue(true))}}
 			kids = append(kids, some, not(some)) // one is true of lists and objects
 		}
 	}
-	return group(opOr, pos, kids...)
+	return group(opOr, int(pos), kids...)
 }
 
 // absent returns conditions of which one is true if there is no such field in the
@@ -46,7 +46,7 @@ func (d *dialect) test(leaf *expr, want Kind, negate bool) *expr {
 func absent(f path, pos int) []*expr {
 	var kids []*expr
 	for i := range f.names {
-		kids = append(kids, not(&expr{op: opHas, pos: pos, field: path{root: f.root, names: f.names[:i+1], pos: f.pos}}))
+		kids = append(kids, not(&expr{op: opHas, pos: int32(pos), field: path{root: f.root, names: f.names[:i+1], pos: f.pos}}))
 	}
 	return kids
 }
@@ -55,14 +55,14 @@ func absent(f path, pos int) []*expr {
 // scalar that is not of the kind.
 func others(f path, t *Type, pos int, want Kind) []*expr {
 	if t.Kind != AnyType {
-		return []*expr{{op: opEqual, pos: pos, field: f}} // null is all that it can be
+		return []*expr{{op: opEqual, pos: int32(pos), field: f}} // null is all that it can be
 	}
-	kids := []*expr{{op: opIn, pos: pos, field: f, list: []Value{NullValue(), BoolValue(false), BoolValue(true)}}}
+	kids := []*expr{{op: opIn, pos: int32(pos), field: f, rare: &rare{list: []Value{NullValue(), BoolValue(false), BoolValue(true)}}}}
 	if want != Int {
-		kids = append(kids, &expr{op: opLessEqual, pos: pos, field: f, value: IntValue(0)}, &expr{op: opGreater, pos: pos, field: f, value: IntValue(0)})
+		kids = append(kids, &expr{op: opLessEqual, pos: int32(pos), field: f, value: IntValue(0)}, &expr{op: opGreater, pos: int32(pos), field: f, value: IntValue(0)})
 	}
 	if want != String {
-		kids = append(kids, &expr{op: opGreaterEqual, pos: pos, field: f, value: StringValue("")})
+		kids = append(kids, &expr{op: opGreaterEqual, pos: int32(pos), field: f, value: StringValue("")})
 	}
 	return kids
 }
@@ -102,9 +102,9 @@ func either(o op, negate bool, pos int, kids ...*expr) *expr {
 // among returns the condition that a field is one of the values.
 func among(f path, pos int, values []Value) *expr {
 	if len(values) == 1 {
-		return &expr{op: opEqual, pos: pos, field: f, value: values[0]}
+		return &expr{op: opEqual, pos: int32(pos), field: f, value: values[0]}
 	}
-	return &expr{op: opIn, pos: pos, field: f, list: values}
+	return &expr{op: opIn, pos: int32(pos), field: f, rare: &rare{list: values}}
 }
 
 func not(e *expr) *expr { return &expr{op: opNot, pos: e.pos, kids: []*expr{e}} }
@@ -127,11 +127,11 @@ func (d *dialect) timely(n *node, t *Type, v Value) (Value, *Error) {
 // year, month, day, hour, minute or second.
 func (d *dialect) startsWith(f path, t *Type, text string, n *node, negate bool) (*expr, *Error) {
 	if t.Kind != TimeType {
-		return d.test(&expr{op: opPrefix, pos: n.pos, field: f, value: StringValue(text)}, String, negate), nil
+		return d.test(&expr{op: opPrefix, pos: int32(n.pos), field: f, value: StringValue(text)}, String, negate), nil
 	}
 	if from, to, ok := timePart(text); ok {
-		since := &expr{op: opGreaterEqual, pos: n.pos, field: f, value: TimeValue(from)}
-		before := &expr{op: opLess, pos: n.pos, field: f, value: TimeValue(to)}
+		since := &expr{op: opGreaterEqual, pos: int32(n.pos), field: f, value: TimeValue(from)}
+		before := &expr{op: opLess, pos: int32(n.pos), field: f, value: TimeValue(to)}
 		return either(opAnd, negate, n.pos, d.test(since, Time, negate), d.test(before, Time, negate)), nil
 	}
 	return nil, d.unexpected(n, `the beginning of a time, such as "2026-01" or "2026-01-31T12"`)

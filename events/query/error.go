@@ -29,11 +29,11 @@ func (e *Error) Error() string {
 }
 
 // errorAt returns an Error about the place of text that is offset bytes in.
-func errorAt(text string, offset int, format string, args ...any) *Error {
-	before := text[:min(offset, len(text))]
+func errorAt[P int | int32](text string, offset P, format string, args ...any) *Error {
+	before := text[:min(int(offset), len(text))]
 	start := strings.LastIndexByte(before, '\n') + 1
 	return &Error{
-		Offset: offset,
+		Offset: int(offset),
 		Line:   1 + strings.Count(before, "\n"),
 		Column: 1 + utf8.RuneCountInString(before[start:]),
 		Text:   fmt.Sprintf(format, args...),
@@ -41,7 +41,7 @@ func errorAt(text string, offset int, format string, args ...any) *Error {
 }
 
 // limitAt is errorAt for a limit.
-func limitAt(text string, offset int, format string, args ...any) *Error {
+func limitAt[P int | int32](text string, offset P, format string, args ...any) *Error {
 	e := errorAt(text, offset, format, args...)
 	e.Limit = true
 	return e

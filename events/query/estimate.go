@@ -174,7 +174,7 @@ func (g *guesser) bounds(kids []*expr) (best []*expr, share float64) {
 
 // isBound reports whether an index can keep values apart by a condition.
 func isBound(e *expr) bool {
-	if e.op < opLess || e.op > opGreaterEqual || e.other != nil || wide(e.field) {
+	if e.op < opLess || e.op > opGreaterEqual || e.other() != nil || wide(e.field) {
 		return false
 	}
 	v := e.value
@@ -197,14 +197,14 @@ func (g *guesser) leaf(e *expr) guess {
 		of = e.kids[0]
 	}
 	switch {
-	case of.field.root == rootSession || of.other != nil && of.other.root == rootSession:
+	case of.field.root == rootSession || of.other() != nil && of.other().root == rootSession:
 		if e.op == opNot {
 			return everything // as the index has it
 		}
 		return guess{anchored: true} // never true
 	case of.op == opBool && !wide(of.field):
 		return g.key(e, shareBool)
-	case e.op == opNot || e.other != nil || wide(e.field):
+	case e.op == opNot || e.other() != nil || wide(e.field):
 		return everything
 	case isBound(e):
 		one := g.key(e, shareBound)
@@ -220,7 +220,7 @@ func (g *guesser) leaf(e *expr) guess {
 		return one
 	case opIn:
 		all := guess{anchored: true}
-		for _, v := range e.list {
+		for _, v := range e.list() {
 			all = all.or(g.equal(&expr{op: opEqual, field: e.field, value: v}, v))
 		}
 		return all
@@ -266,7 +266,7 @@ func (g *guesser) exists(e *expr) guess {
 func (g *guesser) text(e *expr) guess {
 	s := e.value.str
 	if e.op == opMatches {
-		s = required(e.pattern.String())
+		s = required(e.rare.pattern.String())
 	}
 	length := keyLength(len(s))
 	switch {
@@ -294,7 +294,7 @@ func work(e *expr) int {
 	case opAnd, opOr, opNot:
 		n = 0
 	case opEqual, opUnequal, opLess, opLessEqual, opGreater, opGreaterEqual, opPrefix:
-		if wide(e.field) && e.other == nil {
+		if wide(e.field) && e.other() == nil {
 			return 0
 		}
 	case opConst:
@@ -304,7 +304,7 @@ func work(e *expr) int {
 	case opMatches:
 		n = workMatches
 	case opIn:
-		n = 1 + len(e.list)/workValues
+		n = 1 + len(e.list())/workValues
 	case opHolds:
 		n = fewElements
 	}

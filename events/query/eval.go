@@ -34,8 +34,8 @@ func (e *expr) eval(s *Sample, element *item) Truth {
 	if !ok {
 		return Unknown
 	}
-	if e.other != nil {
-		with, ok := s.find(*e.other, element)
+	if e.other() != nil {
+		with, ok := s.find(*e.other(), element)
 		if !ok {
 			return Unknown
 		}
@@ -53,7 +53,7 @@ func (e *expr) test(s *Sample, it item) Truth {
 		return holds(it, e.value)
 	case opIn:
 		found := False
-		for _, v := range e.list {
+		for _, v := range e.list() {
 			found = max(found, compareItems(opEqual, it, item{value: v}))
 		}
 		return found
@@ -80,7 +80,7 @@ func (e *expr) testString(s string) bool {
 	case opContains:
 		return strings.Contains(s, e.value.str)
 	}
-	return e.pattern.MatchString(s)
+	return e.rare.pattern.MatchString(s)
 }
 
 // exists is true if the condition is for any element, or for a map for any key.

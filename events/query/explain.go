@@ -81,9 +81,9 @@ func (x *explainer) explain(e *expr, truth Truth, negated bool) {
 // place returns where a leaf begins in the text, or its value if that is first.
 func (e *expr) place() int {
 	if e.op == opConst || e.op == opHas {
-		return e.pos
+		return int(e.pos)
 	}
-	return e.field.pos
+	return int(e.field.pos)
 }
 
 // found says what is in the fields of a leaf.
@@ -104,9 +104,9 @@ func (x *explainer) found(e *expr, truth Truth) string {
 		return text
 	case e.op == opExists && ok && it.shape != scalar:
 		return x.exists(e, it, truth)
-	case e.other != nil:
-		other := x.is(*e.other)
-		if _, both := x.sample.find(*e.other, x.element); !both {
+	case e.other() != nil:
+		other := x.is(*e.other())
+		if _, both := x.sample.find(*e.other(), x.element); !both {
 			return other
 		}
 		if ok {
@@ -122,7 +122,7 @@ func (x *explainer) found(e *expr, truth Truth) string {
 // misses says what a leaf that is an error would have needed.
 func misses(e *expr) string {
 	switch {
-	case e.other != nil:
+	case e.other() != nil:
 		return ", which have no order"
 	case e.op == opBool:
 		return ", which is no bool"

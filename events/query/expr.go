@@ -34,16 +34,37 @@ const (
 	opExists  // kids[0] holds for an element of field, which it calls by the name that is value
 )
 
-// An expr is a node of an expression.
+// An expr is a node of an expression. There are many, so it is kept small.
 type expr struct {
-	op      op
-	pos     int // in the text, in bytes; for a leaf, where its field or operator is
-	kids    []*expr
-	field   path
+	op    op
+	pos   int32 // in the text, in bytes; for a leaf, where its field or operator is
+	kids  []*expr
+	field path
+	value Value
+	rare  *rare // what few have, or nil
+}
+
+// Rare is what few nodes of an expression have.
+type rare struct {
 	other   *path // instead of value
-	value   Value
 	list    []Value
 	pattern *regexp.Regexp
+}
+
+// other returns the field that stands instead of the value, or nil.
+func (e *expr) other() *path {
+	if e.rare == nil {
+		return nil
+	}
+	return e.rare.other
+}
+
+// list returns the values that e has a list of.
+func (e *expr) list() []Value {
+	if e.rare == nil {
+		return nil
+	}
+	return e.rare.list
 }
 
 // A root is what a path begins at.
@@ -83,8 +104,9 @@ var rootNames = [...]string{rootData: "data", rootClass: "class", rootID: "id", 
 // A path is a field.
 type path struct {
 	root  root
+	short bool     // it is known that its text is its only name
+	pos   int32    // in the text, in bytes
 	names []string // below the root
-	pos   int      // in the text, in bytes
 }
 
 func (p path) equal(q path) bool { return p.root == q.root && slices.Equal(p.names, q.names) }
@@ -198,11 +220,11 @@ func (e *expr) appendBare(b []byte, element string) []byte {
 		return append(b, ')')
 	case opIn:
 		b = append(e.field.append(b, element), " in "...)
-		if e.other != nil {
-			return e.other.append(b, element)
+		if e.other() != nil {
+			return e.other().append(b, element)
 		}
 		b = append(b, '[')
-		for i, v := range e.list {
+		for i, v := range e.list() {
 			if i > 0 {
 				b = append(b, ", "...)
 			}
@@ -210,8 +232,8 @@ func (e *expr) appendBare(b []byte, element string) []byte {
 		}
 		return append(b, ']')
 	case opHolds:
-		if e.other != nil {
-			b = e.other.append(b, element)
+		if e.other() != nil {
+			b = e.other().append(b, element)
 		} else {
 			b = e.value.append(b)
 		}
@@ -225,8 +247,8 @@ func (e *expr) appendBare(b []byte, element string) []byte {
 		return append(e.value.append(append(b, '(')), ')')
 	}
 	b = append(e.field.append(b, element), signs[e.op]...)
-	if e.other != nil {
-		return e.other.append(b, element)
+	if e.other() != nil {
+		return e.other().append(b, element)
 	}
 	return e.value.append(b)
 }

@@ -36,13 +36,13 @@ func (f *fieldLister) list(e *expr, of string) {
 		}
 		return
 	}
-	if e.field.root == rootSession || e.other != nil && e.other.root == rootSession {
+	if e.field.root == rootSession || e.other() != nil && e.other().root == rootSession {
 		return
 	}
 	name := fieldName(e.field, of)
 	f.add(name)
-	if e.other != nil {
-		f.add(fieldName(*e.other, of))
+	if e.other() != nil {
+		f.add(fieldName(*e.other(), of))
 	}
 	switch e.op {
 	case opHas: // it looks whether there is something to look in

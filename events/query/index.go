@@ -83,7 +83,8 @@ type Index struct {
 	pins     []*pin
 	compiler compiler
 	covers   *coverer
-	filed    []filedAs // workspace
+	filed    []filedAs // workspace, as are the next
+	tail     tail
 	block    []byte
 }
 
@@ -91,7 +92,7 @@ type Index struct {
 func NewIndex(config Config) *Index {
 	ix := &Index{config: config, hasher: newHasher(), store: newStore(), pair: 8, often: map[ref]uint32{}}
 	ix.paths = newPaths(config.Paths)
-	ix.features = &features{numbers: map[feature]uint32{}}
+	ix.features = &features{numbers: map[uint64]uint32{}}
 	ix.patterns = &patterns{texts: map[string]uint32{}, retire: func(n uint32) { ix.limbo.add(retiredRegexp, n, 0) }}
 	ix.compiler = compiler{paths: ix.paths, patterns: ix.patterns}
 	ix.cluster = cluster{store: ix.store, most: 64, retire: func(r ref, size int) { ix.limbo.add(retiredBlock, uint32(r), size) }}
@@ -191,7 +192,7 @@ func (ix *Index) coverer() *coverer {
 		return ix.covers
 	}
 	ix.covers = &coverer{
-		hasher: &ix.hasher, paths: ix.paths, node: ix.compiler.node, most: min(ix.config.Keys, 255), least: ix.pair,
+		hasher: &ix.hasher, paths: ix.paths, find: ix.compiler.find, most: min(ix.config.Keys, 255), least: ix.pair,
 		size: func(key uint64) int {
 			if r := ix.table.find(key); r != 0 {
 				return ix.cluster.size(r)
@@ -199,7 +200,7 @@ func (ix *Index) coverer() *coverer {
 			return 0
 		},
 		pairs: func(f feature) bool {
-			_, ok := ix.features.numbers[f]
+			_, ok := ix.features.numbers[f.id()]
 			return ok || ix.features.pairs < ix.config.Pairs
 		},
 	}
@@ -268,7 +269,8 @@ func (ix *Index) file(f filedAs) {
 		return
 	}
 	if b := ix.store.get(r); b[0]&blockKind == blockProgram {
-		for _, old := range readTail(r, b).filed {
+		ix.tail.read(r, b)
+		for _, old := range ix.tail.filed {
 			if old.key == f.key {
 				r = ix.cluster.add(0, old.axis, old.entry)
 				break
@@ -306,7 +308,8 @@ func (ix *Index) Remove(id ID) bool {
 		return true
 	}
 	weak := false
-	tail := readTail(r, b)
+	tail := &ix.tail
+	tail.read(r, b)
 	for _, f := range tail.filed {
 		ix.unfile(f)
 		feature := ix.features.all[f.feature]

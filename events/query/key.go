@@ -29,6 +29,11 @@ type feature struct {
 	other  uint32 // of the second path of a pair
 }
 
+// id returns a number that no other feature has: those of paths are less than 1<<17.
+func (f feature) id() uint64 {
+	return uint64(f.kind) | uint64(f.length)<<8 | uint64(f.number)<<16 | uint64(f.other)<<40
+}
+
 // compare puts features in some order.
 func (f feature) compare(g feature) int {
 	return cmp.Or(cmp.Compare(f.kind, g.kind), cmp.Compare(f.length, g.length), cmp.Compare(f.number, g.number), cmp.Compare(f.other, g.other))

@@ -44,18 +44,23 @@ func (k *known) add(s *store, h *hasher, hash uint64, r ref) {
 			}
 		}
 	}
-	p.used++
+	if place(p.refs, hash, r) {
+		p.used++
+	}
 	p.live++
-	place(p.refs, hash, r)
 }
 
-func place(refs []ref, hash uint64, r ref) {
+// place puts a program where it will be found, and reports whether nothing was ever
+// there.
+func place(refs []ref, hash uint64, r ref) bool {
 	mask := uint64(len(refs) - 1)
 	i := hash & mask
-	for refs[i] != 0 {
+	for refs[i] != 0 && refs[i] != removed {
 		i = (i + 1) & mask
 	}
+	was := refs[i]
 	refs[i] = r
+	return was == 0
 }
 
 // has returns the place of a program, or false.

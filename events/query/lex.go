@@ -69,14 +69,21 @@ func cut(s string, n int) int {
 
 // next reads the next token into t.
 func (l *lexer) next(t *token) *Error {
-	l.skip()
-	start := l.pos
+	text, start := l.text, l.pos
+	for start < len(text) && text[start] == ' ' { // seldom is there anything else
+		start++
+	}
+	l.pos = start
+	if start < len(text) && (text[start] < ' ' || text[start] == '/') {
+		l.skip()
+		start = l.pos
+	}
 	t.start = start
-	if start == len(l.text) {
+	if start == len(text) {
 		t.kind, t.end = tokenEnd, start
 		return nil
 	}
-	c := l.text[start]
+	c := text[start]
 	switch classes[c] {
 	case classLetter:
 		return l.word(t)
@@ -190,12 +197,12 @@ func (l *lexer) isDigit(at int) bool {
 
 // word reads a name, or a string with a prefix.
 func (l *lexer) word(t *token) *Error {
-	text, end := l.text, l.pos
+	text, end := l.text, l.pos+1
 	for end < len(text) && classes[text[end]]-1 <= classDigit-1 {
 		end++
 	}
 	l.pos = end
-	if end < len(text) && classes[text[end]] == classQuote {
+	if end < len(text) && end <= t.start+2 && classes[text[end]] == classQuote {
 		switch strings.ToLower(text[t.start:end]) {
 		case "r":
 			return l.string(t, true)
@@ -270,7 +277,14 @@ func (l *lexer) integer(t *token, word string, base int) *Error {
 	if err := l.bounded(t.start); err != nil {
 		return err
 	}
-	n, err := strconv.ParseUint(word, base, 64)
+	n, err := uint64(0), error(nil)
+	if base == 10 && len(word) < 19 { // it fits
+		for i := range len(word) {
+			n = 10*n + uint64(word[i]-'0')
+		}
+	} else {
+		n, err = strconv.ParseUint(word, base, 64)
+	}
 	switch {
 	case err != nil && word == "":
 		return errorAt(l.text, t.start, "expected hexadecimal digits behind 0x")
@@ -290,7 +304,7 @@ func (l *lexer) integer(t *token, word string, base int) *Error {
 // the operator in may follow at once.
 func (l *lexer) bounded(start int) *Error {
 	end := l.pos
-	for end < len(l.text) && (isLetter(l.text[end]) || l.isDigit(end)) {
+	for end < len(l.text) && classes[l.text[end]]-1 <= classDigit-1 {
 		end++
 	}
 	if end > l.pos && l.text[l.pos:end] != "in" {

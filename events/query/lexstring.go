@@ -25,9 +25,11 @@ func (l *lexer) string(t *token, raw bool) *Error {
 	var b []byte
 	copied := l.pos // from here on nothing has been copied to b
 	for {
-		for l.pos < len(l.text) && plain[l.text[l.pos]] {
-			l.pos++
+		text, pos := l.text, l.pos
+		for pos < len(text) && plain[text[pos]] {
+			pos++
 		}
+		l.pos = pos
 		switch {
 		case l.pos >= len(l.text):
 			return errorAt(l.text, start, "expected the end of the string (%s), found the end of the query", quote)

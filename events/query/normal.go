@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 )
 
 // normal returns the normal form of an expression: an equal one, of every value
@@ -62,24 +63,24 @@ func leaf(e *expr, negate bool) *expr {
 		n.op, negate = o, false
 	}
 	switch {
-	case (e.op == opIn || e.op == opHolds) && e.other != nil: // its sides are of different kinds
+	case (e.op == opIn || e.op == opHolds) && e.other() != nil: // its sides are of different kinds
 	case e.op == opIn:
-		n.list = make([]Value, len(e.list))
-		for i, v := range e.list {
-			n.list[i] = plainNumber(v)
+		list := make([]Value, len(e.list()))
+		for i, v := range e.list() {
+			list[i] = plainNumber(v)
 		}
-		slices.SortFunc(n.list, orderValues)
-		n.list = slices.Compact(n.list)
-		if len(n.list) == 1 {
-			n.op, n.value, n.list = opEqual, n.list[0], nil
+		slices.SortFunc(list, orderValues)
+		n.rare = &rare{list: slices.Compact(list)}
+		if len(n.list()) == 1 {
+			n.op, n.value, n.rare = opEqual, list[0], nil
 			if negate {
 				n.op, negate = opUnequal, false
 			}
 		}
 	case e.op == opExists:
 		n.kids, n.value = []*expr{normal(e.kids[0])}, StringValue("x")
-	case e.other != nil && bytes.Compare(e.other.append(nil, "x"), e.field.append(nil, "x")) < 0:
-		n.field, n.other, n.op = *e.other, &e.field, n.op.flip()
+	case e.other() != nil && bytes.Compare(e.other().append(nil, "x"), e.field.append(nil, "x")) < 0:
+		n.field, n.rare, n.op = *e.other(), &rare{other: &e.field}, n.op.flip()
 	}
 	if negate {
 		return &expr{op: opNot, kids: []*expr{&n}}
@@ -89,7 +90,10 @@ func leaf(e *expr, negate bool) *expr {
 
 // isNormal reports whether a leaf is its own normal form, as most are.
 func isNormal(e *expr) bool {
-	return e.op != opIn && e.op != opExists && e.other == nil && plainNumber(e.value) == e.value
+	if e.op == opIn || e.op == opExists || e.other() != nil {
+		return false
+	}
+	return e.value.kind != Uint && e.value.kind != Double || plainNumber(e.value) == e.value
 }
 
 // plainNumber returns the number as an Int if it is one, else as a Uint.
@@ -125,6 +129,7 @@ func orderValues(a, b Value) int {
 // join returns the normal form of normal conditions with o between them.
 func (p *parts) join(o op, kids []*expr) *expr {
 	merged := kids[:0] // kids is the caller's no more
+	values, ranges := 0, 0
 	for _, k := range kids {
 		if k.op == opConst && k.value.kind == Bool {
 			if k.value.bool() == (o == opOr) {
@@ -132,9 +137,26 @@ func (p *parts) join(o op, kids []*expr) *expr {
 			}
 			continue // it says nothing
 		}
+		switch k.op {
+		case opEqual, opIn:
+			if o == opOr {
+				values++
+			}
+		case opUnequal, opNot:
+			if o == opAnd {
+				values++
+			}
+		case opLess, opLessEqual, opGreater, opGreaterEqual:
+			ranges++
+		}
 		merged = append(merged, k)
 	}
-	merged = mergeRanges(o, mergeValues(o, merged))
+	if values > 1 {
+		merged = mergeValues(o, merged)
+	}
+	if ranges > 1 {
+		merged = mergeRanges(o, merged)
+	}
 	merged = inOrder(merged)
 	switch len(merged) {
 	case 0:
@@ -155,7 +177,7 @@ func inOrder(kids []*expr) []*expr {
 	if len(kids) < 2 {
 		return kids
 	}
-	if len(kids) <= few && !slices.ContainsFunc(kids, func(k *expr) bool { return !k.isShort() }) {
+	if len(kids) <= few && fewLong(kids) {
 		return inOrderFew(kids)
 	}
 	type written struct {
@@ -179,68 +201,60 @@ func inOrder(kids []*expr) []*expr {
 	return kids
 }
 
-// isShort reports whether e is one condition about one value, of which the text is
-// not long.
-func (e *expr) isShort() bool { return len(e.kids) == 0 && len(e.list) == 0 }
-
-// inOrderFew is inOrder for a few short conditions. Most are in order already.
-func inOrderFew(kids []*expr) []*expr {
-	var room [few]beginning
-	list := room[:0]
+// fewLong reports whether at most one of the kids is more than one condition about
+// one value, so that its text may be long.
+func fewLong(kids []*expr) bool {
+	long := 0
 	for _, k := range kids {
-		b := beginningOf(k)
-		i := len(list)
-		c := 1
-		for ; i > 0; i-- {
-			if c = b.compare(&list[i-1]); c >= 0 {
+		if len(k.kids) > 0 || len(k.list()) > 0 {
+			long++
+		}
+	}
+	return long < 2
+}
+
+// inOrderFew is inOrder for a few conditions. Most are in order already.
+func inOrderFew(kids []*expr) []*expr {
+	n := 0
+	for _, k := range kids {
+		i, c := n, 1
+		for i > 0 {
+			if c = compareTexts(k, kids[i-1]); c >= 0 {
 				break
 			}
+			i--
 		}
-		if i == 0 || c > 0 {
-			list = slices.Insert(list, i, b)
+		if c == 0 { // it is there
+			continue
 		}
+		if i < n {
+			copy(kids[i+1:n+1], kids[i:n])
+		}
+		kids[i] = k
+		n++
 	}
-	for i := range list {
-		kids[i] = list[i].expr
-	}
-	return kids[:len(list)]
+	return kids[:n]
 }
 
-// A beginning is what the text of a condition begins with, which decides the
-// order of most.
-type beginning struct {
-	*expr
-	first byte
-	sign  string // "" if the condition compares no field that is one name
-	name  string
-}
-
-func beginningOf(e *expr) beginning {
-	b := beginning{expr: e, first: e.firstByte()}
-	if e.comparesName() {
-		b.name, b.sign = e.firstName(), signs[e.op]
-	}
-	return b
-}
-
-// compare orders conditions by their texts, which it writes only if it must.
-func (b *beginning) compare(other *beginning) int {
-	if c := cmp.Compare(b.first, other.first); c != 0 {
+// compareTexts orders conditions by their texts, which it writes only if what they
+// begin with does not decide it.
+func compareTexts(a, b *expr) int {
+	if c := cmp.Compare(a.firstByte(), b.firstByte()); c != 0 {
 		return c
 	}
-	if b.sign != "" && other.sign != "" {
-		// Both begin with the name and a space, which is before all that names have.
-		if c := cmp.Compare(b.name, other.name); c != 0 {
+	if x, y := a.firstComparison(), b.firstComparison(); x != nil && y != nil {
+		// Both begin with a name and a space, which is before all that names have.
+		if c := strings.Compare(x.firstName(), y.firstName()); c != 0 {
 			return c
 		}
-		if c := cmp.Compare(b.sign, other.sign); c != 0 {
-			return c
+		if x.op != y.op {
+			return strings.Compare(signs[x.op], signs[y.op])
 		}
 	}
 	text := make([]byte, 0, 128)
-	text = b.append(text, bindUnary, "x")
+	text = a.append(text, bindUnary, "x")
 	n := len(text)
-	text = other.append(text, bindUnary, "x")
+	text = b.append(text, bindUnary, "x")
 	return bytes.Compare(text[:n], text[n:])
 }
 
@@ -255,21 +269,31 @@ func (e *expr) firstByte() byte {
 	return 'a'
 }
 
-// comparesName reports whether e compares a field that is one name in its text.
-func (e *expr) comparesName() bool {
+// firstComparison returns with what the text of e begins behind its parenthesis, if
+// that compares a field that is one name in the text; otherwise nil.
+func (e *expr) firstComparison() *expr {
+	if e.op == opOr {
+		e = e.kids[0]
+	}
+	if e.op == opAnd {
+		e = e.kids[0]
+	}
 	if e.op < opEqual || e.op > opGreaterEqual {
-		return false
+		return nil
 	}
-	switch names := e.field.names; {
-	case e.field.root == rootData && len(names) == 1:
-		return isShort(names[0], "x")
-	default:
-		return len(names) == 0 && e.field.root != rootElement && e.field.root != rootData
+	f := &e.field
+	switch {
+	case f.root == rootData && len(f.names) == 1:
+		if !f.short && !isShort(f.names[0], "x") {
+			return nil
+		}
+	case len(f.names) > 0 || f.root == rootElement || f.root == rootData:
+		return nil
 	}
+	return e
 }
 
-// firstName returns the name with which the text of e begins, of what
-// comparesName is true of.
+// firstName returns the name with which the text of a firstComparison begins.
 func (e *expr) firstName() string {
 	if e.field.root == rootData {
 		return e.field.names[0]
@@ -286,9 +310,9 @@ func mergeValues(o op, kids []*expr) []*expr {
 			k = k.kids[0]
 		}
 		switch {
-		case k.op == opIn && k.other == nil && negated == (o == opAnd):
-			return k.list, &k.field
-		case !negated && k.other == nil && (k.op == opEqual && o == opOr || k.op == opUnequal && o == opAnd):
+		case k.op == opIn && k.other() == nil && negated == (o == opAnd):
+			return k.list(), &k.field
+		case !negated && k.other() == nil && (k.op == opEqual && o == opOr || k.op == opUnequal && o == opAnd):
 			return []Value{k.value}, &k.field
 		}
 		return nil, nil
@@ -300,7 +324,7 @@ func mergeValues(o op, kids []*expr) []*expr {
 		if !fieldA.equal(*fieldB) {
 			return nil
 		}
-		return leaf(&expr{op: opIn, field: *fieldA, list: slices.Concat(listA, listB)}, o == opAnd)
+		return leaf(&expr{op: opIn, field: *fieldA, rare: &rare{list: slices.Concat(listA, listB)}}, o == opAnd)
 	})
 }
 
@@ -309,7 +333,9 @@ func mergeValues(o op, kids []*expr) []*expr {
 // both are errors or none.
 func mergeRanges(o op, kids []*expr) []*expr {
 	upper := func(k *expr) bool { return k.op == opLess || k.op == opLessEqual }
-	bound := func(k *expr) bool { return k.other == nil && (upper(k) || k.op == opGreater || k.op == opGreaterEqual) }
+	bound := func(k *expr) bool {
+		return k.other() == nil && (upper(k) || k.op == opGreater || k.op == opGreaterEqual)
+	}
 	return merge(kids, bound, func(a, b *expr) *expr {
 		if upper(a) != upper(b) || !a.field.equal(b.field) || !ordered(a.value, b.value) {
 			return nil

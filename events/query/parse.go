@@ -76,9 +76,10 @@ func (p *parser) condition() (*expr, *Error) {
 	if err := p.deeper(); err != nil {
 		return nil, err
 	}
-	defer func() { p.depth-- }()
 	var t term
-	if err := p.disjunction(&t); err != nil {
+	err := p.disjunction(&t)
+	p.depth--
+	if err != nil {
 		return nil, err
 	}
 	return p.asCondition(&t)
@@ -89,8 +90,7 @@ func (p *parser) condition() (*expr, *Error) {
 type term struct {
 	kind  termKind
 	pos   int
-	cond  *expr
-	field path
+	expr  *expr // the condition; or one of which only the field is known yet
 	value Value
 	list  []Value
 }
@@ -138,31 +138,34 @@ func (p *parser) chain(t *term, o op, sign tokenKind) *Error {
 		}
 		if p.tok.kind != sign {
 			e := p.parts.expr()
-			e.op, e.pos, e.kids = o, pos, append(p.parts.list(len(kids)), kids...)
-			*t = term{kind: termCondition, pos: pos, cond: e}
+			e.op, e.pos, e.kids = o, int32(pos), append(p.parts.list(len(kids)), kids...)
+			t.is(e, pos)
 			return nil
 		}
 		if err := p.advance(); err != nil {
 			return err
 		}
-		*t = term{}
+		t.kind = termCondition
 		if err := p.link(t, o); err != nil {
 			return err
 		}
 	}
 }
 
+// is makes a term a condition.
+func (t *term) is(e *expr, pos int) { t.kind, t.pos, t.expr = termCondition, pos, e }
+
 // asCondition makes a condition of a term, if it is one.
 func (p *parser) asCondition(t *term) (*expr, *Error) {
 	switch {
 	case t.kind == termCondition:
-		return t.cond, nil
+		return t.expr, nil
 	case t.kind == termField:
-		e := p.parts.expr()
-		e.op, e.pos, e.field = opBool, t.pos, t.field
+		e := t.expr
+		e.op, e.pos = opBool, int32(t.pos)
 		return e, p.leaf(e)
 	case t.kind == termValue && t.value.Kind() == Bool:
-		return &expr{op: opConst, pos: t.pos, value: t.value}, nil
+		return &expr{op: opConst, pos: int32(t.pos), value: t.value}, nil
 	case t.kind == termValue:
 		return nil, errorAt(p.text, t.pos, "expected a condition, found the value %s alone", t.value)
 	}
@@ -196,16 +199,18 @@ func (p *parser) relation(left *term) *Error {
 	if err := p.advance(); err != nil {
 		return err
 	}
-	var right term
-	if err := p.unary(&right); err != nil {
-		return err
-	}
 	var e *expr
 	var err *Error
-	if in {
-		e, err = p.membership(left, &right, sign)
-	} else {
-		e, err = p.comparison(o, left, &right, sign)
+	switch {
+	case p.tok.kind == tokenValue && left.kind == termField && !in && !p.isTooBig():
+		e = left.expr // as most are
+		e.op, e.pos, e.value = o, int32(sign), p.tok.value
+		if err := p.advance(); err != nil {
+			return err
+		}
+		err = p.leaf(e)
+	default:
+		e, err = p.relate(o, left, sign)
 	}
 	if err != nil {
 		return err
@@ -213,8 +218,21 @@ func (p *parser) relation(left *term) *Error {
 	if comparisons[p.tok.kind] != 0 {
 		return errorAt(p.text, p.tok.start, "expected && or ||, found a second comparison: a < b < c is a < b && b < c")
 	}
-	*left = term{kind: termCondition, pos: left.pos, cond: e}
+	left.is(e, left.pos)
 	return nil
+}
+
+// relate parses what is right of a sign, and makes a condition with what is left
+// of it. The operator in is 0.
+func (p *parser) relate(o op, left *term, sign int) (*expr, *Error) {
+	var right term
+	if err := p.unary(&right); err != nil {
+		return nil, err
+	}
+	if o == 0 {
+		return p.membership(left, &right, sign)
+	}
+	return p.comparison(o, left, &right, sign)
 }
 
 func (p *parser) comparison(o op, left, right *term, pos int) (*expr, *Error) {
@@ -224,14 +242,14 @@ func (p *parser) comparison(o op, left, right *term, pos int) (*expr, *Error) {
 	case right.kind != termField && right.kind != termValue:
 		return nil, p.incomparable(right)
 	case left.kind == termValue && right.kind == termValue:
-		return &expr{op: opConst, pos: pos, value: compareValues(o, left.value, right.value)}, nil
+		return &expr{op: opConst, pos: int32(pos), value: compareValues(o, left.value, right.value)}, nil
 	case left.kind == termValue:
 		left, right, o = right, left, o.flip()
 	}
-	e := p.parts.expr()
-	e.op, e.pos, e.field, e.value = o, pos, left.field, right.value
+	e := left.expr
+	e.op, e.pos, e.value = o, int32(pos), right.value
 	if right.kind == termField {
-		e.other = new(right.field)
+		e.value, e.rare = Value{}, &rare{other: &right.expr.field}
 	}
 	return e, p.leaf(e)
 }
@@ -241,27 +259,31 @@ func (p *parser) incomparable(t *term) *Error {
 }
 
 func (p *parser) membership(left, right *term, pos int) (*expr, *Error) {
-	ofSession := func(t *term) bool { return t.kind == termField && t.field.root == rootSession }
-	e := &expr{pos: pos}
+	ofSession := func(t *term) bool { return t.kind == termField && t.expr.field.root == rootSession }
+	var e *expr
 	switch {
 	case left.kind == termField && ofSession(right): // a constant list, when the query is used
-		e.op, e.field, e.other = opIn, left.field, new(right.field)
+		e = left.expr
+		e.op, e.rare = opIn, &rare{other: &right.expr.field}
 	case ofSession(left) && right.kind == termField:
-		e.op, e.field, e.other = opHolds, right.field, new(left.field)
+		e = right.expr
+		e.op, e.rare = opHolds, &rare{other: &left.expr.field}
 	case left.kind == termField && right.kind == termList:
-		e.op, e.field, e.list = opIn, left.field, right.list
+		e = left.expr
+		e.op, e.rare = opIn, &rare{list: right.list}
 	case left.kind == termValue && right.kind == termField:
-		e.op, e.field, e.value = opHolds, right.field, left.value
+		e = right.expr
+		e.op, e.value = opHolds, left.value
 	case left.kind == termValue && right.kind == termList:
 		found := false
 		for _, v := range right.list {
 			found = found || equal(left.value, v)
 		}
-		e.value = BoolValue(found)
-		return e, nil
+		return &expr{op: opConst, pos: int32(pos), value: BoolValue(found)}, nil
 	default:
 		return nil, errorAt(p.text, pos, `expected a field in a list (status in ["new", "paid"]) or a value in a field ("red" in tags), found %s in %s`, left.what(), right.what())
 	}
+	e.pos = int32(pos)
 	return e, p.leaf(e)
 }
 
@@ -272,7 +294,6 @@ func (p *parser) unary(t *term) *Error {
 		if err := p.deeper(); err != nil {
 			return err
 		}
-		defer func() { p.depth-- }()
 		pos := p.tok.start
 		if err := p.advance(); err != nil {
 			return err
@@ -280,11 +301,12 @@ func (p *parser) unary(t *term) *Error {
 		if err := p.unary(t); err != nil {
 			return err
 		}
+		p.depth--
 		c, err := p.asCondition(t)
 		if err != nil {
 			return err
 		}
-		*t = term{kind: termCondition, pos: pos, cond: &expr{op: opNot, pos: pos, kids: []*expr{c}}}
+		t.is(&expr{op: opNot, pos: int32(pos), kids: []*expr{c}}, pos)
 		return nil
 	case tokenMinus:
 		return p.negative(t)
@@ -322,7 +344,7 @@ func (p *parser) operand(t *term) *Error {
 	t.pos = tok.start
 	switch tok.kind {
 	case tokenValue:
-		if tok.value.kind == Uint && tok.value.num == 1<<63 && p.text[tok.end-1]|0x20 != 'u' {
+		if p.isTooBig() {
 			return errorAt(p.text, tok.start, "expected an integer of 64 bits, found 9223372036854775808; with .0 at its end it is a double")
 		}
 		t.kind, t.value = termValue, tok.value
@@ -340,7 +362,7 @@ func (p *parser) operand(t *term) *Error {
 			t.kind, t.value = termValue, BoolValue(name == "true")
 			return p.advance()
 		case "null":
-			t.kind = termValue
+			t.kind, t.value = termValue, NullValue()
 			return p.advance()
 		default:
 			return p.name(t, name)
@@ -349,17 +371,24 @@ func (p *parser) operand(t *term) *Error {
 	return p.unexpected("a field or a value")
 }
 
+// isTooBig reports whether the current token is 2^63, which is an integer only
+// with a minus in front of it.
+func (p *parser) isTooBig() bool {
+	v := &p.tok.value
+	return v.kind == Uint && v.num == 1<<63 && p.text[p.tok.end-1]|0x20 != 'u'
+}
+
 func (p *parser) parenthesis(t *term) *Error {
 	if err := p.deeper(); err != nil {
 		return err
 	}
-	defer func() { p.depth-- }()
 	if err := p.advance(); err != nil {
 		return err
 	}
 	if err := p.disjunction(t); err != nil {
 		return err
 	}
+	p.depth--
 	return p.expect(tokenClose, "&&, || or )")
 }
 

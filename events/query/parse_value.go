@@ -28,7 +28,7 @@ func compareValues(o op, a, b Value) Value {
 
 // list parses a list of values.
 func (p *parser) list(t *term) *Error {
-	t.kind = termList
+	t.kind, t.list = termList, nil
 	if err := p.advance(); err != nil {
 		return err
 	}

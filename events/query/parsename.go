@@ -49,37 +49,40 @@ func (p *parser) function(t *term, name string) *Error {
 	if err != nil {
 		return err
 	}
-	if t.kind != termField || t.field.root == rootElement && len(t.field.names) == 0 {
+	if t.kind != termField || t.expr.field.root == rootElement && len(t.expr.field.names) == 0 {
 		return errorAt(p.text, at.start, "expected a field for has, found %s", t.what())
 	}
 	if err := p.expect(tokenClose, ")"); err != nil {
 		return err
 	}
-	e := p.parts.expr()
-	e.op, e.pos, e.field = opHas, pos, t.field
-	*t = term{kind: termCondition, pos: pos, cond: e}
+	e := t.expr
+	e.op, e.pos = opHas, int32(pos)
+	t.is(e, pos)
 	return p.leaf(e)
 }
 
 // field parses the rest of a field, and a method that is asked of it.
 func (p *parser) field(t *term, first string) *Error {
-	t.kind, t.field.pos = termField, t.pos
+	e := p.parts.expr()
+	t.kind, t.expr = termField, e
+	e.field.pos = int32(t.pos)
 	begin, known := rootOf(first)
 	switch {
 	case p.element != "" && first == p.element:
-		t.field.root = rootElement
+		e.field.root = rootElement
 	case !known:
-		t.field.names = p.parts.name(first)
+		e.field.names, e.field.short = p.parts.name(first), first != "x" && !isFunction(first)
 	case begin == rootSession && !p.session:
 		return errorAt(p.text, t.pos, "expected a field of the event, found session, which only the queries of roles have; a field of the data with that name is data.session")
 	default:
-		t.field.root = begin
+		e.field.root = begin
 	}
 	return p.rest(t)
 }
 
 // rest parses what follows a field, or what begins one, also in parentheses.
 func (p *parser) rest(t *term) *Error {
+	f := &t.expr.field
 	for {
 		switch p.tok.kind {
 		case tokenDot:
@@ -96,7 +99,7 @@ func (p *parser) rest(t *term) *Error {
 			if p.tok.kind == tokenOpen {
 				return p.method(t, name, at)
 			}
-			t.field.names = append(t.field.names, name)
+			f.names, f.short = append(f.names, name), false
 		case tokenOpenList:
 			if err := p.advance(); err != nil {
 				return err
@@ -108,12 +111,12 @@ func (p *parser) rest(t *term) *Error {
 			if err := p.expect(tokenCloseList, "]"); err != nil {
 				return err
 			}
-			t.field.names = append(t.field.names, name)
+			f.names, f.short = append(f.names, name), false
 		default:
-			return p.checkField(&t.field)
+			return p.checkField(f)
 		}
-		if len(t.field.names) > p.limits.Path {
-			return limitAt(p.text, t.field.pos, "expected a field of at most %d names, found more", p.limits.Path)
+		if len(f.names) > p.limits.Path {
+			return limitAt(p.text, f.pos, "expected a field of at most %d names, found more", p.limits.Path)
 		}
 	}
 }
@@ -158,14 +161,14 @@ func (p *parser) method(t *term, name string, pos int) *Error {
 	if !ok {
 		return errorAt(p.text, pos, "expected one of %s behind the field, found %q", listed(slices.Collect(maps.Keys(methodOps))), name)
 	}
-	if err := p.checkField(&t.field); err != nil {
+	if err := p.checkField(&t.expr.field); err != nil {
 		return err
 	}
 	if err := p.advance(); err != nil {
 		return err
 	}
-	if o == opExists && t.field.root == rootSession {
-		return errorAt(p.text, pos, "expected a field of the event for exists, found %s; whether a list of the session has a value is asked by in", t.field)
+	if o == opExists && t.expr.field.root == rootSession {
+		return errorAt(p.text, pos, "expected a field of the event for exists, found %s; whether a list of the session has a value is asked by in", t.expr.field)
 	}
 	if o == opExists {
 		return p.exists(t, pos)
@@ -175,17 +178,19 @@ func (p *parser) method(t *term, name string, pos int) *Error {
 	if err != nil {
 		return err
 	}
-	e := p.parts.expr()
-	e.op, e.pos, e.field, e.value = o, pos, t.field, StringValue(s)
+	e := t.expr
+	e.op, e.pos, e.value = o, int32(pos), StringValue(s)
 	if o == opMatches {
-		if e.pattern, err = p.regexp(s, argument); err != nil {
+		re, err := p.regexp(s, argument)
+		if err != nil {
 			return err
 		}
+		e.rare = &rare{pattern: re}
 	}
 	if err := p.expect(tokenClose, ")"); err != nil {
 		return err
 	}
-	*t = term{kind: termCondition, pos: t.pos, cond: e}
+	t.is(e, t.pos)
 	return p.leaf(e)
 }
 
@@ -227,7 +232,8 @@ func (p *parser) exists(t *term, pos int) *Error {
 	if err := p.expect(tokenClose, "&&, || or )"); err != nil {
 		return err
 	}
-	e := &expr{op: opExists, pos: pos, field: t.field, value: StringValue(name), kids: []*expr{c}}
-	*t = term{kind: termCondition, pos: t.pos, cond: e}
+	e := t.expr
+	e.op, e.pos, e.value, e.kids = opExists, int32(pos), StringValue(name), []*expr{c}
+	t.is(e, t.pos)
 	return nil
 }

@@ -69,13 +69,13 @@ type featureCount struct {
 type features struct {
 	all     []*featureCount // nil where free
 	free    []uint32
-	numbers map[feature]uint32
+	numbers map[uint64]uint32 // by feature.id
 	pairs   int
 }
 
 // hold counts a filing by a feature, and reports whether the plan lacks it.
 func (s *features) hold(f feature) (n uint32, lacking bool) {
-	n, ok := s.numbers[f]
+	n, ok := s.numbers[f.id()]
 	if !ok {
 		if k := len(s.free); k > 0 {
 			n, s.free = s.free[k-1], s.free[:k-1]
@@ -90,7 +90,7 @@ func (s *features) hold(f feature) (n uint32, lacking bool) {
 		if f.kind == keyPair {
 			s.pairs++
 		}
-		s.all[n], s.numbers[f] = c, n
+		s.all[n], s.numbers[f.id()] = c, n
 	}
 	s.all[n].refs++
 	return n, !s.all[n].planned
@@ -105,7 +105,7 @@ func (s *features) sweep() {
 		if f.kind == keyPair {
 			s.pairs--
 		}
-		delete(s.numbers, f.feature)
+		delete(s.numbers, f.feature.id())
 		s.all[n] = nil
 		s.free = append(s.free, uint32(n))
 	}

@@ -124,6 +124,10 @@ type blockReader struct {
 }
 
 func (x *blockReader) uvarint() uint64 {
+	if v := x.b[x.at]; v < 0x80 {
+		x.at++
+		return uint64(v)
+	}
 	v, n := binary.Uvarint(x.b[x.at:])
 	x.at += n
 	return v
@@ -134,7 +138,8 @@ func (x *blockReader) word() uint32 {
 	return word(x.b, x.at-4)
 }
 
-func (x *blockReader) numbers() (list []uint32) {
+// numbers appends what appendNumbers wrote.
+func (x *blockReader) numbers(list []uint32) []uint32 {
 	for range x.uvarint() {
 		list = append(list, uint32(x.uvarint()))
 	}
@@ -170,17 +175,18 @@ type tail struct {
 	size             int
 }
 
-func readTail(r ref, b []byte) (t tail) {
+// read reads the tail of a program, instead of what was read before.
+func (t *tail) read(r ref, b []byte) {
 	x := blockReader{b: b, at: programHead + len(codeOf(b))}
+	t.filed, t.numbers, t.regexps = t.filed[:0], t.numbers[:0], t.regexps[:0]
 	for range b[1] {
 		t.filed = append(t.filed, x.filing(r, b[0]&programRanged != 0))
 	}
-	t.numbers = x.numbers()
+	t.numbers = x.numbers(t.numbers)
 	if b[0]&programRegexps != 0 {
-		t.regexps = x.numbers()
+		t.regexps = x.numbers(t.regexps)
 	}
 	t.size = x.at
-	return t
 }
 
 // repeats reports whether an event can have a key by a feature twice.

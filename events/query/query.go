@@ -21,12 +21,13 @@ type Query struct {
 
 // Parse reads a query. Its error is an [*Error].
 func Parse(text string, options Options) (*Query, error) {
-	parts := partsOf(text)
+	q, parts := queryOf(text)
 	root, err := parse(text, &options.Limits, options.Session, &parts)
 	if err != nil {
 		return nil, err
 	}
-	return &Query{text: text, root: root, normal: parts.normalize(root, false)}, nil
+	q.text, q.root, q.normal = text, root, parts.normalize(root, false)
+	return q, nil
 }
 
 // Text returns the query as it was written, or [Query.String] if nobody did.

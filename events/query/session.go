@@ -122,8 +122,8 @@ func (e *expr) walkSession(f func(p path)) {
 	if e.field.root == rootSession {
 		f(e.field)
 	}
-	if e.other != nil && e.other.root == rootSession {
-		f(*e.other)
+	if e.other() != nil && e.other().root == rootSession {
+		f(*e.other())
 	}
 }
 
@@ -149,18 +149,18 @@ func (b *binder) bind(e *expr) (*expr, error) {
 		}
 		return &n, nil
 	}
-	left, right := e.field.root == rootSession && e.op != opConst, e.other != nil && e.other.root == rootSession
+	left, right := e.field.root == rootSession && e.op != opConst, e.other() != nil && e.other().root == rootSession
 	switch {
-	case left && (right || e.other == nil):
+	case left && (right || e.other() == nil):
 		return sure(b.test(e)), nil
 	case left: // the other side is a field of the event, and so this is a comparison
 		it, ok := b.find(e.field)
-		return compared(&expr{op: e.op.flip(), pos: e.pos, field: *e.other}, it, ok, e.field)
+		return compared(&expr{op: e.op.flip(), pos: e.pos, field: *e.other()}, it, ok, e.field)
 	case right && e.op == opIn:
 		return b.among(e)
 	case right:
-		it, ok := b.find(*e.other)
-		return compared(&expr{op: e.op, pos: e.pos, field: e.field}, it, ok, *e.other)
+		it, ok := b.find(*e.other())
+		return compared(&expr{op: e.op, pos: e.pos, field: e.field}, it, ok, *e.other())
 	}
 	return e, nil
 }
@@ -189,11 +189,11 @@ func compared(e *expr, it item, ok bool, p path) (*expr, error) {
 // among returns e, which asks for an element of a list of the session, with that
 // list.
 func (b *binder) among(e *expr) (*expr, error) {
-	it, ok := b.find(*e.other)
+	it, ok := b.find(*e.other())
 	if !ok || it.shape == scalar {
 		return sure(Unknown), nil
 	}
-	n := &expr{op: opIn, pos: e.pos, field: e.field}
+	n := &rare{}
 	for _, el := range it.list {
 		if el.shape != scalar { // a field can be equal to it, which no list of values can say
 			return sure(Unknown), nil
@@ -204,14 +204,14 @@ func (b *binder) among(e *expr) (*expr, error) {
 		n.list = append(n.list, StringValue(name))
 	}
 	if len(n.list) > maxBoundList {
-		return nil, fmt.Errorf("%s: expected at most %d values, found %d", e.other, maxBoundList, len(n.list))
+		return nil, fmt.Errorf("%s: expected at most %d values, found %d", e.other(), maxBoundList, len(n.list))
 	}
 	for _, v := range n.list {
-		if err := short(v, *e.other); err != nil {
+		if err := short(v, *e.other()); err != nil {
 			return nil, err
 		}
 	}
-	return n, nil
+	return &expr{op: opIn, pos: e.pos, field: e.field, rare: n}, nil
 }
 
 func short(v Value, p path) error {
@@ -230,10 +230,10 @@ func (b *binder) test(e *expr) Truth {
 	if !ok {
 		return Unknown
 	}
-	if e.other == nil {
+	if e.other() == nil {
 		return e.test(nil, it)
 	}
-	with, ok := b.find(*e.other)
+	with, ok := b.find(*e.other())
 	switch {
 	case !ok:
 		return Unknown

@@ -12,7 +12,7 @@ type Node struct {
 func (q *Query) Tree() Node { return q.root.node("") }
 
 func (e *expr) node(element string) Node {
-	n := Node{Op: "leaf", Text: string(e.append(nil, bindOr, element)), Offset: e.pos}
+	n := Node{Op: "leaf", Text: string(e.append(nil, bindOr, element)), Offset: int(e.pos)}
 	switch e.op {
 	case opAnd:
 		n.Op = "and"
