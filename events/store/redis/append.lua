@@ -1,48 +1,66 @@
 -- Appends the records of several requests, once. ARGV: the node, the sequence
 -- number of this call, and of the one before; "1" if the node is alone; the
 -- number of classes; for each, how many records it keeps, the epoch and last
--- offset that the node knows, and an epoch for the case that one must begin;
--- then for each request the number of its records, and for each record the
--- class (negative: the publisher gave the id), id, channel, time and data. The
--- last key is that of the feed.
+-- offset that the node knows, and an epoch for the case that one must begin; the
+-- number of kinds of records; for each, its class, its flags ("g": the publisher
+-- gives the id; "c": a channel follows it) and the time. Then the requests: "*"
+-- and the number of records if that is not one; for each record its kind, its id
+-- after "g" or "m", its channel if it has one, and its data. The last key is that
+-- of the feed.
+--
+-- The reply has a line with, for each class, the epoch, the base, the last offset
+-- before the call and after it, and the time before it; whoever sent the call
+-- knows from that what became of each record, except where a further line says
+-- otherwise: the number of the request, and "!" and the record that is in
+-- conflict; or the number of the record, and the offset and time of the one that
+-- had its id before.
 --
 -- The first write may be refused for lack of memory; what follows it cannot be,
 -- so that everything happens or nothing.
+local ARGV, KEYS, call, format = ARGV, KEYS, redis.call, string.format
 local me, alone = ARGV[1], ARGV[4]
-local slot = me .. ':' .. text(math.fmod(tonumber(ARGV[2]), 16))
-local w = redis.call('HMGET', KEYS[1], 'seq:' .. me, 'generation', 'run', 'nodes', 'feed', 'size', slot)
+local w = call('HMGET', KEYS[1], 'seq:' .. me, 'generation', 'run', 'nodes', 'feed', 'size')
 if not w[1] then return {'gone', ''} end
-local head = ARGV[2] .. '\n'
-if w[7] and string.sub(w[7], 1, #head) == head then return {'ok', string.sub(w[7], #head + 1)} end
-if w[1] ~= ARGV[3] then return {'step', w[1]} end
-
-local next = 5
-local function arg()
-  next = next + 1
-  return ARGV[next - 1]
+local slot, head = me .. ':' .. text(math.fmod(tonumber(ARGV[2]), 16)), ARGV[2] .. '\n'
+if w[1] ~= ARGV[3] then
+  local before = call('HGET', KEYS[1], slot)
+  if before and string.sub(before, 1, #head) == head then return {'ok', string.sub(before, #head + 1)} end
+  return {'step', w[1]}
 end
 
-if (tonumber(w[4]) or 0) > 1 then alone = '0' end -- it has not heard of the other one yet
-local asked, unknown = {}, alone ~= '1'
-for i = 1, tonumber(arg()) do
-  asked[i] = {tonumber(arg()), arg(), tonumber(arg()), arg()}
-  unknown = unknown or asked[i][2] == ''
-end
+local others = (tonumber(w[4]) or 0) > 1
+if others then alone = '0' end -- it has not heard of the other one yet
+local classes, unknown = tonumber(ARGV[5]), alone ~= '1'
+for i = 1, classes do unknown = unknown or ARGV[4 * i + 3] == '' end
 local generation, run = w[2], w[3] or ''
-if unknown and asked[1] then
+if unknown and classes > 0 then
   if alone ~= '1' and process() == '' then return {'info', ''} end
-  generation, run = settle(generation, run, alone, asked[1][4])
+  generation, run = settle(generation, run, alone, ARGV[9])
 end
 local logs = {}
-for i, a in ipairs(asked) do
-  local l = open(4 * i - 2, generation, run, a[2], a[3], alone, a[4])
-  l.key, l.keep = 4 * i - 2, a[1]
+for i = 1, classes do
+  local a, k = 4 * i + 2, 4 * i - 2
+  local l = open(k, generation, run, ARGV[a + 1], tonumber(ARGV[a + 2]), alone, ARGV[a + 3])
+  l.key, l.keep, l.before, l.begin = k, tonumber(ARGV[a]), l.last, l.time
   logs[i] = l
 end
 
+-- The kinds, by the texts that stand for them.
+local next = 6 + 4 * classes
+local kinds = {}
+for i = 1, tonumber(ARGV[next]) do
+  local a = next + 3 * i - 2
+  local flags = ARGV[a + 1]
+  kinds[text(i)] = {
+    log = logs[tonumber(ARGV[a])], time = tonumber(ARGV[a + 2]),
+    given = string.find(flags, 'g', 1, true), channel = string.find(flags, 'c', 1, true),
+  }
+end
+next = next + 1 + 3 * tonumber(ARGV[next])
+
 -- find returns the offset and the time of the record with an id, and its data.
 local function find(l, id)
-  local at = redis.call('HGET', KEYS[l.key + 2], id)
+  local at = call('HGET', KEYS[l.key + 2], id)
   if not at then return nil end
   local e = entry(KEYS[l.key + 1], tonumber(at))
   if not e then return nil end
@@ -51,119 +69,128 @@ local function find(l, id)
 end
 
 -- tell puts what is appended into the feed, if there is another node.
-local tell, told
-if (tonumber(w[4]) or 0) > 1 then
-  local n, size, bytes, entry = tonumber(w[5]) or 0, tonumber(w[6]) or 0, 0, {}
+local tell, told, n, size
+if others then
+  local bytes, entry = 0, {}
+  n, size = tonumber(w[5]) or 0, tonumber(w[6]) or 0
   told = function()
     if #entry > 0 then
       n = n + 1
-      redis.call('XADD', KEYS[#KEYS], text(n) .. '-0', 'n', me, 'k', 'e', unpack(entry))
+      call('XADD', KEYS[#KEYS], text(n) .. '-0', 'n', me, 'k', 'e', unpack(entry))
       size, bytes, entry = size + bytes, 0, {}
-      redis.call('HSET', KEYS[1], 'feed', text(n), 'size', text(size))
     end
     if size > FEEDBYTES then
       turn(KEYS[#KEYS], n)
       size = 0
     end
   end
-  tell = function(l, offset, id, channel, data)
-    local big = #data > 16384
-    entry[#entry + 1] = string.match(KEYS[l.key], '^{[^}]*}:%d+:meta:(.*)$')
-    entry[#entry + 1] = table.concat({l.epoch, text(l.base), offset, text(l.time), big and 'big' or 'all', id}, ' ')
-    entry[#entry + 1] = channel
-    entry[#entry + 1] = big and '' or data
-    bytes = bytes + 100 + #id + #channel + #entry[#entry]
-    if #entry >= 512 or bytes >= 65536 then told() end
-  end
-end
-
--- What is looked up or made for each record is kept at hand: numbers that come
--- as texts, and the end of the ID, which is the same for all of a millisecond.
--- Formatting and parsing them would cost as much as XADD.
-local ARGV, call, numbers, stamps = ARGV, redis.call, {}, {}
-
--- number returns the number in an argument.
-local function number(s)
-  local n = numbers[s]
-  if not n then
-    n = tonumber(s)
-    numbers[s] = n
-  end
-  return n
-end
-
--- conflict returns which of the n records of a request, from ARGV[from] on, has
--- the id of another one and other data; nil if none has.
-local function conflict(from, n)
-  local seen = nil
-  for i = 1, n do
-    local a = from + 5 * (i - 1)
-    local class = number(ARGV[a])
-    if class < 0 then
-      local id, data = ARGV[a + 1], ARGV[a + 4]
-      local key = -class .. ' ' .. id
-      local at, _, before = find(logs[-class], id)
-      seen = seen or {}
-      if not at then before = seen[key] end
-      if before and before ~= data then return i end
-      seen[key] = data
+  tell = function(l, id, channel, data)
+    local at, big = #entry, #data > 16384
+    if not l.name then
+      l.name, l.head = string.match(KEYS[l.key], '^{[^}]*}:%d+:meta:(.*)$'), l.epoch .. ' ' .. text(l.base) .. ' '
     end
+    if big then data = '' end
+    entry[at + 1], entry[at + 2] = l.name, l.head .. text(l.last) .. ' ' .. l.ms .. (big and ' big ' or ' all ') .. id
+    entry[at + 3], entry[at + 4] = channel, data
+    bytes = bytes + 100 + #id + #channel + #data
+    if at >= 508 or bytes >= 65536 then told() end
   end
 end
 
--- append appends the record at ARGV[a] to its log, unless it is there, and
--- returns what the answer says of it.
-local function append(a)
-  local class, id, channel, ms, data = number(ARGV[a]), ARGV[a + 1], ARGV[a + 2], number(ARGV[a + 3]), ARGV[a + 4]
-  local l, mark = logs[class], 'm'
-  if class < 0 then
-    l, mark = logs[-class], 'g'
-    local at, when = find(l, id)
-    if at then return 'd' .. text(at) .. ':' .. text(when) end
+-- append appends a record to the log of its kind. The ID of an entry has the
+-- offset and the time; all of it but the offset is made once for each time, as
+-- formatting numbers costs as much as XADD.
+local function append(kind, id, channel, data)
+  local l = kind.log
+  local key = l.key
+  if kind.time > l.time or not l.ms then
+    l.time = math.max(l.time, kind.time)
+    l.ms = text(l.time)
+    l.id = FORMATINT .. '-' .. l.ms
   end
-  if ms > l.time then l.time = ms end
-  l.last, l.changed = l.last + 1, true
-  local stamp = stamps[l.time]
-  if not stamp then
-    stamp = '-' .. text(l.time)
-    stamps[l.time] = stamp
-  end
-  local offset, marked = text(l.last), mark .. id
-  if tell then tell(l, offset, marked, channel, data) end
-  call('XADD', KEYS[l.key + 1], offset .. stamp, 'i', marked, 'c', channel, 'd', data)
-  if class < 0 then call('HSET', KEYS[l.key + 2], id, offset) end
-  if channel ~= '' then call('ZADD', KEYS[l.key + 3], 0, member(channel, l.last)) end
-  return l.time == ms and offset or offset .. ':' .. text(l.time)
+  local last = l.last + 1
+  l.last = last
+  if tell then tell(l, id, channel, data) end
+  call('XADD', KEYS[key + 1], format(l.id, last), 'i', id, 'c', channel, 'd', data)
+  if kind.given then call('HSET', KEYS[key + 2], string.sub(id, 2), text(last)) end
+  if channel ~= '' then call('ZADD', KEYS[key + 3], 0, member(channel, last)) end
 end
 
+-- several carries out a request that has not one record, of which the first is at
+-- ARGV[a]; it returns where the next request is. Nothing of it is written before
+-- it is known that no record is in conflict.
 local out = {}
-while next <= #ARGV do
-  local n, from = number(arg()), next
-  next = next + 5 * n
-  -- Nothing is written before it is known that no record is in conflict.
-  local at = conflict(from, n)
-  if at then
-    out[#out + 1] = '!' .. at
-  elseif n == 1 then
-    out[#out + 1] = append(from)
+local function several(request, n, a)
+  local begin, seen, clash = a, {}, nil
+  for i = 1, n do
+    local kind = kinds[ARGV[a]]
+    local d = kind.channel and a + 3 or a + 2
+    if kind.given and not clash then
+      local id = string.sub(ARGV[a + 1], 2)
+      local key = kind.log.key .. ' ' .. id
+      local at, _, before = find(kind.log, id)
+      if not at then before = seen[key] end
+      if before and before ~= ARGV[d] then clash = i end
+      seen[key] = ARGV[d]
+    end
+    a = d + 1
+  end
+  if clash then
+    out[#out + 1] = request .. ' !' .. clash
+    return a
+  end
+  a = begin
+  for i = 1, n do
+    local kind, id = kinds[ARGV[a]], ARGV[a + 1]
+    local at, when
+    if kind.given then at, when = find(kind.log, string.sub(id, 2)) end
+    local d = kind.channel and a + 3 or a + 2
+    if at then
+      out[#out + 1] = request .. ' ' .. i .. ' ' .. text(at) .. ' ' .. text(when)
+    else
+      append(kind, id, kind.channel and ARGV[a + 2] or '', ARGV[d])
+    end
+    a = d + 1
+  end
+  return a
+end
+
+local request, all = 0, #ARGV
+while next <= all do
+  local kind = kinds[ARGV[next]]
+  request = request + 1
+  if not kind then
+    next = several(request, tonumber(string.sub(ARGV[next], 2)), next + 1)
+  elseif kind.given then
+    next = several(request, 1, next)
+  elseif kind.channel then
+    append(kind, ARGV[next + 1], ARGV[next + 2], ARGV[next + 3])
+    next = next + 4
   else
-    local results = {}
-    for i = 1, n do results[i] = append(from + 5 * (i - 1)) end
-    out[#out + 1] = table.concat(results, ' ')
+    append(kind, ARGV[next + 1], '', ARGV[next + 2])
+    next = next + 3
   end
 end
 
 local heads = {}
 for i, l in ipairs(logs) do
-  local held = l.last + 1 - l.first
+  local held, first = l.last + 1 - l.first, l.first
   if l.keep > 0 and held > l.keep + math.min(math.floor(l.keep / 8), 1024) then
     trim(l.key, l, l.last + 1 - l.keep)
   end
-  if l.changed then save(KEYS[l.key], l) end
-  heads[i] = l.epoch .. ':' .. text(l.base)
+  if l.changed then
+    save(KEYS[l.key], l)
+  elseif l.last ~= l.before or l.first ~= first then
+    call('HSET', KEYS[l.key], 'last', text(l.last), 'time', text(l.time), 'first', text(l.first))
+  end
+  heads[i] = l.epoch .. ':' .. text(l.base) .. ':' .. text(l.before) .. ':' .. text(l.last) .. ':' .. text(l.begin)
 end
-if told then told() end
 table.insert(out, 1, table.concat(heads, ' '))
 local reply = table.concat(out, '\n')
-redis.call('HSET', KEYS[1], 'seq:' .. me, ARGV[2], slot, head .. reply)
+if told then
+  told()
+  call('HSET', KEYS[1], 'seq:' .. me, ARGV[2], slot, head .. reply, 'feed', text(n), 'size', text(size))
+else
+  call('HSET', KEYS[1], 'seq:' .. me, ARGV[2], slot, head .. reply)
+end
 return {'ok', reply}

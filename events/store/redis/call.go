@@ -2,6 +2,7 @@ package redis
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +17,33 @@ type call struct {
 	seq      uint64 // 0: none yet
 	after    uint64 // the call before it
 
+	// What it was sent with, of each class.
 	classes []string
-	asked   []position // what was known of the classes when it was sent
+	asked   []position
+	of      []int // the class of each record, in order
+
+	outcomes []outcome // of each request, once there are any
+}
+
+// An outcome is what became of a request.
+type outcome struct {
+	results  []events.Appended
+	conflict *events.ConflictError
+}
+
+// A recordKind is what records of a call have in common.
+type recordKind struct {
+	class          int
+	given, channel bool // its publisher gives the id; it has a channel
+	time           int64
+}
+
+// A drafter is what the arguments of a call are made with. The committer owns it.
+type drafter struct {
+	classes map[string]int     // from 0
+	kinds   map[recordKind]int // from 1
+	keep    []int              // of each class
+	list    []recordKind
 }
 
 // calls divides requests into calls, each within the bounds.
@@ -43,45 +69,91 @@ func (c *call) records() (n int) {
 	return n
 }
 
-// arguments returns what the script is called with.
+// arguments returns what the script is called with. What every record would have
+// to say again is said once, as a kind: each argument costs Redis two copies.
 func (c *call) arguments(s *Store) (keys []string, args []any) {
-	index := make(map[string]int)
-	keep := []int{0}
-	c.classes = c.classes[:0]
+	records := c.records()
+	d := &s.drafter
+	d.begin()
+	c.classes, c.asked, c.of = c.classes[:0], c.asked[:0], slices.Grow(c.of[:0], records)
+	marked := make([]string, 0, records) // does not grow, as args point into it
+	body := make([]any, 0, len(c.requests)+4*records)
 	for _, r := range c.requests {
+		if len(r.records) != 1 {
+			body = append(body, "*"+strconv.Itoa(len(r.records)))
+		}
 		for i := range r.records {
-			class := r.records[i].Class
-			n := index[class]
-			if n == 0 {
-				n = len(index) + 1
-				index[class] = n
-				c.classes = append(c.classes, class)
-				keep = append(keep, 0)
+			rec := &r.records[i]
+			class, known := d.classes[rec.Class]
+			if !known {
+				class = len(c.classes)
+				d.classes[rec.Class] = class
+				c.classes, d.keep = append(c.classes, rec.Class), append(d.keep, 0)
 			}
-			keep[n] = r.records[i].Keep.Events
+			d.keep[class] = rec.Keep.Events
+			c.of = append(c.of, class)
+			mark := "m"
+			if rec.IDGiven {
+				mark = "g"
+			}
+			marked = append(marked, mark+rec.ID)
+			body = append(body, d.number(recordKind{class, rec.IDGiven, rec.Channel != "", milliseconds(rec.Time)}), &marked[len(marked)-1])
+			if rec.Channel != "" {
+				body = append(body, &rec.Channel)
+			}
+			body = append(body, rec.Data)
 		}
 	}
-	keys = append(make([]string, 0, 2+4*len(index)), s.keys.writer)
-	args = append(make([]any, 0, 5+4*len(index)+len(c.requests)+5*c.records()), s.node, c.seq, c.after, flag(s.alone.Load()), len(index))
-	c.asked = c.asked[:0]
+	keys = append(make([]string, 0, 2+4*len(c.classes)), s.keys.writer)
+	args = append(make([]any, 0, 6+4*len(c.classes)+3*len(d.list)+len(body)), s.node, c.seq, c.after, flag(s.alone.Load()), len(c.classes))
 	for i, class := range c.classes {
 		keys = s.keys.class(keys, class)
 		k := s.position(class)
 		c.asked = append(c.asked, k)
-		args = append(args, keep[i+1], k.epoch, k.last, newEpoch())
+		args = append(args, d.keep[i], k.epoch, k.last, newEpoch())
 	}
-	for _, r := range c.requests {
-		args = append(args, len(r.records))
-		for i := range r.records {
-			rec := &r.records[i]
-			n := index[rec.Class]
-			if rec.IDGiven {
-				n = -n
-			}
-			args = append(args, n, rec.ID, rec.Channel, milliseconds(rec.Time), rec.Data)
-		}
+	args = append(args, len(d.list))
+	for _, k := range d.list {
+		args = append(args, 1+k.class, k.flags(), k.time)
 	}
-	return append(keys, s.keys.feed), args
+	return append(keys, s.keys.feed), append(args, body...)
+}
+
+// begin forgets what was.
+func (d *drafter) begin() {
+	if d.kinds == nil {
+		d.classes, d.kinds = make(map[string]int), make(map[recordKind]int)
+	}
+	clear(d.classes)
+	clear(d.kinds)
+	d.keep, d.list = d.keep[:0], d.list[:0]
+}
+
+// number returns the number of a kind, which may be a new one.
+func (d *drafter) number(k recordKind) int {
+	n := len(d.list)
+	if n > 0 && d.list[n-1] == k {
+		return n // as is usual
+	}
+	if n, known := d.kinds[k]; known {
+		return n
+	}
+	d.list = append(d.list, k)
+	d.kinds[k] = n + 1
+	return n + 1
+}
+
+// flags returns how the script is told of what a kind has.
+func (k *recordKind) flags() string {
+	switch {
+	case k.given && k.channel:
+		return "gc"
+	case k.given:
+		return "g"
+	case k.channel:
+		return "c"
+	}
+	return ""
 }
 
 // flag is how a script is told whether something is so.
@@ -92,71 +164,111 @@ func flag(b bool) string {
 	return "0"
 }
 
-// An outcome is what became of a request.
-type outcome struct {
-	results  []events.Appended
-	conflict *events.ConflictError
-}
-
-// parse returns the outcomes of the requests, which the script answers with one
-// line each, after a line with the epochs of the classes.
-func (c *call) parse(reply string) ([]outcome, error) {
-	lines := strings.Split(reply, "\n")
-	heads := strings.Fields(lines[0])
-	if len(lines) != 1+len(c.requests) || len(heads) != len(c.classes) {
-		return nil, fmt.Errorf("%w: the script answers with %d lines for %d requests", errDamaged, len(lines), len(c.requests))
+// parse reads what became of the requests. The script answers with a line that
+// says how far each log went before and after, and with further ones only for
+// what was not appended.
+func (c *call) parse(reply string) error {
+	first, rest, _ := strings.Cut(reply, "\n")
+	heads := strings.Fields(first)
+	if len(heads) != len(c.classes) {
+		return fmt.Errorf("%w: the script answers with %d logs of %d", errDamaged, len(heads), len(c.classes))
 	}
-	logs := make(map[string]events.Appended, len(heads))
+	logs, ends := make([]events.Appended, len(heads)), make([]uint64, len(heads))
 	for i, h := range heads {
-		epoch, base, _ := strings.Cut(h, ":")
-		n, err := strconv.ParseUint(base, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%w: the script answers with the epoch %.40q", errDamaged, h)
+		if err := parseHead(h, &logs[i], &ends[i]); err != nil {
+			return err
 		}
-		logs[c.classes[i]] = events.Appended{Epoch: epoch, Base: n}
 	}
-	all := make([]outcome, len(c.requests))
+	c.outcomes = make([]outcome, len(c.requests))
+	results := make([]events.Appended, len(c.of))
 	for i, r := range c.requests {
-		line := lines[1+i]
-		if at, ok := strings.CutPrefix(line, "!"); ok {
-			n, err := strconv.Atoi(at)
-			if err != nil || n < 1 || n > len(r.records) {
-				return nil, fmt.Errorf("%w: the script answers with a conflict of the record %.20q", errDamaged, at)
-			}
-			all[i].conflict = &events.ConflictError{Class: r.records[n-1].Class, ID: r.records[n-1].ID, Index: n - 1}
-			continue
-		}
-		parts := strings.Fields(line)
-		if len(parts) != len(r.records) {
-			return nil, fmt.Errorf("%w: the script answers with %d results for %d records", errDamaged, len(parts), len(r.records))
-		}
-		all[i].results = make([]events.Appended, len(parts))
-		for j, part := range parts {
-			result := logs[r.records[j].Class]
-			if err := parseResult(part, &r.records[j], &result); err != nil {
-				return nil, err
-			}
-			all[i].results[j] = result
+		n := len(r.records)
+		c.outcomes[i].results, results = results[:n:n], results[n:]
+	}
+	for rest != "" {
+		var line string
+		line, rest, _ = strings.Cut(rest, "\n")
+		if err := c.except(line); err != nil {
+			return err
 		}
 	}
-	return all, nil
+	// All others were appended, in order.
+	of := c.of
+	for i, r := range c.requests {
+		a := &c.outcomes[i]
+		for j := range a.results {
+			log, to := &logs[of[j]], &a.results[j]
+			if !to.Duplicate {
+				log.Offset++
+				if at := time.UnixMilli(milliseconds(r.records[j].Time)).UTC(); at.After(log.Time) {
+					log.Time = at
+				}
+				*to = *log
+			}
+			to.Epoch, to.Base = log.Epoch, log.Base
+		}
+		of = of[len(r.records):]
+	}
+	for i := range logs {
+		if logs[i].Offset != ends[i] {
+			return fmt.Errorf("%w: the script answers that a log goes up to %d, expected %d", errDamaged, ends[i], logs[i].Offset)
+		}
+	}
+	return nil
 }
 
-// parseResult reads an offset, with "d" before it if it is of an earlier
-// record, and the time after it unless it is the record's.
-func parseResult(part string, rec *events.Record, to *events.Appended) error {
-	text, duplicate := strings.CutPrefix(part, "d")
-	text, at, timed := strings.Cut(text, ":")
-	ms := milliseconds(rec.Time)
-	var err error
-	if to.Offset, err = strconv.ParseUint(text, 10, 64); err == nil && timed {
-		ms, err = strconv.ParseInt(at, 10, 64)
+// parseHead reads what the script says of a log: the epoch, the base, the last
+// offset before and after the call, and the time of the last record before it.
+func parseHead(text string, to *events.Appended, end *uint64) error {
+	epoch, numbers, _ := strings.Cut(text, ":")
+	var at uint64
+	fields := [...]*uint64{&to.Base, &to.Offset, end, &at}
+	i := 0
+	for part := range strings.SplitSeq(numbers, ":") {
+		n, err := strconv.ParseUint(part, 10, 64)
+		if err != nil || i == len(fields) {
+			i = -1
+			break
+		}
+		*fields[i] = n
+		i++
 	}
-	if err != nil {
-		return fmt.Errorf("%w: the script answers with the result %.40q", errDamaged, part)
+	if i != len(fields) {
+		return fmt.Errorf("%w: the script answers with the log %.80q", errDamaged, text)
 	}
-	to.Duplicate = duplicate
-	to.Time = time.UnixMilli(ms).UTC()
+	to.Epoch, to.Time = epoch, time.UnixMilli(int64(min(at, maxNumber))).UTC()
+	return nil
+}
+
+// except reads a line about what was not appended: a request with a conflict, or
+// a record that was there already.
+func (c *call) except(line string) error {
+	damaged := fmt.Errorf("%w: the script answers with the result %.80q", errDamaged, line)
+	parts := strings.Fields(line)
+	if len(parts) != 2 && len(parts) != 4 {
+		return damaged
+	}
+	request, err := strconv.Atoi(parts[0])
+	if err != nil || request < 1 || request > len(c.requests) {
+		return damaged
+	}
+	r, a := c.requests[request-1], &c.outcomes[request-1]
+	conflicting := len(parts) == 2 && parts[1][0] == '!'
+	record, err := strconv.Atoi(strings.TrimPrefix(parts[1], "!"))
+	if err != nil || record < 1 || record > len(r.records) || conflicting != (len(parts) == 2) {
+		return damaged
+	}
+	if conflicting {
+		rec := &r.records[record-1]
+		*a = outcome{conflict: &events.ConflictError{Class: rec.Class, ID: rec.ID, Index: record - 1}}
+		return nil
+	}
+	offset, err := strconv.ParseUint(parts[2], 10, 64)
+	ms, err2 := strconv.ParseInt(parts[3], 10, 64)
+	if err != nil || err2 != nil || a.conflict != nil {
+		return damaged
+	}
+	a.results[record-1] = events.Appended{Offset: offset, Time: time.UnixMilli(ms).UTC(), Duplicate: true}
 	return nil
 }
 

@@ -71,7 +71,7 @@ func (s *Store) carryOut(todo []*call) {
 		return
 	}
 	if len(todo) == 1 && todo[0].records() == 0 {
-		s.finish(todo[0], nil, nil) // there is nothing to do but to keep its place
+		s.finish(todo[0], nil) // there is nothing to do but to keep its place
 		return
 	}
 	failures := s.failures.Load()
@@ -93,11 +93,11 @@ func (s *Store) carryOut(todo []*call) {
 	}
 	s.failing = true
 	for _, c := range left {
-		s.finish(c, nil, err)
+		s.finish(c, err)
 	}
 	if errors.Is(err, events.ErrUnavailable) {
 		if rest := s.queue.Rest(); len(rest) > 0 {
-			s.finish(&call{requests: rest}, nil, err)
+			s.finish(&call{requests: rest}, err)
 		}
 	}
 }
@@ -235,12 +235,11 @@ func (s *Store) send(some []*call) (done int, err error) {
 		case w[0] != "ok":
 			return done, s.refused(reply)
 		}
-		outcomes, err := c.parse(w[1])
-		if err != nil {
+		if err := c.parse(w[1]); err != nil {
 			return done, err
 		}
 		s.seq = c.seq
-		s.finish(c, outcomes, nil)
+		s.finish(c, nil)
 		done++
 	}
 	return done, nil
@@ -253,7 +252,7 @@ func (s *Store) refuse(c *call, err error) {
 		s.log.Error("cannot append events", "err", err)
 	}
 	s.failing = true
-	s.finish(c, nil, err)
+	s.finish(c, err)
 }
 
 // renumber has calls, which were not carried out, numbered anew when they are
@@ -265,32 +264,43 @@ func renumber(cs []*call) {
 }
 
 // finish tells those of a call what became of it.
-func (s *Store) finish(c *call, outcomes []outcome, err error) {
-	if err == nil && outcomes != nil {
-		asked := make(map[string]position, len(c.classes))
-		for i, class := range c.classes {
-			asked[class] = c.asked[i]
-		}
-		for i, r := range c.requests {
-			for j, a := range outcomes[i].results {
-				class := r.records[j].Class
-				s.learn(class, asked[class], position{epoch: a.Epoch, last: a.Offset})
-				if !a.Duplicate {
-					s.records.Add(1)
-				}
-			}
-		}
+func (s *Store) finish(c *call, err error) {
+	if err == nil {
+		s.note(c)
 	}
 	for i, r := range c.requests {
 		switch {
 		case err != nil:
 			r.done(nil, err)
-		case outcomes == nil:
+		case c.outcomes == nil:
 			r.done(nil, nil)
-		case outcomes[i].conflict != nil:
-			r.done(nil, outcomes[i].conflict)
+		case c.outcomes[i].conflict != nil:
+			r.done(nil, c.outcomes[i].conflict)
 		default:
-			r.done(outcomes[i].results, nil)
+			r.done(c.outcomes[i].results, nil)
 		}
 	}
+}
+
+// note remembers how far the logs of a call go, and counts its records, before
+// anybody is told.
+func (s *Store) note(c *call) {
+	told := make([]position, len(c.classes))
+	appended, of := uint64(0), c.of
+	for i := range c.outcomes {
+		for j, a := range c.outcomes[i].results {
+			to := &told[of[j]]
+			*to = position{epoch: a.Epoch, last: max(to.last, a.Offset)}
+			if !a.Duplicate {
+				appended++
+			}
+		}
+		of = of[len(c.requests[i].records):]
+	}
+	for i, now := range told {
+		if now.epoch != "" { // otherwise every request of the class was in conflict
+			s.learn(c.classes[i], c.asked[i], now)
+		}
+	}
+	s.records.Add(appended)
 }

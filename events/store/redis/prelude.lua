@@ -51,7 +51,8 @@ local answer -- of process: it cannot change while a script runs
 local function process()
   if not answer then
     local info = redis.pcall('INFO', 'replication')
-    answer = type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or ''
+    local _, at = string.find(type(info) == 'string' and info or '', 'master_replid:', 1, true)
+    answer = at and string.match(info, '^%w+', at + 1) or ''
   end
   return answer
 end
@@ -117,6 +118,9 @@ local function trim(k, l, first)
   local log, ids, channels = KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
   local begin = l.first
   first = math.min(first, begin + 4096)
+  if redis.call('EXISTS', ids) == 0 and redis.call('EXISTS', channels) == 0 then
+    l.first = math.max(begin, first) -- nothing has to be looked up
+  end
   while l.first < first do
     local some = redis.call('XRANGE', log, text(l.first) .. '-0', text(first - 1) .. '-' .. MAX, 'COUNT', 32)
     if #some == 0 then

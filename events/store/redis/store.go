@@ -45,6 +45,7 @@ type Store struct {
 	next     uint64 // the last sequence number that was used
 	claiming bool   // the store must be claimed before it is written again
 	failing  bool   // the last round failed
+	drafter  drafter
 
 	// alone says that this node knows all that anybody was told of the logs:
 	// nobody else can have appended anything that it does not know of.
