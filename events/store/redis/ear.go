@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -165,6 +166,7 @@ func (e *ear) turn() error {
 	for i := range entries {
 		e.take(&entries[i])
 	}
+	runtime.Gosched() // who was told goes first: asking for more has time
 	return nil
 }
 
