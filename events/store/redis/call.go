@@ -253,8 +253,8 @@ func (c *call) except(line string) error {
 		return damaged
 	}
 	r, a := c.requests[request-1], &c.outcomes[request-1]
-	conflicting := len(parts) == 2 && parts[1][0] == '!'
-	record, err := strconv.Atoi(strings.TrimPrefix(parts[1], "!"))
+	number, conflicting := strings.CutPrefix(parts[1], "!")
+	record, err := strconv.Atoi(number)
 	if err != nil || record < 1 || record > len(r.records) || conflicting != (len(parts) == 2) {
 		return damaged
 	}
