@@ -19,11 +19,10 @@ func (p *poll) serveEvents(x *exchange, r *http.Request) {
 		p.lp.answer(x, &refusal{status: http.StatusNotAcceptable, text: "an event stream is text: open the transport with " + subprotocolJSON})
 		return
 	}
-	text := r.Header.Get("Last-Event-ID")
-	if text == "" {
-		text = r.URL.Query().Get("ack")
+	a, no := ackIn(r)
+	if text := r.Header.Get("Last-Event-ID"); text != "" && no == nil {
+		a, no = ackOf(text) // it is newer: the browser repeats the address as it was
 	}
-	a, no := ackOf(text)
 	if no == nil {
 		no = p.stream(x, r, a)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // serveReceive answers with messages, as soon as there is one.
 func (p *poll) serveReceive(x *exchange, r *http.Request) {
-	ack, no := ackOf(r.URL.Query().Get("ack"))
+	ack, no := ackIn(r)
 	if no == nil {
 		_, no = p.lp.body(x, r, 1<<10) // there should be none
 	}
@@ -35,7 +36,7 @@ func (p *poll) serveReceive(x *exchange, r *http.Request) {
 	msgs, last, outcome := p.await(r.Context(), rc, most)
 	switch outcome {
 	case fetched:
-		p.deliver(x, msgs, last, ack.given)
+		p.deliver(x, rc, msgs, last, ack.given)
 	case nothingCame:
 		p.lp.answer(x, nil)
 	case pollOver:
@@ -47,6 +48,19 @@ func (p *poll) serveReceive(x *exchange, r *http.Request) {
 type ack struct {
 	given  bool
 	number uint64
+}
+
+// ackIn reads the ack in the query of a request. It must not pass for one without,
+// which would say that everything has arrived.
+func ackIn(r *http.Request) (ack, *refusal) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	switch {
+	case err != nil:
+		return ack{}, &refusal{status: http.StatusBadRequest, text: fmt.Sprintf("the query cannot be read: %v", err)}
+	case len(query["ack"]) > 1:
+		return ack{}, &refusal{status: http.StatusBadRequest, text: fmt.Sprintf("ack: expected once, found %d times", len(query["ack"]))}
+	}
+	return ackOf(query.Get("ack"))
 }
 
 // ackOf reads an ack from a request. An empty text is none.
@@ -160,6 +174,9 @@ const (
 func (p *poll) await(ctx context.Context, rc *receiver, most int) ([][]byte, uint64, outcome) {
 	var timeout <-chan time.Time
 	for {
+		if ctx.Err() != nil {
+			return nil, 0, peerGone // and what there is waits for who is there
+		}
 		msgs, last, ended := p.fetch(rc, most)
 		switch {
 		case len(msgs) > 0:
@@ -218,14 +235,14 @@ func (p *poll) fetchLocked(rc *receiver, most int) (msgs [][]byte, last uint64, 
 // deliver answers a request to receive. Without an ack the client can't say
 // later that it has not got the answer, so one that cannot be written is the
 // end.
-func (p *poll) deliver(x *exchange, msgs [][]byte, last uint64, acked bool) {
+func (p *poll) deliver(x *exchange, rc *receiver, msgs [][]byte, last uint64, acked bool) {
 	x.w.Header().Set(headerSeq, strconv.FormatUint(last, 10))
 	err := x.answer(mediaTypes[p.serializer], p.join(msgs), time.Now().Add(p.lp.cfg.WriteTimeout))
 	switch {
 	case err == nil:
 		p.lp.stats.out.Add(uint64(len(msgs)))
 		if !acked {
-			p.arrived(last)
+			p.arrived(rc, last)
 		}
 	case !acked:
 		p.lp.stats.lost.Add(1)
@@ -254,11 +271,12 @@ func (p *poll) join(frames [][]byte) []byte {
 	return body
 }
 
-// arrived forgets messages up to a number.
-func (p *poll) arrived(last uint64) {
+// arrived forgets messages up to a number, unless a later receiver has said
+// meanwhile what the client has.
+func (p *poll) arrived(rc *receiver, last uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if last >= p.first {
+	if p.receiver == rc && last >= p.first {
 		p.dropLocked(min(int(last+1-p.first), p.sent))
 	}
 }

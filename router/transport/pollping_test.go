@@ -277,6 +277,20 @@ func TestPollPingIsNoMessage(t *testing.T) {
 	})
 }
 
+// However many pings stand before a message, it is the next.
+func TestPollPingsBeforeMessage(t *testing.T) {
+	polls(t, nil, func(t *testing.T, h *pollHouse) {
+		c := h.open("wamp.2.json")
+		c.ask("1", "2", "3", "4")
+		c.say("a")
+		c.ask("5")
+		if r := c.post(c.path+"/receive?ack=0", ""); r.body != "a" || r.after != 0 {
+			t.Errorf("a message behind pings comes as %d %q after %v", r.status, r.body, r.after)
+		}
+		c.answered("1", "2", "3", "4")
+	})
+}
+
 // A client may answer while its session ends, from several requests.
 func TestPollPingRaces(t *testing.T) {
 	polls(t, nil, func(t *testing.T, h *pollHouse) {
