@@ -182,6 +182,16 @@ func TestPersistentAck(t *testing.T) {
 	})
 }
 
+// autobahn-js by HTTP requests has a persistent subscription that is acknowledged
+// by these, if they say what has arrived.
+func TestPersistentAckByRequests(t *testing.T) {
+	node := needNode(t, "autobahn")
+	g := startConfigured(t, fmt.Sprintf(ordersConfig, "http://pages.invalid"))
+	drive(t, node, "ackpoll.mjs", []string{g.url("http", "/lp"), "realm1", "ada", g.jwt(t, "ada")}, map[string]func(step){
+		"post": func(rest step) { g.postOrders(t, rest) },
+	})
+}
+
 // startRedis starts a redis-server, and returns the URL of a store in it.
 func startRedis(t *testing.T) string {
 	t.Helper()

@@ -23,7 +23,31 @@ export function inOrder(Base) {
   };
 }
 
-/** As much of XMLHttpRequest as autobahn uses, by fetch. */
+/**
+ * Returns the class, with requests to receive that say which messages have
+ * arrived: then nothing gets lost with an answer, and a persistent subscription
+ * can be acknowledged by that.
+ */
+export function numbered(Base) {
+  const arrived = new Map(); // by URL, the number of the last message
+  return class extends Base {
+    #url;
+    constructor() {
+      super();
+      // Before anybody else hears of the answer, and asks for more.
+      this.addEventListener("readystatechange", () => {
+        const seq = this.readyState === 4 && this.status === 200 && this.getResponseHeader("Wireroom-Seq");
+        if (seq) arrived.set(this.#url, seq);
+      });
+    }
+    open(method, url, async) {
+      this.#url = url;
+      super.open(method, url.endsWith("/receive") ? `${url}?ack=${arrived.get(url) ?? 0}` : url, async);
+    }
+  };
+}
+
+/** As much of XMLHttpRequest as autobahn and numbered use, by fetch. */
 export class FetchRequest extends EventTarget {
   readyState = 0;
   status = 0;
@@ -32,6 +56,7 @@ export class FetchRequest extends EventTarget {
   timeout = 0; // milliseconds
   #url;
   #request;
+  #headers;
   open(method, url) {
     this.#url = url;
     this.#request = { method, headers: {} };
@@ -39,17 +64,22 @@ export class FetchRequest extends EventTarget {
   setRequestHeader(name, value) {
     this.#request.headers[name] = value;
   }
+  getResponseHeader(name) {
+    return this.#headers?.get(name) ?? null;
+  }
   async send(body) {
     try {
       const signal = this.timeout > 0 ? AbortSignal.timeout(this.timeout) : undefined;
       const answer = await fetch(this.#url, { ...this.#request, body, signal });
       this.responseText = await answer.text();
+      this.#headers = answer.headers;
       ({ status: this.status, statusText: this.statusText } = answer);
     } catch (error) {
       if (error.name === "TimeoutError") this.ontimeout?.();
       this.statusText = String(error.cause ?? error);
     }
     this.readyState = 4;
+    this.dispatchEvent(new Event("readystatechange"));
     this.onreadystatechange?.();
     this.dispatchEvent(new Event("loadend"));
   }
