@@ -61,6 +61,7 @@ type Keeper struct {
 	issuing *issuing // nil without ACME
 
 	files []*watched // owned by Run
+	said  []told     // of each pair; likewise
 
 	now atomic.Pointer[material]
 }
@@ -119,6 +120,11 @@ type change struct {
 
 // pairOf reads the i-th pair.
 func pairOf(i int, cert, key string) (change, error) {
+	for _, m := range []struct{ text, what, file string }{{cert, "certificate", "cert_file"}, {key, "private key", "key_file"}} {
+		if !strings.Contains(m.text, "-----BEGIN ") {
+			return change{}, fmt.Errorf("expected a %s in PEM, which has a line that begins with -----BEGIN, found none; to name a file, use %s", m.what, m.file)
+		}
+	}
 	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
 	if err != nil {
 		return change{}, fmt.Errorf("expected a certificate and its private key in PEM: %s", strings.TrimPrefix(err.Error(), "tls: "))

@@ -95,7 +95,8 @@ func readFile(name string) (string, error) {
 }
 
 // Run reads the files again every few seconds, and at once when something comes
-// from now, until ctx is done.
+// from now, until ctx is done. It logs when certificates expire, some days before
+// and when they have.
 //
 // What has changed is taken when it has stood for a round, so that a
 // certificate is not taken without its key, which is written a moment later.
@@ -109,6 +110,7 @@ func (k *Keeper) Run(ctx context.Context, now <-chan os.Signal) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
+		k.warn(time.Now())
 		select {
 		case <-tick.C:
 			k.look(false)
