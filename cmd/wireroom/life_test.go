@@ -61,8 +61,31 @@ func TestLockedStore(t *testing.T) {
 	file := writeConfig(t, testConfig)
 	startProgram(t, file)
 	code, _, stderr := runCommand(t, "", "serve", "--config", file)
-	if code != exitFailure || !strings.Contains(stderr, "wireroom.db") {
+	if code != exitFailure || !strings.Contains(stderr, "wireroom.db") || !strings.Contains(stderr, "hint: a store file is for one gateway") {
 		t.Errorf("serve on a locked store: code %d, %s", code, stderr)
+	}
+}
+
+// What a gateway cannot use says so, where that is, and what may help.
+func TestStoreCannotBeUsed(t *testing.T) {
+	locked := filepath.Join(t.TempDir(), "locked")
+	if err := os.Mkdir(locked, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, store, want, hint string }{
+		{"folder", filepath.Join(locked, "wireroom.db"), locked, "hint: the gateway must be able to write"},
+		{"folder of the folder", filepath.Join(locked, "a", "wireroom.db"), "make the folder of the store", "hint: the gateway must be able to write"},
+		{"Redis", "redis://127.0.0.1:1", "Redis at redis://127.0.0.1:1 refuses connections", "hint: is Redis running"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if strings.HasPrefix(test.name, "folder") && os.Getuid() == 0 {
+				t.Skip("root may write everywhere")
+			}
+			code, _, stderr := runCommand(t, "", "serve", "--config", writeConfig(t, testConfig), "--store", test.store)
+			if code != exitFailure || !strings.Contains(stderr, test.want) || !strings.Contains(stderr, test.hint) {
+				t.Errorf("serve with the store %s: code %d, %s", test.store, code, stderr)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+	"github.com/wireroom/wireroom/events/store/embedded"
+	"github.com/wireroom/wireroom/events/store/redis"
 )
 
 // A serveFlags is how serve was called.
@@ -127,6 +130,8 @@ func newLogger(w io.Writer, f *serveFlags) (*slog.Logger, error) {
 // startError adds what may help to why the gateway cannot start.
 func startError(err error) error {
 	e := &exitError{code: exitFailure, err: err}
+	_, isRedis := errors.AsType[*redis.Error](err)
+	ofStore := strings.HasPrefix(err.Error(), "store file") || strings.HasPrefix(err.Error(), "make the folder of the store")
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE) && strings.HasPrefix(err.Error(), "listen.rawsocket"):
 		e.hint = "another program listens there; give another address at listen.rawsocket"
@@ -134,6 +139,12 @@ func startError(err error) error {
 		e.hint = "another program listens there; give another address with --listen"
 	case errors.Is(err, syscall.EACCES) && strings.HasPrefix(err.Error(), "listen"):
 		e.hint = "ports below 1024 need a privilege; give another address with --listen"
+	case errors.Is(err, embedded.ErrLocked):
+		e.hint = "a store file is for one gateway; stop the other one, or give another place with --store"
+	case ofStore && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+		e.hint = "the gateway must be able to write the store's file and its folder; give another place at store or with --store"
+	case isRedis:
+		e.hint = "is Redis running, and reached from here? Its place is at store, or given with --store"
 	}
 	return e
 }

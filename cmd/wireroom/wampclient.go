@@ -132,7 +132,7 @@ func dialError(ctx context.Context, target string, err error) error {
 		e.hint = "raise --timeout, or look for a firewall between"
 	case isHTTP && ws.Response != nil:
 		e.err = fmt.Errorf("connect to %s: the server answers %s instead of opening a WebSocket", target, printable(ws.Response.Status))
-		e.hint = "check the path of the URL: the gateway serves WAMP at /ws"
+		e.hint = "check the path of the URL: the gateway serves WAMP at /ws; and the scheme: with TLS it is wss"
 		if ws.Response.StatusCode == http.StatusServiceUnavailable {
 			e.hint = "the gateway is stopping, or too many connect at the same time"
 			if s, err := strconv.ParseUint(ws.Response.Header.Get("Retry-After"), 10, 20); err == nil {
