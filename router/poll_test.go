@@ -333,6 +333,38 @@ func TestProbePoll(t *testing.T) {
 	}
 }
 
+// What a client by HTTP requests says that it has is confirmed as by a pong, and
+// not kept for its return. An event stream confirms nothing.
+func TestResumePollConfirms(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStack(t, func(c *router.Config) { c.Resume.Bytes = 4096 }, nil)
+			r := &resumer{t: t}
+			a := s.poll(wamp.JSON, false, stream)
+			r.join(a)
+			a.send(`[32,1,{},"com.example.topic"]`)
+			r.next(a)
+			for i := range 100 {
+				s.rt.rt.Realm(testRealm).Publish(&router.Publication{Topic: "com.example.topic", Payload: payload(t, fmt.Sprintf("%0100d", i))})
+				synctest.Wait()
+			}
+			if n := len(strings.Fields(r.words(a))); n != 100 {
+				t.Fatalf("%d events came, want 100", n)
+			}
+			if n := s.rt.rt.Stats().Resumption.GivenUp; stream != (n > 0) {
+				t.Errorf("stream %v: %d messages were given up", stream, n)
+			}
+			b := s.connect(wamp.JSON)
+			if r.resume(b, -1); r.details["resumed"] != !stream {
+				t.Fatalf("stream %v: welcomed with %v", stream, r.details)
+			}
+			if got := len(strings.Fields(r.words(b))); got > 30 {
+				t.Errorf("%d messages came again", got)
+			}
+		})
+	}
+}
+
 // Every transcript, by HTTP requests in place of a WebSocket; under the race
 // detector only with peers that do so in different ways.
 func TestConformancePoll(t *testing.T) {
