@@ -128,13 +128,7 @@ func TestNodesForgotten(t *testing.T) {
 		return nil
 	})
 	fb.has(t, a.Node()+": word once")
-	// As when its lease is over.
-	sv.do("ZREM", "{wireroom}:1:nodes", a.Node())
-	fields := []any{"HDEL", "{wireroom}:writer", "seq:" + a.Node(), "sent:" + a.Node(), "seen:" + a.Node()}
-	for i := range 16 {
-		fields = append(fields, fmt.Sprintf("%s:%d", a.Node(), i))
-	}
-	sv.do(fields...)
+	sv.forget(a)
 	w.swallow.Store(false)
 	w.cut()
 	if err := <-posted; err == nil {
