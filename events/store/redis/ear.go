@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -166,7 +165,6 @@ func (e *ear) turn() error {
 	for i := range entries {
 		e.take(&entries[i])
 	}
-	runtime.Gosched() // who was told goes first: asking for more has time
 	return nil
 }
 
