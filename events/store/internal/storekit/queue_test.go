@@ -23,6 +23,12 @@ func (r request) Overtakes() bool            { return r.overtakes }
 
 func hurried(name string) request { return request{name: name, records: 1, bytes: 10} }
 
+func calm(name string) request { return request{name: name, records: 1, bytes: 10, patient: true} }
+
+func overtaking(name string) request {
+	return request{name: name, records: 1, bytes: 10, overtakes: true}
+}
+
 // take takes requests, and drops whether there may be more.
 func take(q *storekit.Queue[request], maxRecords, maxBytes int) []request {
 	batch, _ := q.Take(nil, maxRecords, maxBytes)
@@ -48,7 +54,10 @@ func TestQueueTakes(t *testing.T) {
 		{"as many records as fit", abc, 2, 90, []string{"a", "b"}},
 		{"as many bytes as fit", abc, 9, 29, []string{"a", "b"}},
 		{"one that is larger than a batch", []request{{name: "big", records: 7, bytes: 70}, hurried("b")}, 2, 20, []string{"big"}},
-		{"patient ones with others", []request{{name: "p", records: 1, patient: true}, hurried("b")}, 9, 90, []string{"p", "b"}},
+		{"patient ones with others", []request{calm("p"), hurried("b")}, 9, 90, []string{"p", "b"}},
+		{"those that overtake without patient ones", []request{calm("p"), overtaking("a"), calm("q"), overtaking("b")}, 9, 90, []string{"a", "b"}},
+		{"those that overtake, as many as fit", []request{calm("p"), overtaking("a"), overtaking("b"), overtaking("c")}, 2, 90, []string{"a", "b"}},
+		{"all in order if one must not come first", []request{calm("p"), overtaking("a"), hurried("b")}, 9, 90, []string{"p", "a", "b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			q := storekit.NewQueue[request](100, 1000, time.Hour)
@@ -152,16 +161,15 @@ func TestQueuePatience(t *testing.T) {
 				at = append(at, time.Since(start))
 			}
 		})
-		calm := request{name: "p", records: 1, patient: true}
-		q.Put(calm)
+		q.Put(calm("p"))
 		time.Sleep(patience / 2)
-		q.Put(calm)
+		q.Put(calm("p"))
 		time.Sleep(patience) // both have been taken
-		q.Put(calm)
+		q.Put(calm("p"))
 		synctest.Wait()
 		q.Put(hurried("now")) // takes the patient one along
 		synctest.Wait()
-		q.Put(calm)
+		q.Put(calm("p"))
 		time.Sleep(2 * patience)
 		q.Close()
 		taker.Wait()
@@ -171,6 +179,66 @@ func TestQueuePatience(t *testing.T) {
 		if len(at) == 3 && (at[0] != patience || at[1] != patience*3/2 || at[2] <= at[1] || at[2] > at[1]+patience) {
 			t.Errorf("taken at %v", at)
 		}
+	})
+}
+
+// Patient requests that are overtaken, again and again, are taken when they have
+// waited long enough.
+func TestQueueOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := storekit.NewQueue[request](100, 1000, time.Second)
+		q.Put(calm("p"))
+		for i := range 10 {
+			q.Put(overtaking("a"))
+			if got := names(take(q, 9, 90)); !slices.Equal(got, []string{"a"}) {
+				t.Fatalf("%q taken after %d ms, want only a", got, 100*i)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		q.Put(overtaking("a"))
+		if got := names(take(q, 9, 90)); !slices.Equal(got, []string{"p", "a"}) {
+			t.Errorf("%q taken after a second, want p and a", got)
+		}
+	})
+}
+
+// Wake has whoever waits go on, once, with whatever there is.
+func TestQueueWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := storekit.NewQueue[request](100, 1000, time.Hour)
+		type taken struct {
+			batch []request
+			open  bool
+		}
+		got := make(chan taken)
+		go func() {
+			for open := true; open; {
+				var batch []request
+				batch, open = q.Take(nil, 9, 90)
+				got <- taken{batch, open}
+			}
+		}()
+		q.Wake()
+		if g := <-got; len(g.batch) != 0 || !g.open {
+			t.Errorf("it goes on with %q, open: %v; want with nothing, and open", names(g.batch), g.open)
+		}
+		synctest.Wait()
+		select {
+		case g := <-got:
+			t.Errorf("it goes on once more, with %q", names(g.batch))
+		default:
+		}
+		q.Put(calm("p"))
+		q.Wake()
+		if g := <-got; !slices.Equal(names(g.batch), []string{"p"}) || !g.open {
+			t.Errorf("it goes on with %q, open: %v; want with p, and open", names(g.batch), g.open)
+		}
+		q.Close()
+		if g := <-got; len(g.batch) != 0 || g.open {
+			t.Errorf("when it is closed it goes on with %q, open: %v", names(g.batch), g.open)
+		}
+		time.Sleep(2 * time.Hour) // the timer of the patient one ends
 	})
 }
 
