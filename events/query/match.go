@@ -337,15 +337,15 @@ const cacheLine = 64
 
 // upTo returns how many of sorted words are v or less.
 func upTo(words []byte, v uint32) int {
-	from, n := 0, len(words)/4
+	from, n := uint(0), uint(len(words)/4)
 	for n > 0 {
 		half := (n + 1) / 2
-		if word(words, 4*(from+half-1)) <= v {
-			from += half
-		}
+		// Half of the branches would be foretold wrongly, so there is none.
+		above := (uint64(v) - uint64(word(words, int(4*(from+half-1))))) >> 63
+		from += half & (uint(above) - 1)
 		n -= half
 	}
-	return from
+	return int(from)
 }
 
 // scanBlock finds what is below a block. Its entries before end have a lo of v or
