@@ -176,7 +176,8 @@ func (p *poll) detach() {
 	<-p.turn // for good
 	p.mu.Lock()
 	err := p.broken
-	p.kept, p.asked = nil, nil
+	p.kept, p.sent, p.bytes = nil, 0, 0
+	p.asked = nil
 	p.mu.Unlock()
 	p.sess.Detach(err)
 	p.lp.forget(p)

@@ -129,6 +129,32 @@ func TestPollOfWhoHasGone(t *testing.T) {
 	})
 }
 
+// An answer that is read after the transport has ended is as good as another.
+func TestPollReadAfterEnd(t *testing.T) {
+	pollsByHand(t, nil, func(t *testing.T, h *pollHouse) {
+		c := h.open("wamp.2.json")
+		c.say("a")
+		conn, err := h.l.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		answers := bufio.NewReader(conn)
+		for i, want := range []int{200, 404} {
+			fmt.Fprintf(conn, "POST %s/receive HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", c.path)
+			synctest.Wait() // it is being answered, and nobody reads
+			if i == 0 {
+				c.want("/close", "", 204, "")
+			}
+			resp, err := http.ReadResponse(answers, nil)
+			if err != nil || resp.StatusCode != want {
+				t.Fatalf("request %d is answered with %v, %v; want %d", i, resp, err, want)
+			}
+			io.Copy(io.Discard, resp.Body)
+		}
+	})
+}
+
 // A deadlineRecorder is one that takes deadlines, and keeps none.
 type deadlineRecorder struct{ *httptest.ResponseRecorder }
 
