@@ -163,7 +163,13 @@ func (n *nemesis) light(proxies ...*proxy) {
 	}
 }
 
-var redisKilled = fault{"Redis is killed", func(n *nemesis) { n.killRedis(entry{Note: "SIGKILL"}, func() {}) }}
+var redisKilled = fault{"Redis is killed", func(n *nemesis) {
+	n.killRedis(entry{Note: "SIGKILL", Loses: n.late()}, func() {})
+}}
+
+// late reports whether Redis may answer before it writes: with everysec it does
+// as long as a sync is under way, for up to 2 seconds, which takes a busy disk.
+func (n *nemesis) late() bool { return n.cluster.mode.promise.Loses > 0 }
 
 var redisEmptied = fault{"Redis is killed and forgets", func(n *nemesis) {
 	n.killRedis(entry{Note: "SIGKILL, nothing was kept", Loses: true}, func() {})
@@ -271,7 +277,7 @@ var storeHeld = fault{"the connections to Redis are black holes", func(n *nemesi
 }}
 
 var bothKilled = fault{"gateway and Redis are killed", func(n *nemesis) {
-	n.killBoth(entry{Note: "SIGKILL"}, func() {})
+	n.killBoth(entry{Note: "SIGKILL", Loses: n.late()}, func() {})
 }}
 
 var bothEmptied = fault{"gateway and Redis are killed, and Redis forgets", func(n *nemesis) {
