@@ -38,6 +38,12 @@ func TestDifferences(t *testing.T) {
 			t.Errorf("%s of %s: is %v, want %v", test.text, test.data, got, test.want)
 		}
 	}
+	if _, issues := env.Parse(`data.a.exists(.x, x == 1)`); issues.Err() != nil {
+		t.Errorf("cel-go does not take a dot before the name for the element any more: %v", issues.Err())
+	}
+	if _, err := query.Parse(`data.a.exists(.x, x == 1)`, generous()); err == nil {
+		t.Error("a dot before the name for the element is read")
+	}
 	for _, text := range []string{`has(data)`, `has(data["a b"])`} {
 		if _, issues := env.Parse(text); issues.Err() == nil {
 			t.Errorf("%s: cel-go takes it", text)

@@ -54,6 +54,13 @@ func (l *lexer) string(t *token, raw bool) *Error {
 			copied = l.pos
 		case (l.text[l.pos] == '\n' || l.text[l.pos] == '\r') && len(quote) == 1:
 			return errorAt(l.text, start, "expected the end of the string (%s), found the end of the line", quote)
+		case l.text[l.pos] == '\r': // as cel-go has it, all ends of lines are the same, in raw strings, too
+			b = append(append(b, l.text[copied:l.pos]...), '\n')
+			l.pos += len("\r")
+			if strings.HasPrefix(l.text[l.pos:], "\n") {
+				l.pos++
+			}
+			copied = l.pos
 		default:
 			r, size := utf8.DecodeRuneInString(l.text[l.pos:])
 			if r == utf8.RuneError && size == 1 {

@@ -47,7 +47,8 @@ func TestParse(t *testing.T) {
 		{text: `(class).startsWith(("a")) && (a.b).exists((x), (x).c == 1)`, want: `class.startsWith("a") && a.b.exists(x, x.c == 1)`},
 		{text: `has(((a.b))) && a[("b")] && time > timestamp(("2026-01-01T00:00:00Z"))`, want: `has(a.b) && a.b && time > timestamp("2026-01-01T00:00:00Z")`},
 		{text: `a in [,]`, want: `a in []`},
-		{text: "a == '''\r'''", want: `a == "\r"`},
+		{text: "a == '''\r'''", want: `a == "\n"`},
+		{text: "a == r'''x\r\n\r\r\ny\n''' && b == '''\\r'''", want: `a == "x\n\n\ny\n" && b == "\r"`},
 
 		{text: `!(a < 1)`, normal: `a >= 1`},
 		{text: `!(a == 1 || !b)`, normal: `a != 1 && b`},
