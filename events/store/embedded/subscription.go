@@ -15,7 +15,7 @@ import (
 
 // Bounds on what one transaction has to do with persistent subscriptions.
 const (
-	maxMoves   = 1024 // moved in a change
+	maxMoves   = 128  // moved in a change
 	maxLapsed  = 1024 // expired ones that are looked at
 	maxVisited = 256  // read for EachPersistent
 )

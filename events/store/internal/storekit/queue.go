@@ -98,22 +98,40 @@ func (q *Queue[R]) ring() {
 	q.changed.Broadcast()
 }
 
+// mostPatient is how many records of patient requests are enough for a batch.
+const mostPatient = 128
+
 // Take waits for requests and appends to batch as many as are within the
-// bounds, at least one: patient ones too, once there is one that is not and
-// does not overtake them, or they have waited long enough, or somebody waits for
-// room. It returns with none if [Queue.Wake] is called and there are none, or if
-// the queue is closed and empty; then open is false.
+// bounds, at least one. Patient ones that have waited long enough are taken until
+// they have 128 records, so that what is in a hurry and comes meanwhile waits for
+// no more. All are taken, in order, once there is one that is in a hurry and does
+// not overtake patient ones, or somebody waits for room. Take returns with none if
+// [Queue.Wake] is called and there are none, or if the queue is closed and empty;
+// then open is false.
 func (q *Queue[R]) Take(batch []R, maxRecords, maxBytes int) (got []R, open bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !q.closed && !q.woken && (len(q.requests) == 0 || q.hurried == 0 && !q.due && q.waiting == 0) {
 		q.changed.Wait()
 	}
-	q.woken = false
-	if q.hurried > 0 && !q.due && q.waiting == 0 && !slices.ContainsFunc(q.requests, staysBehind) {
-		return q.takeLocked(batch, maxRecords, maxBytes, R.Overtakes), true
+	want := func(R) bool { return true }
+	if !q.closed && !q.woken && q.waiting == 0 && !slices.ContainsFunc(q.requests, staysBehind) {
+		room := 0
+		if q.due {
+			room = mostPatient
+		}
+		want = func(r R) bool {
+			if !r.Patient() {
+				return true
+			}
+			fits := room > 0
+			records, _ := r.Size()
+			room -= records
+			return fits
+		}
 	}
-	batch = q.takeLocked(batch, maxRecords, maxBytes, func(R) bool { return true })
+	q.woken = false
+	batch = q.takeLocked(batch, maxRecords, maxBytes, want)
 	return batch, !q.closed || len(q.requests) > 0
 }
 
@@ -164,7 +182,7 @@ func (q *Queue[R]) takeLocked(batch []R, maxRecords, maxBytes int, want func(R) 
 	q.requests = left
 	q.records -= allRecords
 	q.bytes -= allBytes
-	q.due = q.due && len(q.requests) > 0
+	q.due = q.due && len(q.requests) > q.hurried
 	q.changed.Broadcast()
 	return batch
 }

@@ -203,6 +203,32 @@ func TestQueueOvertaken(t *testing.T) {
 	})
 }
 
+// Patient requests that have waited long enough are not all taken at once, and
+// what is in a hurry is taken beside them.
+func TestQueueManyPatient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := storekit.NewQueue[request](1000, 10_000, time.Second)
+		for _, name := range []string{"p", "q", "r", "s"} {
+			q.Put(request{name: name, records: 100, patient: true})
+		}
+		time.Sleep(2 * time.Second)
+		var got [][]string
+		for _, name := range []string{"a", "b"} {
+			q.Put(overtaking(name))
+			got = append(got, names(take(q, 1000, 10_000)))
+		}
+		if want := [][]string{{"p", "q", "a"}, {"r", "s", "b"}}; !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("taken %q, want %q", got, want)
+		}
+		q.Put(calm("t"))
+		q.Put(overtaking("c"))
+		if got := names(take(q, 1000, 10_000)); !slices.Equal(got, []string{"c"}) {
+			t.Errorf("taken %q, want c without what has not waited yet", got)
+		}
+		time.Sleep(2 * time.Second)
+	})
+}
+
 // Wake has whoever waits go on, once, with whatever there is.
 func TestQueueWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
