@@ -151,10 +151,16 @@ func (c *checker) behind(s subscriber, t *trail, i int, e *entry) bool {
 // announced reports whether the subscriber was told that all from the given
 // offset to the event's are lost, but for what it had acknowledged.
 func (c *checker) announced(s subscriber, t *trail, from uint64, e *entry) bool {
-	if t.gap >= 0 && c.entry(t.gap).Through == 0 && !s.Keeps && c.trimmed(s.Class) {
-		// The position that the gateway keeps was of an older epoch, as nothing
-		// of this one was acknowledged: how much is lost nobody can say.
-		return len(t.left) > 1
+	if t.gap >= 0 && c.entry(t.gap).Through == 0 && c.trimmed(s.Class) {
+		// The position was of another epoch, as nothing of this one was
+		// acknowledged where the gateway keeps it, or as the client has changed
+		// over and knew only the other one: how much is lost nobody can say.
+		if !s.Keeps {
+			return len(t.left) > 1
+		}
+		if t.astray == e.Conn {
+			return true
+		}
 	}
 	for ; from < e.Offset; from++ {
 		told := slices.ContainsFunc(t.lost, func(l lostRange) bool { return l.epoch == e.Epoch && l.from <= from && from <= l.through })
