@@ -89,11 +89,8 @@ func (s *Store) write(batch []request) error {
 	return err
 }
 
-// changes reports whether a request changes more than that it appends to logs.
-func changes(r request) bool {
-	_, ok := r.(*appendRequest)
-	return !ok
-}
+// changes reports whether a request needs more than the journal.
+func changes(r request) bool { return !r.Overtakes() }
 
 // guard runs fn, which writes. It does not survive a panic of bbolt's before
 // the transaction began, as bbolt then holds its locks and everybody would wait
