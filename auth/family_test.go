@@ -305,6 +305,36 @@ func TestDevices(t *testing.T) {
 	})
 }
 
+// Tokens that have expired, and are in the store still, take no device's place,
+// however recently they were used.
+func TestDevicesExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := auth.DefaultSessionConfig()
+		cfg.Devices = 3
+		s := sessionsOf(t, newMemStore(), cfg)
+		phone := newBrowser(t, s)
+		phone.header = http.Header{"User-Agent": {"phone"}}
+		phone.do("POST", ticket(t, "ada"))
+		for range 5 {
+			secret, _, err := s.Issue(t.Context(), "", "ada", nil, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			if _, err := s.Ticket(t.Context(), secret); err != nil { // it is used, later than the phone
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Minute)
+		}
+		if got := devicesOf(t, s, "realm1", "ada"); got != "phone" || phone.identify().User != "ada" {
+			t.Errorf("devices %q, want phone", got)
+		}
+		if n := s.Stats().Crowded; n != 0 {
+			t.Errorf("%d devices have given way, want none", n)
+		}
+	})
+}
+
 // A browser whose User-Agent cannot be shown has none.
 func TestAgentIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -122,8 +122,9 @@ func (s *Sessions) revokeSome(ctx context.Context, realm wamp.URI, user string, 
 }
 
 // makeRoom removes tokens of the user of t, which was given a moment ago, if
-// there are too many: first those with which nobody has ever joined, then those
-// that were not used for the longest.
+// there are too many: first those that have expired, which nobody has swept up yet,
+// then those with which nobody has ever joined, then those that were not used for
+// the longest.
 func (s *Sessions) makeRoom(ctx context.Context, t *Token) error {
 	if t.User == "" {
 		return nil
@@ -132,10 +133,16 @@ func (s *Sessions) makeRoom(ctx context.Context, t *Token) error {
 	if err != nil || len(tokens) <= s.cfg.Devices {
 		return err
 	}
-	slices.SortFunc(tokens, func(a, b *Token) int {
-		return cmp.Or(a.LastSeen.Compare(b.LastSeen), a.Secrets.Made.Compare(b.Secrets.Made))
-	})
 	now, surplus := time.Now(), len(tokens)-s.cfg.Devices
+	slices.SortFunc(tokens, func(a, b *Token) int {
+		switch live := s.live(a, now); {
+		case live == s.live(b, now):
+			return cmp.Or(a.LastSeen.Compare(b.LastSeen), a.Secrets.Made.Compare(b.Secrets.Made))
+		case live:
+			return 1
+		}
+		return -1
+	})
 	for _, old := range slices.DeleteFunc(tokens, func(o *Token) bool { return o.Hash == t.Hash })[:surplus] {
 		if s.live(old, now) {
 			s.stats.crowded.Add(1)
