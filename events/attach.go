@@ -146,6 +146,28 @@ func (d *Held) Abandon(ctx context.Context) error {
 	return k.remove(ctx, key)
 }
 
+// Gone reports whether the subscription was removed since the session attached
+// it, here or at another gateway, for which it asks the store. The session goes on
+// getting events then, which belong to no position. The error is the store's, or
+// the context's.
+func (d *Held) Gone(ctx context.Context) (bool, error) {
+	k, s := d.holder.keeper, d.kept
+	s.mu.Lock()
+	removed := s.removed
+	s.mu.Unlock()
+	if removed {
+		return true, nil
+	}
+	_, err := k.find(ctx, s.key)
+	if !errors.Is(err, ErrNotPersistent) {
+		return false, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.forgetLocked(s)
+	return true, nil
+}
+
 // lifeOf returns how long the subscription outlives its sessions.
 func (k *Keeper) lifeOf(a *Attach) (time.Duration, error) {
 	m := k.hub.state.Load().members[a.Class]
@@ -250,7 +272,7 @@ func (k *Keeper) attach(d *Held) error {
 		return ErrClosed
 	}
 	s := k.kept[key]
-	if s != nil && d.fresh && s.attached == 0 { // what is left of one that has expired
+	if s != nil && d.fresh { // what is left of one that has expired, or that another gateway has removed
 		k.forgetLocked(s)
 		s = nil
 	}
@@ -265,7 +287,7 @@ func (k *Keeper) attach(d *Held) error {
 	}
 	s.attached++
 	s.mu.Lock()
-	s.life = p.For
+	s.life, s.where = p.For, p.Where
 	if s.expires.Before(time.Now().Add(p.For - p.For/8)) {
 		k.noteLocked(s)
 	}

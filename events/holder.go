@@ -82,7 +82,7 @@ func (h *Holder) Answered(number uint64) {
 	n := 0
 	for ; n < len(h.asked) && h.asked[n].number <= number; n++ {
 		for _, r := range h.asked[n].reach {
-			h.keeper.moveTo(r.held.kept, r.to, false)
+			h.keeper.moveTo(r.held, r.to, false)
 		}
 	}
 	if h.asked = h.asked[n:]; len(h.asked) == 0 {
@@ -147,7 +147,7 @@ func (h *Holder) look(now time.Time) {
 				overdue = true
 			}
 		case d.live.Load():
-			h.keeper.moveTo(d.kept, to, true)
+			h.keeper.moveTo(d, to, true)
 		}
 	}
 	h.mu.Unlock()
@@ -372,7 +372,9 @@ type AckError struct {
 func (e *AckError) Error() string { return e.Class + ": " + e.Text }
 
 // Ack acknowledges the events up to the offset through, unless that is 0, and
-// those with single offsets. epoch is that of the log; empty: the present one.
+// those with single offsets. epoch is that of the log; empty: the present one. A
+// session that has attached the subscription with a query which it has no more can
+// only acknowledge single offsets.
 // The error is an [*AckError], [ErrNotPersistent] if the subscription was
 // removed, or [ErrNotRetained] if the class has no log any more; then
 // nothing is acknowledged, but for some of the single offsets if there are too
@@ -394,6 +396,10 @@ func (d *Held) Ack(epoch string, through uint64, single []uint64) error {
 	defer s.mu.Unlock()
 	if s.removed {
 		return fmt.Errorf("%w: %s was removed", ErrNotPersistent, quote(d.def.Name))
+	}
+	if through > 0 && s.where != d.def.Where {
+		return &AckError{Class: d.def.Class, Text: fmt.Sprintf(
+			"the subscription %s has another query since this session subscribed, which may want what was not sent here: expected single offsets, or a session that has subscribed again", quote(d.def.Name))}
 	}
 	most := uint64(0) // the last offset that was sent
 	if to.Epoch == now {

@@ -82,6 +82,7 @@ type kept struct {
 	// mu guards the following. It is taken after Keeper.mu and Holder.mu.
 	mu      sync.Mutex
 	at      progress
+	where   string        // the query that it has now: sessions may have attached it with another one
 	was     string        // the epoch of the position that is stored
 	life    time.Duration // as [Persistent.For]
 	seen    time.Time     // when a session last had it

@@ -8,12 +8,14 @@ import (
 )
 
 // moveTo moves the position on to a place that the client has reached. A quiet
-// move, which is worth little, is written rarely.
-func (k *Keeper) moveTo(s *kept, to Position, quiet bool) {
+// move, which is worth little, is written rarely. What a session got by another
+// query moves nothing: it was not sent all that is wanted now.
+func (k *Keeper) moveTo(d *Held, to Position, quiet bool) {
+	s := d.kept
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.removed || to.Epoch == "":
+	case s.removed || to.Epoch == "" || s.where != d.def.Where:
 		return
 	case to.Epoch != s.at.Epoch:
 		if k.hub.Mark(s.class).Epoch != to.Epoch {

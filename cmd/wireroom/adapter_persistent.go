@@ -291,7 +291,7 @@ func (g *governor) attach(s *router.Session, terms router.Terms, p *past, since 
 	}
 	at := g.kept.with(s, owner)
 	if held := at.Held(want.Name); held != nil {
-		return g.again(terms, held, &want, p)
+		return g.again(s, terms, held, &want, p)
 	}
 	if held := g.heldLike(s, p, w.where); held != nil {
 		return terms, wamp.Errorf(wamp.URIOptionNotAllowed,
@@ -342,13 +342,26 @@ func topicOf(c *events.Class, channel string) string {
 }
 
 // again answers a session that subscribes to what it has already: with a replay,
-// if it says from where.
-func (g *governor) again(terms router.Terms, held *events.Held, want *events.Attach, p *past) (router.Terms, error) {
+// if it says from where. What somebody has removed meanwhile it has no more as a
+// persistent one, and must not think so.
+func (g *governor) again(s *router.Session, terms router.Terms, held *events.Held, want *events.Attach, p *past) (router.Terms, error) {
 	def := held.Definition()
 	switch {
 	case def.Class != want.Class || def.Channel != want.Channel || def.Where != want.Where || !want.AnyAck && def.Explicit != want.Explicit:
 		return terms, wamp.Errorf(wamp.URIOptionNotAllowed,
 			"the session has the persistent subscription %q already, as another one: unsubscribe it first, or take another %s", want.Name, optionName)
+	}
+	gone := false
+	err := s.Wait(func(ctx context.Context) (err error) {
+		gone, err = held.Gone(ctx)
+		return err
+	})
+	switch {
+	case err != nil:
+		return terms, persistentError(err)
+	case gone:
+		return terms, wamp.Errorf(wamp.URIOptionNotAllowed,
+			"the persistent subscription %q was removed, and the session goes on getting its events without a position: unsubscribe it first", want.Name)
 	case !want.Since:
 		return terms, nil
 	}

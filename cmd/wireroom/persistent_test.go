@@ -353,3 +353,31 @@ func TestPersistentAgain(t *testing.T) {
 	wantOffsets(t, again, false, 6)
 	ada.reaches(t, "demo.message", 6)
 }
+
+// Who subscribes again to what was removed is told that it is no persistent
+// subscription any more, until it has unsubscribed.
+func TestPersistentRemoved(t *testing.T) {
+	p := startProgram(t, writeConfig(t, persistentConfig))
+	pub := join(t, p, "")
+	options := wamp.Dict{"_persistent": true}
+	ada := join(t, p, ticketFor(t, "ada", "member"))
+	events := ada.listen(t, "demo.message", options)
+	if _, uri := join(t, p, ticketFor(t, "ada", "member")).ask(t, "wireroom.subscription.remove", wamp.Dict{"name": "demo.message"}); uri != "" {
+		t.Fatal(uri)
+	}
+	pub.say(t, "a", 1)
+	wantOffsets(t, events, false, 1) // as before
+	if got := ada.subscribeRefusal(t, "demo.message", options); !strings.Contains(got.Text, "unsubscribe") {
+		t.Errorf("the refusal says %+v", got)
+	}
+	if got := ada.owns(t); len(got) != 0 {
+		t.Errorf("there is %v", got)
+	}
+	if err := ada.Unsubscribe("demo.message"); err != nil {
+		t.Fatal(err)
+	}
+	events = ada.listen(t, "demo.message", options)
+	pub.say(t, "a", 2)
+	wantOffsets(t, events, false, 2)
+	ada.reaches(t, "demo.message", 2)
+}
