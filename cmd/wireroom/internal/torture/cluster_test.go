@@ -115,7 +115,7 @@ var modes = []mode{
 	},
 	{
 		name: "cluster", nodes: 2, several: newRedisCluster, promise: failsOver,
-		faults: []fault{gatewayKilled, clientsCut, storeCut, storeHeld, primaryKilled, primaryStopped, primaryAndGatewaysKilled, takenOver, slotMoved},
+		faults: []fault{gatewayKilled, clientsCut, storeCut, storeHeld, primaryKilled, primaryStopped, primaryParted, primaryAndGatewaysKilled, takenOver, slotMoved},
 	},
 }
 

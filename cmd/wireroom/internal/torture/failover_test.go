@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -85,18 +86,20 @@ var primaryParted = fault{"a gateway is alone with the primary, and a replica ta
 		n.rec.wrong(0, "redis", "before a fault: %v", err)
 		return
 	}
-	between := append([]*proxy{old.door}, n.cluster.watched[i]...)
+	between := slices.Clone(n.cluster.watched[i])
 	for at, link := range n.cluster.links[i] {
 		if s.nodes[at] != old {
 			between = append(between, link)
 		}
 	}
 	s.impatient(true)
+	s.part(old)
 	for _, p := range between {
 		p.cut()
 	}
 	s.await("a replica takes over", s.replaced(old))
 	n.between(10, 5000)
+	s.join(old)
 	for _, p := range between {
 		p.refuse(false)
 	}

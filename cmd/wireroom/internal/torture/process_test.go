@@ -311,6 +311,8 @@ type redisServer struct {
 	port    string   // of several: where the others believe that it listens
 	listens string   // of several: where it does
 	door    *proxy   // of several, if that is between: leads from port to listens
+	bus     *proxy   // of a Cluster: likewise, where nodes talk to each other; nil otherwise
+	source  string   // of a Cluster: the address from which it connects to others
 	client  *goredis.Client
 	log     *os.File
 	cmd     *exec.Cmd

@@ -19,6 +19,7 @@ type proxy struct {
 	target  string     // where connections go; empty: nowhere, they are reset
 	open    map[*pipe]struct{}
 	refuses bool
+	barred  string           // the address of who is refused all the same; empty: nobody's
 	held    [2]chan struct{} // by direction: nil, or closed when bytes go on
 	closed  bool
 	detour  detour // of addresses in what comes down; nil: none
@@ -88,7 +89,7 @@ func (p *proxy) accept() {
 // pass passes a connection on until one of its ends is gone.
 func (p *proxy) pass(near net.Conn) {
 	p.mu.Lock()
-	network, target, refuses, d := p.network, p.target, p.refuses || p.closed, p.detour
+	network, target, refuses, d := p.network, p.target, p.refusesLocked(near), p.detour
 	p.mu.Unlock()
 	var far net.Conn
 	if !refuses && target != "" {
@@ -103,7 +104,7 @@ func (p *proxy) pass(near net.Conn) {
 	}
 	q := &pipe{near: near, far: far, end: make(chan struct{})}
 	p.mu.Lock()
-	if p.refuses || p.closed {
+	if p.refusesLocked(near) {
 		p.mu.Unlock()
 		q.reset()
 		return
@@ -201,6 +202,40 @@ func (p *proxy) cut() {
 	for q := range pipes {
 		q.reset()
 	}
+}
+
+// bar is cut for those alone who connect from the address, until unbar.
+func (p *proxy) bar(from string) {
+	p.mu.Lock()
+	p.barred = from
+	var pipes []*pipe
+	for q := range p.open {
+		if sourceOf(q.near) == from {
+			pipes = append(pipes, q)
+		}
+	}
+	p.mu.Unlock()
+	for _, q := range pipes {
+		q.reset()
+	}
+}
+
+// unbar lets those connect again who were barred.
+func (p *proxy) unbar() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.barred = ""
+}
+
+// refusesLocked reports whether the connection is to be reset. p.mu is held.
+func (p *proxy) refusesLocked(near net.Conn) bool {
+	return p.refuses || p.closed || p.barred != "" && sourceOf(near) == p.barred
+}
+
+// sourceOf returns the address from which somebody has connected, without port.
+func sourceOf(near net.Conn) string {
+	host, _, _ := net.SplitHostPort(near.RemoteAddr().String())
+	return host
 }
 
 func (p *proxy) refuse(refuses bool) {

@@ -27,7 +27,9 @@ import (
 // dead before impatient has been called.
 //
 // Sentinels and the replica reach each of the two through a door, so that the
-// primary can be cut off from them and not from a gateway.
+// primary can be cut off from them and not from a gateway. Nodes of a Cluster
+// reach each other through two doors each, and come from an address of their own,
+// by which one of them can be barred from the others' doors.
 type several struct {
 	rec       *recorder
 	nodes     []*redisServer // those with data
@@ -97,10 +99,16 @@ func newRedisCluster(t *testing.T, rec *recorder) *several {
 	ports := freePorts(t, 12)
 	ids := make([]string, 6)
 	for i := range ids {
+		door, bus, source := newProxy(t), newProxy(t), fmt.Sprintf("127.0.1.%d", 1+i)
+		door.lead("tcp", "127.0.0.1:"+ports[i])
+		bus.lead("tcp", "127.0.0.1:"+ports[6+i])
+		_, announced, _ := net.SplitHostPort(door.addr())
+		_, announcedBus, _ := net.SplitHostPort(bus.addr())
 		node := newRedis(t, rec, "--port", ports[i], "--bind", "127.0.0.1", "--appendonly", "yes", "--repl-diskless-sync-delay", "0",
 			"--cluster-enabled", "yes", "--cluster-port", ports[6+i], "--cluster-node-timeout", fmt.Sprint(patientFor.Milliseconds()),
-			"--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no")
-		node.port, node.listens = ports[i], ports[i]
+			"--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no", "--bind-source-addr", source,
+			"--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", announced, "--cluster-announce-bus-port", announcedBus)
+		node.port, node.listens, node.door, node.bus, node.source = announced, ports[i], door, bus, source
 		s.nodes = append(s.nodes, node)
 		s.must(node, "CLUSTER", "SET-CONFIG-EPOCH", i+1)
 		ids[i] = fmt.Sprint(s.must(node, "CLUSTER", "MYID"))
@@ -112,7 +120,7 @@ func newRedisCluster(t *testing.T, rec *recorder) *several {
 	}
 	for i, node := range s.nodes[1:] {
 		for j := range i + 1 {
-			s.must(node, "CLUSTER", "MEET", "127.0.0.1", ports[j], ports[6+j])
+			s.must(node, "CLUSTER", "MEET", "127.0.0.1", s.nodes[j].port, s.nodes[j].busPort())
 		}
 	}
 	for i, node := range s.nodes[3:] {
@@ -123,6 +131,39 @@ func newRedisCluster(t *testing.T, rec *recorder) *several {
 	}
 	s.await("the Cluster is whole", s.whole)
 	return s
+}
+
+// busPort returns at which port the nodes of a Cluster reach this one.
+func (r *redisServer) busPort() string {
+	_, port, _ := net.SplitHostPort(r.bus.addr())
+	return port
+}
+
+// part cuts a process with data off from the others, and from Sentinels, until
+// join. Gateways reach it past its doors.
+func (s *several) part(from *redisServer) {
+	from.door.cut()
+	if from.bus == nil {
+		return
+	}
+	from.bus.cut()
+	for _, node := range s.nodes {
+		node.door.bar(from.source)
+		node.bus.bar(from.source)
+	}
+}
+
+// join is the end of part.
+func (s *several) join(from *redisServer) {
+	from.door.refuse(false)
+	if from.bus == nil {
+		return
+	}
+	from.bus.refuse(false)
+	for _, node := range s.nodes {
+		node.door.unbar()
+		node.bus.unbar()
+	}
 }
 
 // freePorts returns ports of the loopback interface on which nobody listens,
