@@ -11,8 +11,8 @@ const (
 	exitFailure     = 1   // something else went wrong
 	exitUsage       = 2   // the command line is wrong
 	exitConfig      = 3   // the configuration is wrong
-	exitUnreachable = 4   // no connection, or it was lost
-	exitRefused     = 5   // the gateway answered, and said no
+	exitUnreachable = 4   // no connection to the gateway, or to Redis, or it was lost
+	exitRefused     = 5   // the gateway answered, and said no; or Redis did, or is not as it must be
 	exitInterrupted = 130 // stopped by a signal before it was done
 )
 

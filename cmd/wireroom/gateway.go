@@ -196,6 +196,9 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 func openStore(ctx context.Context, cfg config.Store, log *slog.Logger) (store, error) {
 	log = log.With("part", "store")
 	if cfg.Redis.URL != "" {
+		cfg.Redis.Waiting = func(e *redis.Error) {
+			log.Warn("waiting for Redis", "redis", e.Place, "why", e.Fault(), "timeout", cfg.Redis.Timeout)
+		}
 		s, err := redis.Open(ctx, cfg.Redis, log)
 		if err != nil {
 			return nil, err

@@ -75,10 +75,9 @@ func TestStoreCannotBeUsed(t *testing.T) {
 	for _, test := range []struct{ name, store, want, hint string }{
 		{"folder", filepath.Join(locked, "wireroom.db"), locked, "hint: the gateway must be able to write"},
 		{"folder of the folder", filepath.Join(locked, "a", "wireroom.db"), "make the folder of the store", "hint: the gateway must be able to write"},
-		{"Redis", "redis://127.0.0.1:1", "Redis at redis://127.0.0.1:1 refuses connections", "hint: is Redis running"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if strings.HasPrefix(test.name, "folder") && os.Getuid() == 0 {
+			if os.Getuid() == 0 {
 				t.Skip("root may write everywhere")
 			}
 			code, _, stderr := runCommand(t, "", "serve", "--config", writeConfig(t, testConfig), "--store", test.store)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -74,7 +75,7 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	}
 	g, err := newGateway(cmd.Context(), cfg, log)
 	if err != nil {
-		return startError(err)
+		return startError(cmd.Context(), err)
 	}
 	greet(cmd.OutOrStdout(), cfg, name, g.listener.Addr(), g.raw)
 	log.Info("serving",
@@ -128,9 +129,12 @@ func newLogger(w io.Writer, f *serveFlags) (*slog.Logger, error) {
 }
 
 // startError adds what may help to why the gateway cannot start.
-func startError(err error) error {
+func startError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errInterrupted // while it waited for something
+	}
 	e := &exitError{code: exitFailure, err: err}
-	_, isRedis := errors.AsType[*redis.Error](err)
+	ofRedis, isRedis := errors.AsType[*redis.Error](err)
 	ofStore := strings.HasPrefix(err.Error(), "store file") || strings.HasPrefix(err.Error(), "make the folder of the store")
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE) && strings.HasPrefix(err.Error(), "listen.rawsocket"):
@@ -144,7 +148,7 @@ func startError(err error) error {
 	case ofStore && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
 		e.hint = "the gateway must be able to write the store's file and its folder; give another place at store or with --store"
 	case isRedis:
-		e.hint = "is Redis running, and reached from here? Its place is at store, or given with --store"
+		e.code, e.hint = redisHint(ofRedis)
 	}
 	return e
 }

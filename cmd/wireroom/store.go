@@ -52,7 +52,14 @@ func (f *storeFlags) addTo(cmd *cobra.Command) {
 func (f *storeFlags) load(cmd *cobra.Command) (cfg *config.Config, itsOwn bool, err error) {
 	serve := serveFlags{file: f.file, store: strings.TrimPrefix(f.store, "file:")}
 	cfg, name, err := serve.load(cmd)
-	return cfg, name != config.DemoName || f.store == "", err
+	if err != nil {
+		return nil, false, err
+	}
+	stderr, timeout := cmd.ErrOrStderr(), cfg.Store.Redis.Timeout
+	cfg.Store.Redis.Waiting = func(e *redis.Error) {
+		fmt.Fprintf(stderr, "wireroom: waiting for Redis at %s, which %s; up to %v\n", e.Place, e.Fault(), timeout)
+	}
+	return cfg, name != config.DemoName || f.store == "", nil
 }
 
 // open opens the store to read it.
@@ -77,13 +84,13 @@ func storeError(ctx context.Context, err error) error {
 		return errInterrupted
 	}
 	e := &exitError{code: exitFailure, err: err}
-	_, isRedis := errors.AsType[*redis.Error](err)
+	ofRedis, isRedis := errors.AsType[*redis.Error](err)
 	_, notEmpty := errors.AsType[*storetool.NotEmptyError](err)
 	switch {
 	case errors.Is(err, redis.ErrInUse):
 		e.hint = "stop the gateways first"
 	case isRedis:
-		e.code = exitUnreachable
+		e.code, e.hint = redisHint(ofRedis)
 	case notEmpty:
 		e.hint = "import into an empty store, or with --replace, which removes all that is there"
 	case errors.Is(err, embedded.ErrLocked):
@@ -92,6 +99,15 @@ func storeError(ctx context.Context, err error) error {
 		e.hint = "a gateway makes its store when it starts; say which one is meant with --config or --store"
 	}
 	return e
+}
+
+// redisHint returns the exit code of an error of Redis, and what may help.
+func redisHint(e *redis.Error) (code int, hint string) {
+	code, hint = exitRefused, e.Advice
+	if !e.Answered {
+		code, hint = exitUnreachable, strings.TrimSpace(hint+" Its place is at store, or given with --store")
+	}
+	return code, hint
 }
 
 // isOwnToken reports whether what a store keeps under a hash is the gateway's

@@ -409,7 +409,7 @@ func TestStoreCommands(t *testing.T) {
 	has(stderr, "expected the configuration")
 	away := writeConfig(t, strings.Replace(testConfig, "store: file:wireroom.db", "store: redis+unix:///nowhere/redis.sock\nredis: {timeout: 100ms}", 1))
 	_, stderr = run(exitUnreachable, "info", "--config", away)
-	has(stderr, "has no such socket")
+	has(stderr, "as there is no such socket; tried for 100ms\nhint: is it running, and is that its unixsocket? Its place is at store, or given with --store\n")
 }
 
 // damaged returns an archive of a store in which not everything is as it should

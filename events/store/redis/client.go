@@ -109,12 +109,15 @@ func (s *Store) checkServer(ctx context.Context) error {
 	}
 	var major, minor int
 	if _, err := fmt.Sscanf(fields["redis_version"], "%d.%d", &major, &minor); err == nil && (major < 6 || major == 6 && minor < 2) {
-		return s.fault(events.ErrUnavailable, "open the store", "is too old", fmt.Errorf("expected Redis 6.2 or newer, or Valkey, found %s", fields["redis_version"]))
+		f := finding{what: "is too old", detail: "expected Redis 6.2 or newer, or Valkey, found " + fields["redis_version"], answered: true}
+		return s.fault("open the store", f, errTooOld)
 	}
 	switch policy := fields["maxmemory_policy"]; {
 	case strings.HasPrefix(policy, "allkeys-"):
-		return s.fault(events.ErrUnavailable, "open the store", "would remove events when its memory is full",
-			fmt.Errorf("expected maxmemory-policy noeviction, found %s", policy))
+		return s.fault("open the store", finding{
+			what: "would remove events when its memory is full", detail: "expected maxmemory-policy noeviction, found " + policy,
+			advice: "set it in redis.conf, or with CONFIG SET maxmemory-policy noeviction", answered: true,
+		}, errEvicts)
 	case strings.HasPrefix(policy, "volatile-"):
 		s.log.Warn("Redis removes client tokens when its memory is full; set its maxmemory-policy to noeviction", "redis", s.place.String(), "maxmemory-policy", policy)
 	}
@@ -140,8 +143,14 @@ func (s *Store) try(ctx context.Context, op string, fn func(ctx context.Context)
 			return nil
 		case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 			return context.Cause(ctx)
-		case !passing(err) || time.Now().Add(pause).After(end):
+		case !s.place.passes(err):
 			return s.explain(op, err)
+		}
+		if pause == firstPause {
+			s.wait(op, err)
+		}
+		if time.Now().Add(pause).After(end) {
+			return s.given(s.explain(op, err))
 		}
 		s.retries.Add(1)
 		select {
@@ -149,6 +158,16 @@ func (s *Store) try(ctx context.Context, op string, fn func(ctx context.Context)
 		case <-ctx.Done():
 			return s.explain(op, err)
 		}
+	}
+}
+
+// wait tells who wants to know it why another attempt is needed.
+func (s *Store) wait(op string, err error) {
+	if s.waiting == nil {
+		return
+	}
+	if e, ok := errors.AsType[*Error](s.explain(op, err)); ok {
+		s.waiting(e)
 	}
 }
 

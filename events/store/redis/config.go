@@ -43,6 +43,11 @@ type Config struct {
 	// available, 100ms to 1m. One attempt may take half of it.
 	Timeout time.Duration
 
+	// Waiting, if not nil, is told why a first attempt to open the store has
+	// failed, if others may help, for which Timeout is left: once for each part
+	// of opening it. It is called by who opens the store.
+	Waiting func(e *Error)
+
 	// BatchRecords and BatchBytes bound what one call of a script appends,
 	// which always has at least one request: Redis does nothing else
 	// meanwhile. At least 1.

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
-
-	"github.com/wireroom/wireroom/events"
 )
 
 // entriesAtOnce is how many entries of the feed are read at once.
@@ -84,7 +82,7 @@ func (e *ear) trouble() error {
 		return e.err
 	}
 	if silent := time.Since(e.since); silent > e.store.tempo.block+e.store.tempo.answer {
-		return e.store.fault(events.ErrUnavailable, "hear of other gateways", "has not been heard for some time", errSilent)
+		return e.store.fault("hear of other gateways", finding{what: "has not been heard for some time"}, errSilent)
 	}
 	return nil
 }

@@ -52,8 +52,8 @@ func TestErrorsInScripts(t *testing.T) {
 			"does not answer as it should", events.ErrUnavailable, false,
 		},
 	} {
-		if what, kind, again := redis.Classify(answer(test.text)); what != test.what || kind != test.kind || again != test.again {
-			t.Errorf("%s: %q, %v, again %t; want %q, %v, %t", test.name, what, kind, again, test.what, test.kind, test.again)
+		if e, again := redis.Explain("redis://localhost", "do it", answer(test.text)); e.What != test.what || e.Kind != test.kind || again != test.again {
+			t.Errorf("%s: %q, %v, again %t; want %q, %v, %t", test.name, e.What, e.Kind, again, test.what, test.kind, test.again)
 		}
 	}
 }

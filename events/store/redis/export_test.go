@@ -28,9 +28,12 @@ func (s *Store) Crash() {
 	})
 }
 
-// Classify says what an error of Redis means, and whether it may be gone in a
-// moment.
-func Classify(err error) (what string, kind error, again bool) {
-	what, kind = classify(err)
-	return what, kind, passing(err)
+// Explain says what an error means that was made at the URL of a store, and
+// whether it may be gone in a moment.
+func Explain(url, op string, err error) (e *Error, again bool) {
+	p, wrong := parseURL(url)
+	if wrong != nil {
+		panic(wrong)
+	}
+	return (&Store{place: p}).fault(op, p.find(err), err), p.passes(err)
 }

@@ -446,10 +446,10 @@ func TestCannotOpen(t *testing.T) {
 		}
 		return err
 	}
-	wantError(t, open("redis+unix:///nowhere/redis.sock", "x"), events.ErrUnavailable, "has no such socket", "redis+unix:///nowhere/redis.sock")
+	wantError(t, open("redis+unix:///nowhere/redis.sock", "x"), events.ErrUnavailable, "as there is no such socket", "redis+unix:///nowhere/redis.sock")
 	wantError(t, open("redis://:secret@127.0.0.1:1", "x"), events.ErrUnavailable, "Redis at redis://127.0.0.1:1 refuses connections")
 	wantError(t, open(sv.url(), "newer"), events.ErrUnavailable, "has keys of another program")
-	wantError(t, open(sv.url(), "other"), events.ErrUnavailable, "found the format 3: use a newer wireroom")
+	wantError(t, open(sv.url(), "other"), events.ErrUnavailable, "found the format 3")
 	sv.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
 	wantError(t, open(sv.url(), "x"), events.ErrUnavailable, "expected maxmemory-policy noeviction, found allkeys-lru")
 	sv.do("CONFIG", "SET", "maxmemory-policy", "noeviction")

@@ -38,10 +38,12 @@ func OpenImport(ctx context.Context, config Config) (*Import, error) {
 		return nil, err
 	}
 	m := &Import{s: s}
+	s.waiting = config.Waiting
 	err = s.checkServer(ctx)
 	if err == nil {
 		m.old, err = s.look(ctx)
 	}
+	s.waiting = nil
 	if err == nil {
 		switch f := m.old.head["format"]; f {
 		case format, layout: // they differ only in what is about nodes

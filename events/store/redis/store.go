@@ -31,6 +31,8 @@ type Store struct {
 	name   string // of the gateway, for people
 	tempo  tempo
 
+	waiting func(e *Error) // of the configuration, until the store is open; nil: nobody is told
+
 	queue     *storekit.Queue[*request]
 	ear       *ear
 	speaker   *speaker
@@ -100,7 +102,9 @@ func open(ctx context.Context, config Config, log *slog.Logger, t tempo) (*Store
 		tempo:  t,
 		known:  make(map[string]position),
 	}
+	s.waiting = config.Waiting
 	joined, err := s.begin(ctx)
+	s.waiting = nil
 	if err != nil {
 		_ = s.client.Close() // it has no connection that matters
 		return nil, err
@@ -118,13 +122,15 @@ func open(ctx context.Context, config Config, log *slog.Logger, t tempo) (*Store
 func (s *Store) begin(ctx context.Context) (joined census, err error) {
 	first, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
-	if err := s.checkServer(first); err != nil {
-		return joined, err
+	if err = s.checkServer(first); err == nil {
+		err = s.try(first, "open the store", func(ctx context.Context) error {
+			joined, err = s.claim(ctx)
+			return err
+		})
 	}
-	err = s.try(first, "open the store", func(ctx context.Context) error {
-		joined, err = s.claim(ctx)
-		return err
-	})
+	if err != nil && first.Err() != nil && ctx.Err() == nil {
+		err = s.given(err)
+	}
 	if err != nil {
 		return joined, err
 	}

@@ -60,7 +60,9 @@ func OpenView(ctx context.Context, config Config) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.waiting = config.Waiting
 	v, err := s.look(ctx)
+	s.waiting = nil
 	if err == nil {
 		switch v.head["format"] {
 		case format, layout: // they differ only in what is about nodes
