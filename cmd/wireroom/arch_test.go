@@ -21,8 +21,9 @@ const module = "github.com/wireroom/wireroom"
 var mayImport = map[string][]string{
 	"router/wamp":      {},
 	"router/network":   {},
+	"router/sockio":    {},
 	"router":           {"router/network", "router/wamp"},
-	"router/transport": {"router", "router/wamp"},
+	"router/transport": {"router", "router/sockio", "router/wamp"},
 	"router/local":     {"router", "router/wamp"},
 	"router/presence":  {"router", "router/wamp"},
 
@@ -33,7 +34,7 @@ var mayImport = map[string][]string{
 	"events/store/archive":           {"events", "auth"},
 	"events/store/embedded":          {"events", "events/store/internal/storekit", "auth"},
 	"events/store/internal/storekit": {"events"},
-	"events/store/redis":             {"events", "events/store/internal/storekit", "auth"},
+	"events/store/redis":             {"events", "events/store/internal/storekit", "auth", "router/sockio"},
 	"events/store/storetest":         {"events", "auth"},
 
 	"ingest":            {},

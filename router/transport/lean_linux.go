@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/wireroom/wireroom/router/sockio"
 )
 
 // errNothing is what a lean read returns when no whole record is there. TLS
@@ -268,7 +270,7 @@ func (s *send) giveBack() {
 // writeNow writes as much of p as the socket takes.
 func writeNow(fd int, p []byte) (n int, err error) {
 	for n < len(p) {
-		wrote, err := writeSocket(fd, p[n:])
+		wrote, err := sockio.Write(fd, p[n:])
 		switch {
 		case err == nil && wrote < len(p)-n:
 			return n + wrote, nil // full; another call would say EAGAIN

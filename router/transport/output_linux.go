@@ -5,6 +5,8 @@ import (
 	"sync"
 	"syscall"
 	"unsafe"
+
+	"github.com/wireroom/wireroom/router/sockio"
 )
 
 const (
@@ -82,7 +84,7 @@ func (o *output) write(fd int) {
 func (o *output) step(fd int) (n, asked int, err error) {
 	first := o.bufs[0][o.offset:]
 	if len(o.bufs) == 1 {
-		n, err = writeSocket(fd, first)
+		n, err = sockio.Write(fd, first)
 		return n, len(first), err
 	}
 	if len(first) > gatherSize {
@@ -95,7 +97,7 @@ func (o *output) step(fd int) (n, asked int, err error) {
 		}
 		asked += copy(o.gather[asked:], b)
 	}
-	n, err = writeSocket(fd, o.gather[:asked])
+	n, err = sockio.Write(fd, o.gather[:asked])
 	return n, asked, err
 }
 

@@ -4,6 +4,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/wireroom/wireroom/router/sockio"
 )
 
 // A puller reads from a socket by system calls that do not wait, and leaves
@@ -45,7 +47,7 @@ func (p *puller) pull(in *inbox, need int) (int, error) {
 func (p *puller) try(fd uintptr) bool {
 	space := p.in.room(p.need)
 	for {
-		n, err := readSocket(int(fd), space)
+		n, err := sockio.Read(int(fd), space)
 		switch {
 		case n > 0:
 			p.in.added(n)

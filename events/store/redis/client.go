@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/wireroom/wireroom/events"
+	"github.com/wireroom/wireroom/router/sockio"
 )
 
 // quiet keeps the client from printing what the store reports itself.
@@ -69,7 +70,13 @@ func connect(p *place, config Config) goredis.UniversalClient {
 		Timeout:         attempt,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 3 * time.Second, Interval: time.Second, Count: 3},
 	}
-	o.Dialer = dialer.DialContext
+	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return sockio.Quick(nc), nil
+	}
 	if o.TLSConfig != nil {
 		o.Dialer = (&tls.Dialer{NetDialer: dialer, Config: o.TLSConfig}).DialContext
 	}
