@@ -73,6 +73,7 @@ func serve(cmd *cobra.Command, f *serveFlags) error {
 	if err != nil {
 		return err
 	}
+	raiseHeap(os.Getenv)
 	g, err := newGateway(cmd.Context(), cfg, log)
 	if err != nil {
 		return startError(cmd.Context(), err)
