@@ -111,13 +111,13 @@ func TestNoRedis(t *testing.T) {
 		code            int
 		want            string
 	}{
-		{"redis://127.0.0.1:1", "hunter2", exitFailure, "cannot open the store: Redis at redis://127.0.0.1:1 refuses connections"},
-		{"redis+unix:///nowhere/redis.sock", "hunter2", exitFailure, "has no such socket"},
+		{"redis://127.0.0.1:1", "hunter2", exitUnreachable, "cannot open the store: Redis at redis://127.0.0.1:1 refuses connections"},
+		{"redis+unix:///nowhere/redis.sock", "hunter2", exitUnreachable, "is not there, as there is no such socket"},
 		{"redis://localhost:port", "hunter2", exitConfig, "store: expected host:port"},
 		{"redis+sentinel://localhost", "hunter2", exitConfig, "expected the name of the primary"},
 		{"file:wireroom.db", "hunter2", exitConfig, "redis: expected only with a store of redis://, found with another one"},
 	} {
-		config := strings.Replace(testConfig, "store: file:wireroom.db", "store: "+test.store+"\nredis: {timeout: 1s, password: "+test.password+"}", 1)
+		config := strings.Replace(testConfig, "store: file:wireroom.db", "store: "+test.store+"\nredis: {timeout: 100ms, password: "+test.password+"}", 1)
 		code, _, stderr := runCommand(t, "", "serve", "--config", writeConfig(t, config))
 		if code != test.code || !strings.Contains(stderr, test.want) || strings.Contains(stderr, test.password) {
 			t.Errorf("%s: code %d, %s; want %d, %s", test.store, code, stderr, test.code, test.want)
