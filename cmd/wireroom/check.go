@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,9 @@ file:line:column: path: what is wrong, what is allowed, what was found. Of a fil
 that is right it says what is in it, and which events of which classes the members
 of a role see, where that is not all.
 
+A certificate that clients refuse, as it has expired, is a problem; one that expires
+soon, or that only some clients refuse, is a warning.
+
 FILE is wireroom.yaml if not given. The exit code is 3 if there is a problem.`,
 		Example: `  wireroom check
   wireroom check /etc/wireroom/wireroom.yaml -o json`,
@@ -31,13 +35,23 @@ FILE is wireroom.yaml if not given. The exit code is 3 if there is a problem.`,
 				file = argv[0]
 			}
 			cfg, problems := config.Load(file)
+			var warnings config.Problems
+			if len(problems) == 0 {
+				problems, warnings = cfg.Certificates(time.Now())
+			}
+			if output == outputText {
+				for _, p := range warnings {
+					p.Text = "warning: " + p.Text
+					fmt.Fprintln(cmd.ErrOrStderr(), p)
+				}
+			}
 			if len(problems) > 0 {
-				return configError(cmd, output, file, problems)
+				return configError(cmd, output, file, problems, warnings)
 			}
 			w := cmd.OutOrStdout()
 			rows := checkedRows(cfg)
 			if output == outputJSON {
-				return printJSON(w, checkResult{File: file, OK: true, Problems: config.Problems{}, Rows: rows})
+				return printJSON(w, checkResult{File: file, OK: true, Problems: config.Problems{}, Warnings: warnings, Rows: rows})
 			}
 			_, err := fmt.Fprintf(w, "%s: ok: %s\n%s", file, summary(cfg), rowsText(cfg, rows))
 			return err
@@ -66,6 +80,7 @@ type checkResult struct {
 	File     string          `json:"file"`
 	OK       bool            `json:"ok"`
 	Problems config.Problems `json:"problems"`
+	Warnings config.Problems `json:"warnings,omitempty"`
 	Rows     []checkedRow    `json:"rows,omitempty"`
 }
 
@@ -106,11 +121,11 @@ func rowsText(cfg *config.Config, rows []checkedRow) string {
 	return b.String()
 }
 
-// configError prints what is wrong with a file and returns the error that
-// sums it up.
-func configError(cmd *cobra.Command, output outputFlag, file string, problems config.Problems) error {
+// configError prints what is wrong with a file, in JSON also what may be, and
+// returns the error that sums it up.
+func configError(cmd *cobra.Command, output outputFlag, file string, problems, warnings config.Problems) error {
 	if output == outputJSON {
-		if err := printJSON(cmd.OutOrStdout(), checkResult{File: file, Problems: problems}); err != nil {
+		if err := printJSON(cmd.OutOrStdout(), checkResult{File: file, Problems: problems, Warnings: warnings}); err != nil {
 			return err
 		}
 	} else {

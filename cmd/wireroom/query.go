@@ -52,7 +52,7 @@ func (f *queryFlags) read(cmd *cobra.Command, text string) (*query.Query, *event
 	case f.class != "":
 		cfg, problems := config.Load(f.config)
 		if len(problems) > 0 {
-			return nil, nil, configError(cmd, f.output, f.config, problems)
+			return nil, nil, configError(cmd, f.output, f.config, problems, nil)
 		}
 		var err error
 		if class, err = findClass(cfg, f.realm, f.class); err != nil {

@@ -97,7 +97,7 @@ func (f *serveFlags) load(cmd *cobra.Command) (*config.Config, string, error) {
 	}
 	cfg, problems := read(name)
 	if len(problems) > 0 {
-		return nil, name, configError(cmd, outputText, name, problems)
+		return nil, name, configError(cmd, outputText, name, problems, nil)
 	}
 	if f.store != "" {
 		if err := cfg.Store.Use(f.store); err != nil {

@@ -35,7 +35,7 @@ role claim and realm claim of its auth.jwt, signed with its secret, or with the 
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			cfg, problems := config.Load(file)
 			if len(problems) > 0 {
-				return configError(cmd, outputText, file, problems)
+				return configError(cmd, outputText, file, problems, nil)
 			}
 			if cfg.JWT == nil {
 				return &exitError{

@@ -126,6 +126,9 @@ func pairOf(i int, cert, key string) (change, error) {
 		}
 	}
 	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	if err != nil && strings.Contains(err.Error(), "does not match") {
+		return change{}, errors.New("expected the certificate's own private key, found that of another one")
+	}
 	if err != nil {
 		return change{}, fmt.Errorf("expected a certificate and its private key in PEM: %s", strings.TrimPrefix(err.Error(), "tls: "))
 	}

@@ -41,6 +41,7 @@ func (c *Config) check(d *decoder) {
 	c.checkClaims(report)
 	c.checkKeys(report)
 	c.checkCertificates()
+	c.certificates = placeCertificates(d, c.Listen.TLS)
 	if c.Bridge != nil {
 		c.Bridge.check(c, report)
 	}

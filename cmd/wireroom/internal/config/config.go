@@ -69,6 +69,8 @@ type Config struct {
 	EventSource transport.EventSourceConfig // likewise, without Realm and Position
 
 	Shutdown time.Duration // for everything to come to an end
+
+	certificates certificatePlaces
 }
 
 // An Ingest bounds what web applications post.
