@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/wireroom/wireroom/auth"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/lease"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
 	"github.com/wireroom/wireroom/events"
 	"github.com/wireroom/wireroom/events/store/redis"
@@ -21,20 +22,25 @@ type sharedStore interface {
 
 // A follower hands on what other gateways do.
 type follower struct {
-	mesh *nodes.Mesh
-	logs *sharedLogs
+	mesh   *nodes.Mesh
+	logs   *sharedLogs
+	leases *lease.Keeper
 }
 
 // Join implements [redis.Follower].
 func (f follower) Join(node string) { f.mesh.Join(node) }
 
 // Leave implements [redis.Follower].
-func (f follower) Leave(node string) { f.mesh.Leave(node) }
+func (f follower) Leave(node string) {
+	f.mesh.Leave(node)
+	f.leases.Look() // at what it had
+}
 
 // Gap implements [redis.Follower].
 func (f follower) Gap() {
 	f.logs.gap()
 	f.mesh.Gap()
+	f.leases.Look() // others may have what this one had
 }
 
 // Message implements [redis.Follower].
@@ -74,7 +80,7 @@ func (g *gateway) follow() {
 		return
 	}
 	s := g.store.(sharedStore)
-	s.Follow(follower{g.mesh, &sharedLogs{&g.realms, g.plain}})
+	s.Follow(follower{g.mesh, &sharedLogs{&g.realms, g.plain}, g.leases})
 	digest, parts := g.cfg.Digest()
 	s.Configure(redis.Configuration{Digest: digest, Parts: parts})
 }

@@ -155,11 +155,16 @@ func ownerAs(realm *router.Realm, client, method, authid string) (string, error)
 	default:
 		owner = string(realm.Name()) + " user " + authid
 	}
-	if len(owner) > events.MaxOwnerLen {
-		sum := sha256.Sum256([]byte(owner))
-		owner = "sha256 " + hex.EncodeToString(sum[:])
+	return shortOwner(owner), nil
+}
+
+// shortOwner returns a text that stands for an owner and is not too long for a store.
+func shortOwner(owner string) string {
+	if len(owner) <= events.MaxOwnerLen {
+		return owner
 	}
-	return owner, nil
+	sum := sha256.Sum256([]byte(owner))
+	return "sha256 " + hex.EncodeToString(sum[:])
 }
 
 // Holdings are the sessions of a realm that have persistent subscriptions

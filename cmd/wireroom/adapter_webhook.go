@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/lease"
 	"github.com/wireroom/wireroom/ingest/webhook"
 	"github.com/wireroom/wireroom/router"
 	"github.com/wireroom/wireroom/router/local"
@@ -19,38 +20,36 @@ import (
 
 // Webhooks are the endpoints that are told of events, and those that answer
 // calls: [webhook.Feed] and [webhook.Callee] by way of [local.Client]. Each has
-// a session of its realm.
+// a session of its realm, as long as it is this gateway's affair.
 type webhooks struct {
-	hooks   []*webhook.Hook
-	callees sync.WaitGroup
-	stop    context.CancelFunc // ends the callees
+	running sync.WaitGroup
+	stop    context.CancelFunc
+	ending  context.Context // of what waits for endpoints; set before stop
 }
 
-// startWebhooks starts all that are configured.
-func startWebhooks(rt *router.Router, realms *realms, cfg []config.Webhook, log *slog.Logger) *webhooks {
+// startWebhooks starts all that are configured. Which gateway tells an endpoint of
+// events the leases say. patience is how long events of a topic without a log, which
+// wait, are sent when another gateway tells of those to come.
+func startWebhooks(rt *router.Router, realms *realms, leases *lease.Keeper, cfg []config.Webhook, patience time.Duration, log *slog.Logger) *webhooks {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &webhooks{stop: stop}
 	for _, c := range cfg {
 		s := &hookSeat{router: rt, realms: realms, cfg: c}
 		if c.Topic == "" {
-			w.callees.Go(func() { s.answer(ctx, log) })
+			w.running.Go(func() { s.answer(ctx, log) })
 			continue
 		}
-		c.Hook.Again = s.again()
-		w.hooks = append(w.hooks, webhook.Start(c.Hook, s, log))
+		t := s.teller(leases, patience, log)
+		w.running.Go(func() { t.run(ctx, func() context.Context { return w.ending }) })
 	}
 	return w
 }
 
 // close ends everything. What waits for endpoints is sent as long as ctx lasts.
 func (w *webhooks) close(ctx context.Context) {
+	w.ending = ctx
 	w.stop()
-	w.callees.Wait()
-	var all sync.WaitGroup
-	for _, h := range w.hooks {
-		all.Go(func() { h.Close(ctx) })
-	}
-	all.Wait()
+	w.running.Wait()
 }
 
 // A hookSeat is one webhook's place in its realm.
@@ -58,17 +57,6 @@ type hookSeat struct {
 	router *router.Router
 	realms *realms
 	cfg    config.Webhook
-}
-
-// again reports whether the webhook's topic is that of a class with a log, so
-// that it can begin again where it was.
-func (s *hookSeat) again() bool {
-	one := s.realms.get(wamp.URI(s.cfg.Realm))
-	if one == nil || s.cfg.Match != wamp.Exact {
-		return false
-	}
-	class, _, ok := one.hub.Catalogue().Lookup(string(s.cfg.Topic))
-	return ok && class.Retain().Retained()
 }
 
 // errRealmClosed is that a webhook's realm is not there now.
@@ -167,6 +155,7 @@ func hookEvent(e *wamp.Event, topic wamp.URI) *webhook.Event {
 	if whole, ok := d.Extra["_recovered"].(bool); ok {
 		out.Lost = !whole
 	}
+	out.Replayed, _ = d.Extra["_replayed"].(bool)
 	out.Position = positionAfter(d.Extra)
 	details := map[string]any{"publication": e.Publication}
 	maps.Copy(details, d.Extra)

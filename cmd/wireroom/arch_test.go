@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"cmd/wireroom/internal/console":   {"*"},
 	"cmd/wireroom/internal/dynamic":   {"auth", "router", "router/local", "router/wamp"},
 	"cmd/wireroom/internal/interop":   {"*"},
+	"cmd/wireroom/internal/lease":     {},
 	"cmd/wireroom/internal/nodes":     {"auth", "router", "router/presence", "router/wamp"},
 	"cmd/wireroom/internal/pace":      {},
 	"cmd/wireroom/internal/storetool": {"*"},

@@ -19,6 +19,7 @@ import (
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/certs"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/console"
+	"github.com/wireroom/wireroom/cmd/wireroom/internal/lease"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/nodes"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/pace"
 	"github.com/wireroom/wireroom/events"
@@ -50,7 +51,8 @@ type gateway struct {
 	sessions  *auth.Sessions
 	plain     wamp.URI // the realm whose logs have plain names in the store
 	sink      *sink
-	bridge    *bridged  // nil: none
+	bridge    *bridged // nil: none
+	leases    *lease.Keeper
 	webhooks  *webhooks // set by run
 	realms    realms
 	replays   *pace.Pace // of all realms
@@ -140,6 +142,8 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		}
 	}
 
+	holder, _ := g.store.(lease.Holder) // nil: no other gateway can use the store
+	g.leases = lease.New(holder, log.With("part", "leases"))
 	g.follow()
 
 	// By which wires.
@@ -274,7 +278,8 @@ func (g *gateway) run(ctx context.Context) error {
 		owned.Go(func() { g.keepCertificates(chores, now) })
 	}
 
-	g.webhooks = startWebhooks(g.router, &g.realms, g.cfg.Webhooks, g.log)
+	g.webhooks = startWebhooks(g.router, &g.realms, g.leases, g.cfg.Webhooks, g.cfg.Shutdown, g.log)
+	owned.Go(func() { g.leases.Run(chores) })
 	failed := make(chan error, 1+len(g.raw))
 	owned.Go(func() {
 		failed <- fmt.Errorf("serve %s: %w", g.listener.Addr(), g.http.Serve(g.transport.Front(g.listener, "/ws")))

@@ -29,6 +29,7 @@ type realm struct {
 	limits map[string]*router.Limits // of roles that have some of their own
 	hub    *events.Hub
 	keeper *events.Keeper
+	keeps  events.PersistentStore // of its persistent subscriptions
 	router *router.Realm
 	caller *dynamic.Caller // of procedures that decide for the gateway
 
@@ -170,7 +171,8 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 		return nil, err
 	}
 
-	keeper := events.NewKeeper(realmKeeps(g.store, cfg.Name, g.plain), hub, g.cfg.Persistent, log("persistent"))
+	keeps := realmKeeps(g.store, cfg.Name, g.plain)
+	keeper := events.NewKeeper(keeps, hub, g.cfg.Persistent, log("persistent"))
 
 	// Between whom.
 	govern := &governor{hub: hub, queries: queries, kept: &holdings{keeper: keeper}, anonymous: anonymous, log: log("replay")}
@@ -193,7 +195,7 @@ func (g *gateway) newRealm(ctx context.Context, cfg *config.Realm) (*realm, erro
 	provideSessions(deliver.realm, who, g.sessions, anonymous)
 	return &realm{
 		name: cfg.Name, auth: who, limits: cfg.RoleLimits,
-		hub: hub, keeper: keeper, router: deliver.realm, caller: caller, presence: present, elsewhere: elsewhere,
+		hub: hub, keeper: keeper, keeps: keeps, router: deliver.realm, caller: caller, presence: present, elsewhere: elsewhere,
 	}, nil
 }
 

@@ -98,4 +98,18 @@ type Config struct {
 	// Again says that the feed can begin at a position, so that events need not
 	// be dropped.
 	Again bool
+
+	// Position is where a feed begins that can; see [Feed]. Empty: with what comes
+	// from now on.
+	Position string
+
+	// Done is told the position of each event that nothing more is to be done about:
+	// the endpoint has taken or refused it, or it was given up. The goroutine that
+	// sends calls it, in order, so it must return soon. nil: nobody is told.
+	Done func(position string)
+
+	// Held is asked before each request whether this hook may send it. When it says
+	// no, the hook sends nothing any more and waits for Close. It may be called
+	// concurrently. nil: it always may.
+	Held func() bool
 }

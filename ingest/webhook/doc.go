@@ -20,6 +20,10 @@
 // oldest are dropped, which is counted, logged and told with the next event
 // ("missed").
 //
+// A Hook that is told where to begin ([Config.Position]), and tells up to where
+// nothing more is to be done ([Config.Done]), can be followed by another one, in
+// this process or another: what the first one had in hand comes again.
+//
 // No request goes to an address that is not public unless the operator has
 // allowed its network. What counts is the address that is dialed, so that
 // neither a name that resolves to something else the second time nor a redirect

@@ -22,6 +22,10 @@ type Event struct {
 	// it, and without a class, there is no event but only that to be told.
 	Lost bool
 
+	// Replayed says that the event comes from the log, so that the endpoint may
+	// have had it.
+	Replayed bool
+
 	// Position is where the feed can begin again, behind this event; empty:
 	// nowhere.
 	Position string
@@ -77,6 +81,9 @@ func cloudEvent(e *Event, source string, missed uint64) []byte {
 	}
 	if e.Lost {
 		o.raw("recovered", []byte("false"))
+	}
+	if e.Replayed {
+		o.raw("replayed", []byte("true"))
 	}
 	if e.Class == "" && e.Lost {
 		return o.end()

@@ -70,7 +70,7 @@ func start(cfg Config, feed Feed, log *slog.Logger, change func(*client)) *Hook 
 	if change != nil {
 		change(h.client)
 	}
-	if cfg.Again {
+	if h.position = cfg.Position; cfg.Again && h.position == "" {
 		h.position = time.Now().UTC().Format(time.RFC3339Nano)
 	}
 	var feeding, sending context.Context
@@ -92,7 +92,9 @@ func (h *Hook) Close(ctx context.Context) {
 	stop()
 	h.stopSend()
 	h.client.close()
-	if n := h.queue.len(); n > 0 {
+	if n := h.queue.len(); n > 0 && h.cfg.Done != nil {
+		h.log.Info("events are left in the log", "events", n)
+	} else if n > 0 {
 		h.log.Warn("events were not sent before the end", "events", n)
 	}
 	s := h.Stats()
@@ -160,7 +162,9 @@ func (h *Hook) send(ctx context.Context) {
 		if !ok {
 			return
 		}
-		h.deliver(ctx, w)
+		if over := h.deliver(ctx, w); over && h.cfg.Done != nil && w.Position != "" {
+			h.cfg.Done(w.Position)
+		}
 	}
 }
 
@@ -172,8 +176,8 @@ const (
 )
 
 // deliver tries to send an event until the endpoint takes it, refuses it for
-// good, or time is over.
-func (h *Hook) deliver(ctx context.Context, w waiting) {
+// good, or time is over. It reports whether nothing more is to be done about it.
+func (h *Hook) deliver(ctx context.Context, w waiting) bool {
 	until := w.since.Add(h.cfg.GiveUp)
 	body, media := h.cfg.Format.body(w.Event, h.cfg.Source, w.missed)
 	for n := 0; ; n++ {
@@ -184,15 +188,18 @@ func (h *Hook) deliver(ctx context.Context, w waiting) {
 			if n > 0 {
 				h.log.Info("the endpoint takes events again", "after", time.Since(w.since).Round(time.Millisecond))
 			}
-			return
+			return true
+		case ctx.Err() != nil && h.cfg.Done != nil:
+			h.log.Info("an event is left in the log", "event", w.ID, "err", err)
+			return false
 		case ctx.Err() != nil:
 			h.givenUp.Add(1)
 			h.log.Warn("an event was not taken before the end", "event", w.ID, "err", err)
-			return
+			return false
 		case wait < 0 || !time.Now().Before(until):
 			h.givenUp.Add(1)
 			h.log.Warn("an event was given up", "event", w.ID, "attempts", n+1, "err", err)
-			return
+			return true
 		case n == 0:
 			h.log.Warn("an event was not taken, and will be sent again", "event", w.ID, "err", err)
 		}
@@ -204,6 +211,9 @@ func (h *Hook) deliver(ctx context.Context, w waiting) {
 // attempt sends an event once. With an error it returns how long to wait before
 // the next attempt, or a negative time if there is to be none.
 func (h *Hook) attempt(ctx context.Context, id string, body []byte, media string, n int) (time.Duration, error) {
+	if h.cfg.Held != nil && !h.cfg.Held() {
+		<-ctx.Done()
+	}
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
