@@ -50,6 +50,17 @@ func newHookPlace(one *realm, hook, topic, class string, log *slog.Logger) *hook
 	}
 }
 
+// make has the store know of the webhook before there is anything to tell: killed the
+// next moment, it begins here all the same. It waits for the store for a moment; begin
+// tries again.
+func (p *hookPlace) make() {
+	ctx, cancel := context.WithTimeout(context.Background(), keeperPatience)
+	defer cancel()
+	if _, err := p.find(ctx); err != nil {
+		p.log.Warn("the webhook cannot find its place in the log yet", "err", err)
+	}
+}
+
 // begin returns where the webhook has to go on, and has the store know that there is
 // one. It tries until the store answers; an error says that ctx was done before.
 func (p *hookPlace) begin(ctx context.Context) (string, error) {

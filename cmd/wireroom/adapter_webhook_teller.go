@@ -30,6 +30,7 @@ func (s *hookSeat) teller(leases *lease.Keeper, patience time.Duration, log *slo
 	task := s.cfg.Realm + " " + string(s.cfg.Topic) + " " + s.cfg.Match.String() + " " + s.cfg.Name
 	if one, class := s.class(); class != "" {
 		t.place = newHookPlace(one, s.cfg.Name, string(s.cfg.Topic), class, log)
+		t.place.make()
 	}
 	t.lease = leases.Add(task, t.place != nil)
 	return t
@@ -104,13 +105,13 @@ func (t *hookTeller) last(ctx context.Context, tenure *lease.Tenure, ending func
 		}
 		return last, done
 	}
-	// Nobody else has it. If the gateway stops, others may tell of what comes.
+	// Nobody else has what waits. If the gateway stops, others may tell of what comes.
 	last, done := context.WithTimeout(context.Background(), t.patience)
-	context.AfterFunc(ctx, func() { context.AfterFunc(ending(), done) })
+	stop := context.AfterFunc(ctx, func() { context.AfterFunc(ending(), done) })
 	if ctx.Err() != nil {
 		t.letGo(ending())
 	}
-	return last, done
+	return last, func() { stop(); done() }
 }
 
 // letGo has other gateways tell the endpoint.

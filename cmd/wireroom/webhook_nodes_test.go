@@ -237,6 +237,32 @@ func TestWebhookOfTwo(t *testing.T) {
 	l.news(t, atC, "of the last")
 }
 
+// A gateway that cannot reach Redis stops telling of events of a class with a log, and
+// another one goes on; of other topics it tells what reaches it, as nobody else does.
+func TestWebhookCut(t *testing.T) {
+	url, _, _ := startRedis(t)
+	h, holed := startHole(t, url)
+	l := newHookLedger(t)
+	a := startProgram(t, l.config(t, holed+"\nredis: {prefix: shop, timeout: 10s}"))
+	posts(t, a.base, 1, 10)
+	l.whole(t, 10) // so that it is the first one that tells
+	b := startProgram(t, l.config(t, url+"\nredis: {prefix: shop, timeout: 10s}"))
+	atA, atB := join(t, a, ""), join(t, b, "")
+	l.news(t, atB, "before")
+
+	h.set(true)
+	posts(t, b.base, 11, 20)
+	l.whole(t, 20)
+	l.news(t, atB, "at the one that has Redis")
+	l.news(t, atA, "at the one that has not")
+
+	h.set(false)
+	posts(t, b.base, 21, 30)
+	l.whole(t, 30)
+	l.news(t, atB, "after")
+	l.news(t, atA, "after, at the other one")
+}
+
 // tells reports whether the gateway says that it tells the endpoint of a webhook.
 func (p *program) tells(hook string) bool {
 	for line := range strings.Lines(p.stderr.String()) {
@@ -249,23 +275,24 @@ func (p *program) tells(hook string) bool {
 }
 
 // A gateway that is killed goes on where its endpoint was when it is started again:
-// also with what was published while nobody was told, and when no event had been taken
-// yet.
+// also with what was published while nobody was told, and if it was killed before
+// anybody was told of anything.
 func TestWebhookKilled(t *testing.T) {
 	l := newHookLedger(t)
 	file := l.config(t, "file:wireroom.db")
-	l.stickAt(1)
+	l.stickAt(11)
 	for _, first := range []int{1, 11, 21} {
 		process, base := startProcess(t, file)
 		posts(t, base, first, first+9)
-		if first == 1 {
+		switch first {
+		case 11:
 			l.sticks(t)
-		} else {
-			l.whole(t, first+9)
+		case 21:
+			l.whole(t, 30)
 		}
 		killGateway(t, process)
 	}
-	if times := l.whole(t, 30); times[1] < 2 {
-		t.Errorf("the event that was under way came %d times, want twice", times[1])
+	if times := l.whole(t, 30); times[11] < 2 {
+		t.Errorf("the event that was under way came %d times, want twice", times[11])
 	}
 }

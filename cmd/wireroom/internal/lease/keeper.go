@@ -70,9 +70,9 @@ func (k *Keeper) Run(ctx context.Context) {
 			return
 		}
 		if err != nil && !failed {
-			k.log.Warn("the store does not say which gateway does what; what only one may do rests until it does", "err", err)
+			k.log.Warn("it is not known which gateway does what; what only one may do ends here within seconds if that lasts", "err", err)
 		} else if err == nil && failed {
-			k.log.Info("the store says again which gateway does what")
+			k.log.Info("it is known again which gateway does what")
 		}
 		failed = err != nil
 		select {
