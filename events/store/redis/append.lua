@@ -85,7 +85,7 @@ if others then
     end
   end
   tell = function(l, id, channel, data)
-    local at, big = #entry, #data > 16384
+    local at, big = #entry, #data > BIG
     if not l.name then
       l.name, l.head = string.match(KEYS[l.key], '^{[^}]*}:%d+:meta:(.*)$'), l.epoch .. ' ' .. text(l.base) .. ' '
     end
@@ -93,7 +93,7 @@ if others then
     entry[at + 1], entry[at + 2] = l.name, l.head .. text(l.last) .. ' ' .. l.ms .. (big and ' big ' or ' all ') .. id
     entry[at + 3], entry[at + 4] = channel, data
     bytes = bytes + 100 + #id + #channel + #data
-    if at >= 508 or bytes >= 65536 then told() end
+    if at >= ENTRYFIELDS or bytes >= ENTRYBYTES then told() end
   end
 end
 

@@ -37,3 +37,9 @@ func Explain(url, op string, err error) (e *Error, again bool) {
 	}
 	return (&Store{place: p}).fault(op, p.find(err), err), p.passes(err)
 }
+
+// The script that appends, without its general case and without the usual one.
+var (
+	AppendPlain   = compose("appendplain")
+	AppendGeneral = newScript("append")
+)

@@ -1,13 +1,6 @@
 -- What the scripts share. The keys of a class come in this order: meta, log,
 -- ids, channels. KEYS[1] is always the head of the store.
 
-local MAX = '18446744073709551615'
-local FEEDBYTES = 33554432 -- after which the older half of the feed goes
-
--- Integers are formatted many times as fast as what may have a fraction, but
--- only where a C long has 64 bits.
-local FORMATINT = string.format('%d', 1099511627776) == '1099511627776' and '%d' or '%.0f'
-
 local function text(n) return string.format(FORMATINT, n) end
 
 -- of takes the offset and the time out of the ID of an entry.

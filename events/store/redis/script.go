@@ -13,7 +13,8 @@ import (
 //go:embed *.lua
 var sources embed.FS
 
-// The scripts. Each begins with what they share.
+// The scripts. Each begins with what they share; the usual case of appending does
+// without most of it.
 var (
 	scriptClaim    = newScript("attend", "claim")
 	scriptBeat     = newScript("attend", "beat")
@@ -21,7 +22,7 @@ var (
 	scriptSend     = newScript("attend", "send")
 	scriptConfig   = newScript("attend", "configure")
 	scriptReady    = newScript("ready")
-	scriptAppend   = newScript("append")
+	scriptAppend   = compose("appendplain", "prelude", "append")
 	scriptBounds   = newScript("bounds")
 	scriptTrim     = newScript("trim")
 	scriptRead     = newScript("read")
@@ -45,10 +46,16 @@ const (
 	layout = "1"
 )
 
+// newScript returns a script of the sources with these names behind the prelude.
 func newScript(names ...string) *goredis.Script {
+	return compose(append([]string{"prelude"}, names...)...)
+}
+
+// compose returns a script of the sources with these names.
+func compose(names ...string) *goredis.Script {
 	var source strings.Builder
 	source.WriteString("local FORMAT = '" + format + "'\n")
-	for _, name := range append([]string{"prelude"}, names...) {
+	for _, name := range append([]string{"constants"}, names...) {
 		b, err := sources.ReadFile(name + ".lua")
 		if err != nil {
 			panic(err) // fixed at build time
