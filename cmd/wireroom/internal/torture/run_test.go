@@ -24,8 +24,9 @@ import (
 // mode, a seed and empty stores of its own.
 //
 // It takes some seconds in which things are broken, or TORTURE (a duration,
-// such as 20m), over all modes, or those that fit TORTURE_MODE; the seed of the
-// first round is TORTURE_SEED, or drawn.
+// such as 20m), over all modes, or those that fit TORTURE_MODE, with all faults, or
+// those whose names fit TORTURE_FAULT; the seed of the first round is TORTURE_SEED,
+// or drawn.
 func TestHistory(t *testing.T) {
 	length, seed := 3*time.Second, uint64(time.Now().UnixNano()%1e9)
 	long := os.Getenv("TORTURE")
@@ -47,15 +48,25 @@ func TestHistory(t *testing.T) {
 	chosen := slices.DeleteFunc(slices.Clone(modes), func(m mode) bool {
 		return !fits.MatchString(m.name) || long == "" && !m.always
 	})
-	if len(chosen) == 0 {
-		t.Fatalf("TORTURE_MODE=%s fits no mode", os.Getenv("TORTURE_MODE"))
-	}
-	program(t) // which takes its time
 	if steps() {
 		for i := range chosen {
 			chosen[i].faults = append(slices.Clip(chosen[i].faults), clockSet)
 		}
 	}
+	some, err := regexp.Compile(os.Getenv("TORTURE_FAULT"))
+	if err != nil {
+		t.Fatalf("TORTURE_FAULT: %v", err)
+	}
+	chosen = slices.DeleteFunc(chosen, func(m mode) bool {
+		return !slices.ContainsFunc(m.faults, func(f fault) bool { return some.MatchString(f.name) })
+	})
+	for i, m := range chosen {
+		chosen[i].faults = slices.DeleteFunc(slices.Clone(m.faults), func(f fault) bool { return !some.MatchString(f.name) })
+	}
+	if len(chosen) == 0 {
+		t.Fatalf("no mode fits TORTURE_MODE=%q and TORTURE_FAULT=%q", fits, some)
+	}
+	program(t) // which takes its time
 	// A short run is not divided among so many modes that none gets anywhere, and
 	// on a slow machine ends when its time is over. Which modes have their turn is
 	// a matter of the seed.
