@@ -222,3 +222,53 @@ func TestKeeperAcksNothing(t *testing.T) {
 		}
 	})
 }
+
+// A client that does not answer has nothing, however long that takes; it is asked
+// again, as the question may have been lost with its connection.
+func TestKeeperUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		s := d.session("joe")
+		r := d.mustAttach(s, onLog)
+		d.publish(1)
+		pass(time.Minute)
+		if at, _ := r.held.Position(); at.Offset != 0 {
+			t.Errorf("the position is %d, and nothing was answered", at.Offset)
+		}
+		asked := s.questions()
+		if n := len(asked); n < 2 || n > 7 {
+			t.Fatalf("the client was asked %d times in a minute, want once each 10 s", n)
+		}
+		d.publish(1)
+		s.Answered(asked[len(asked)-1])
+		if at, _ := r.held.Position(); at.Offset != 1 {
+			t.Errorf("the position is %d after the answer to the last question, want 1", at.Offset)
+		}
+		d.detach(r)
+	})
+}
+
+// What was acknowledged out of order in another log says nothing of this one.
+func TestHeldHad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		d.detach(d.mustAttach(d.session("joe"), onLog))
+		pass(2 * time.Second)
+		d.shelf.mu.Lock()
+		p := d.shelf.all[[2]string{"joe", "log"}]
+		p.Position, p.Acked = events.Position{Epoch: "of before", Offset: 1}, []events.Span{{From: 3, Through: 3}}
+		d.shelf.all[[2]string{"joe", "log"}] = p
+		d.shelf.mu.Unlock()
+		r := d.mustAttach(d.session("joe"), onLog)
+		for _, tt := range []struct {
+			epoch  string
+			offset uint64
+			had    bool
+		}{{"of before", 2, false}, {"of before", 3, true}, {"of before", 4, false}, {d.hub.Mark("log").Epoch, 3, false}} {
+			if got := r.held.Had(&events.Event{Epoch: tt.epoch, Offset: tt.offset}); got != tt.had {
+				t.Errorf("had %d of the epoch %s: %v, want %v", tt.offset, tt.epoch, got, tt.had)
+			}
+		}
+		d.detach(r)
+	})
+}

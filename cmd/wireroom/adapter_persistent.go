@@ -226,19 +226,19 @@ func (a *holdings) heldAs(s *router.Session, id wamp.ID) *events.Held {
 	return nil
 }
 
-// idOf returns the ID of the subscription that the session has by that name, or
-// 0.
-func (a *holdings) idOf(s *router.Session, name string) wamp.ID {
+// ids returns the IDs of the subscriptions that the session has, by their names.
+func (a *holdings) ids(s *router.Session) map[string]wamp.ID {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at := a.all[s]; at != nil {
-		for id, held := range at.held {
-			if held.Name() == name {
-				return id
-			}
-		}
+	at := a.all[s]
+	if at == nil {
+		return nil
 	}
-	return 0
+	ids := make(map[string]wamp.ID, len(at.held))
+	for id, held := range at.held {
+		ids[held.Name()] = id
+	}
+	return ids
 }
 
 // Probed implements [router.Prober].

@@ -31,9 +31,9 @@ func providePersistent(realm *router.Realm, g *governor) {
 		if err != nil {
 			return nil, nil, persistentError(err)
 		}
-		list := make([]any, len(all))
+		list, ids := make([]any, len(all)), g.kept.ids(r.Session)
 		for i := range all {
-			list[i] = g.describe(r.Session, &all[i])
+			list[i] = persistentDictWith(&all[i], ids)
 		}
 		return nil, map[string]any{"subscriptions": list}, nil
 	})
@@ -50,7 +50,7 @@ func providePersistent(realm *router.Realm, g *governor) {
 		if err != nil {
 			return nil, nil, persistentError(err)
 		}
-		m := g.describe(r.Session, p)
+		m := persistentDictWith(p, g.kept.ids(r.Session))
 		setAcked(m, p)
 		return nil, m, nil
 	})
@@ -124,10 +124,11 @@ func ackOf(p *events.Persistent) string {
 	return "auto"
 }
 
-// describe is persistentDict for a session that may have the subscription.
-func (g *governor) describe(s *router.Session, p *events.Persistent) map[string]any {
+// persistentDictWith is persistentDict for a session whose subscriptions have the
+// IDs.
+func persistentDictWith(p *events.Persistent, ids map[string]wamp.ID) map[string]any {
 	m := persistentDict(p)
-	if id := g.kept.idOf(s, p.Name); id != 0 {
+	if id, ok := ids[p.Name]; ok {
 		m["subscription"] = id
 	}
 	return m

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"cmp"
+	"container/heap"
 	"slices"
 	"time"
 
@@ -82,17 +83,14 @@ func (m *Member) size() int {
 }
 
 // List returns members of the topic, in the order in which they came: at most so
-// many, and only those with a greater ID than after. seq is that of the last join
+// many, which is at least one, and only those with a greater ID than after. seq is that of the last join
 // or leave that the answer knows of; more says whether there are others behind.
 // gateways asks at which each of them is; where there are no [Peers] nobody can
 // say.
 func (k *Keeper) List(name wamp.URI, after uint64, limit int, gateways bool) (members []Member, seq uint64, more bool) {
 	gateways = gateways && k.peers != nil
-	members, seq = k.behind(name, after, gateways)
+	members, seq, more = k.behind(name, after, limit, gateways)
 	slices.SortFunc(members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
-	if len(members) > limit {
-		members, more = members[:limit], true
-	}
 	if gateways {
 		k.nameGateways(members)
 	}
@@ -115,22 +113,49 @@ func (k *Keeper) nameGateways(members []Member) {
 	}
 }
 
-// behind returns all members with a greater ID, in no order.
-func (k *Keeper) behind(name wamp.URI, after uint64, gateways bool) (all []Member, seq uint64) {
+// behind is List, but in no order.
+func (k *Keeper) behind(name wamp.URI, after uint64, limit int, gateways bool) (some []Member, seq uint64, more bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	t := k.topics[name]
 	if t == nil {
-		return nil, k.lastSeq
+		return nil, k.lastSeq, false
 	}
-	all = make([]Member, 0, len(t.members))
+	// A topic may have very many, and who asks for one of them must not have all
+	// of them described, while others wait.
+	first := make(eldest, 0, min(limit, len(t.members)))
 	for _, m := range t.members {
-		if m.id > after {
-			all = append(all, m.describe(gateways))
+		switch {
+		case m.id <= after:
+		case len(first) < limit:
+			heap.Push(&first, m)
+		default:
+			more = true
+			if m.id < first[0].id {
+				first[0] = m
+				heap.Fix(&first, 0)
+			}
 		}
 	}
-	return all, t.seq
+	some = make([]Member, len(first))
+	for i, m := range first {
+		some[i] = m.describe(gateways)
+	}
+	return some, t.seq, more
 }
+
+// An eldest is a heap of members, with that on top that came last.
+type eldest []*member
+
+func (e eldest) Len() int           { return len(e) }
+func (e eldest) Less(i, j int) bool { return e[i].id > e[j].id }
+func (e eldest) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+
+// Push implements [heap.Interface].
+func (e *eldest) Push(x any) { *e = append(*e, x.(*member)) }
+
+// Pop implements [heap.Interface]; nobody takes members out.
+func (e *eldest) Pop() any { panic("presence: a member is taken out of the eldest") }
 
 // Count returns how many members the topic has, and how many sessions they have
 // in all.
@@ -142,6 +167,9 @@ func (k *Keeper) Count(name wamp.URI) (members, sessions int) {
 		return 0, 0
 	}
 	sessions = len(t.sessions)
+	if k.peers == nil {
+		return len(t.members), sessions
+	}
 	for _, m := range t.members {
 		for _, p := range m.elsewhere {
 			sessions += p.sessions
