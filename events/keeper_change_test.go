@@ -3,6 +3,8 @@ package events_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,5 +126,187 @@ func TestHeldGone(t *testing.T) {
 			}
 			d.detach(r)
 		}
+	})
+}
+
+// What was acknowledged in the log of before, as far as that goes on in another
+// epoch, stays acknowledged, single events included; and what is asked for in the
+// new epoch is compared with the position as it is there.
+func TestKeeperGoesOnInAnotherEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &keptEpoch{Store: openStore(t), epoch: "first"}
+		d := newDeskOver(t, persistentClasses(), g)
+		a := onLog
+		a.Explicit = true
+		r := d.mustAttach(d.session("joe"), a)
+		d.publish(5)
+		if err := r.held.Ack("", 2, []uint64{4, 5}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		g.epoch, g.base, g.line = "second", 4, "first:4" // the fifth was lost
+		d.publish(1)
+		pass(time.Minute)
+		if err := r.held.Ack("", 0, []uint64{6}); err != nil {
+			t.Fatal(err)
+		}
+		at, acked := r.held.Position()
+		if want := (events.Position{Epoch: "second", Offset: 2}); at != want || len(acked) != 2 || acked[0] != (events.Span{From: 4, Through: 4}) || acked[1] != (events.Span{From: 6, Through: 6}) {
+			t.Errorf("the position is %v with %v behind it, want %v with 4 and 6", at, acked, want)
+		}
+		if p := must(d.k.Get(t.Context(), "joe", "log"))(t); p.Position != at || len(p.Acked) != 2 {
+			t.Errorf("before it is written, others find %v with %v, want what was acknowledged", p.Position, p.Acked)
+		}
+		if err := r.held.Ack("", 6, nil); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		d.detach(r)
+		pass(time.Minute)
+		g.epoch, g.base, g.line = "third", 3, "second:3 first:3"
+		d.publish(1)
+		pass(time.Minute)
+		a.Start, a.Since = events.Since(4), true
+		d.want(d.mustAttach(d.session("joe"), a), "4r", "5r", "6r", "7r")
+	})
+}
+
+// What a replay has sent of the log of before says nothing of how much was sent of
+// this one.
+func TestHeldReached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		r := d.mustAttach(d.session("joe"), onLog)
+		for _, to := range []events.Position{{Epoch: "a", Offset: 9}, {Epoch: "b", Offset: 2}, {Epoch: "b", Offset: 3}} {
+			r.held.Sent(&events.Event{Epoch: to.Epoch, Offset: to.Offset})
+			if got := r.held.Reached(); got != to {
+				t.Errorf("all up to %v is said to be sent, want up to %v", got, to)
+			}
+		}
+		d.detach(r)
+	})
+}
+
+// Of two sessions that want a new subscription at the same time one makes it, and
+// the other one finds it.
+func TestKeeperMadeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		release := make(chan struct{})
+		var first sync.Once
+		d.shelf.late = func() { first.Do(func() { <-release }) }
+		var got [2]*events.Held
+		var both sync.WaitGroup
+		for i := range got {
+			both.Go(func() { got[i] = must(d.session("joe").Attach(t.Context(), onLog))(t) })
+			synctest.Wait()
+			d.publish(1)
+		}
+		close(release)
+		both.Wait()
+		if !got[0].Fresh() || got[1].Fresh() {
+			t.Errorf("the first session has made it: %v; the second one: %v", got[0].Fresh(), got[1].Fresh())
+		}
+		if one, _ := got[0].Position(); one != d.shelf.position("joe", "log") {
+			t.Errorf("the position is %v, and stored is %v", one, d.shelf.position("joe", "log"))
+		}
+	})
+}
+
+// Another time to live counts from when a session asks for it.
+func TestKeeperOtherLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		a := onLog
+		for _, life := range []time.Duration{10 * time.Minute, 30 * time.Minute, 5 * time.Minute} {
+			a.For = life
+			d.detach(d.mustAttach(d.session("joe"), a))
+			pass(2 * time.Second)
+			if p := must(d.k.Get(t.Context(), "joe", "log"))(t); p.For != life {
+				t.Errorf("it lives for %v, want %v", p.For, life)
+			}
+		}
+	})
+}
+
+// Positions that cannot be written, of sessions that have left, take so much room
+// and no more.
+func TestKeeperGivesUpMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("it takes long with the race detector")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		d.shelf.fails(errors.New("disk full"))
+		const most, more = 1 << 16, 100
+		for n := range most + more {
+			owner := fmt.Sprint(n)
+			held, err := d.k.NewHolder(owner, nil).Attach(t.Context(), onLog)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held.Detach()
+			_ = d.shelf.DeletePersistent(t.Context(), owner, "log") // the shelf counts all that it has each time
+		}
+		if s := d.k.Stats(); s.Waiting != most || s.GivenUp != more || s.Attached != 0 {
+			t.Errorf("%d positions wait and %d were given up, want %d and %d", s.Waiting, s.GivenUp, most, more)
+		}
+		d.shelf.fails(nil)
+		pass(time.Minute)
+		if s := d.k.Stats(); s.Waiting != 0 {
+			t.Errorf("%d positions wait still", s.Waiting)
+		}
+	})
+}
+
+// What is acknowledged while the position is being written is written next.
+func TestKeeperMovesWhileItWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, persistentClasses())
+		a := onLog
+		a.Explicit = true
+		r := d.mustAttach(d.session("joe"), a)
+		d.publish(2)
+		var once sync.Once
+		d.shelf.busy = func() {
+			once.Do(func() {
+				if err := r.held.Ack("", 2, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		if err := r.held.Ack("", 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		pass(5 * time.Second)
+		if got := d.shelf.position("joe", "log").Offset; got != 2 {
+			t.Errorf("the position that is stored is %d, want 2", got)
+		}
+		d.detach(r)
+	})
+}
+
+// An answer to a question of before the log was made anew does not bring the
+// position of before back.
+func TestKeeperAnswerOfBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &keptEpoch{Store: openStore(t), epoch: "first"}
+		d := newDeskOver(t, persistentClasses(), g)
+		slow, quick := d.session("joe"), d.session("joe")
+		one, two := d.mustAttach(slow, onLog), d.mustAttach(quick, onLog)
+		d.publish(3)
+		pass(time.Second)
+		late := slow.questions()[0]
+		g.epoch, g.base = "second", 3
+		d.publish(1)
+		pass(time.Second)
+		asked := quick.questions()
+		quick.Answered(asked[len(asked)-1])
+		slow.Answered(late)
+		if at, _ := one.held.Position(); at != (events.Position{Epoch: "second", Offset: 4}) {
+			t.Errorf("the position is %v after a late answer, want 4 of the second epoch", at)
+		}
+		d.detach(one)
+		d.detach(two)
 	})
 }

@@ -20,6 +20,7 @@ type shelf struct {
 	puts int
 	hold func(ctx context.Context, name string) error // called by Persistent; may be nil
 	late func()                                       // called by Persistent with what it has found; may be nil
+	busy func()                                       // called by MovePersistents with what it is given; may be nil
 }
 
 func newShelf() *shelf { return &shelf{all: make(map[[2]string]events.Persistent)} }
@@ -80,6 +81,9 @@ func (s *shelf) Persistents(_ context.Context, owner string) ([]events.Persisten
 }
 
 func (s *shelf) MovePersistents(_ context.Context, moves []events.Move) error {
+	if s.busy != nil {
+		s.busy()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail != nil {

@@ -72,6 +72,10 @@ func TestPresence(t *testing.T) {
 	ada, bob := join(t, p, ticketFor(t, "ada", "member")), join(t, p, ticketFor(t, "bob", "member"))
 	joins := ada.listen(t, "wireroom.presence.order.created", nil)
 	bob.listen(t, "order.created", wamp.Dict{"_where": "n > 4"})
+	bob.listen(t, "order.created", nil)
+	if err := bob.Unsubscribe("order.created"); err != nil { // the latter; he stays by the former
+		t.Fatal(err)
+	}
 	bob.listen(t, "order.created.ada", nil)
 	join(t, p, ticketFor(t, "carl", "secret")).listen(t, "order.created", nil)
 	for _, want := range []string{"bob", "carl"} {
