@@ -254,6 +254,44 @@ func TestGap(t *testing.T) {
 	})
 }
 
+// Nobody says that they know who is there before all others have said so since the
+// last gap; and a gateway that is gone says nothing that counts.
+func TestComplete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := new(wire)
+		a, b := w.start(t, nil), w.start(t, nil)
+		synctest.Wait()
+		if !a.part.Complete() {
+			t.Error("all have said who is there, and that is not known")
+		}
+		b.end.cut() // it cannot answer
+		a.mesh.Gap()
+		synctest.Wait()
+		if a.part.Complete() {
+			t.Error("after a gap another gateway has not said who is there, and that is said to be all")
+		}
+		b.end.mend()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !a.part.Complete() {
+			t.Error("all have said again who is there, and that is not known")
+		}
+		a.mesh.Leave(b.end.name)
+		synctest.Wait()
+		listen(t, b.join("bob"), "room.a", wamp.SubscribeOptions{})
+		synctest.Wait()
+		if got := a.there("room.a"); got != "" {
+			t.Errorf("there are %s, whom a gateway has named that is gone", got)
+		}
+		a.mesh.Join(b.end.name)
+		b.mesh.Gap()
+		synctest.Wait()
+		if got := a.there("room.a"); got != "bob:1" || !a.part.Complete() {
+			t.Errorf("there are %s when it is back", got)
+		}
+	})
+}
+
 // Sessions come and go on three gateways, of which one at a time is cut off, dies or
 // comes: when all is quiet each knows exactly who is there.
 func TestOracle(t *testing.T) {
