@@ -119,6 +119,7 @@ func TestPersistentSubscription(t *testing.T) {
 	ada := join(t, p, ticketFor(t, "ada", "member"))
 	events := ada.listen(t, "demo.message", persistent)
 	wantOffsets(t, events, true, 25)
+	ada.reaches(t, "demo.message", 25) // by when the replay is over
 	join(t, p, "").say(t, "a", 26)
 	wantOffsets(t, events, false, 26)
 }
