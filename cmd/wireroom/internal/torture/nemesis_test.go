@@ -392,33 +392,37 @@ func (n *nemesis) noticed(which ...int) {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	began := time.Now()
 	for _, i := range which {
-		g, ticks := n.cluster.gateways[i], n.ticks[i]
-		if !g.alive() {
-			continue
+		if g := n.cluster.gateways[i]; g.alive() {
+			n.awaitRed(g.name, began, n.ticks[i], func() (bool, string) { return g.ready(context.Background(), client) })
 		}
-		had := ticks.Load()
-		red, live := time.Duration(0), false
-		text := ""
-		for red == 0 || !live {
-			if red == 0 {
-				var ready bool
-				if ready, text = g.ready(context.Background(), client); !ready {
-					red = time.Since(began)
-					n.rec.add(entry{Kind: kindReady, Who: g.name, Note: "red: " + text, Within: red.Milliseconds()})
-					n.away = append(n.away, red)
-					had = ticks.Load() // from when it knows
-				}
+	}
+}
+
+// awaitRed waits until a gateway is not ready, by what ready says, and three more
+// ticks have come since it knows that; enough at most since began.
+func (n *nemesis) awaitRed(name string, began time.Time, ticks *atomic.Int64, ready func() (is bool, text string)) {
+	isRed, had, text := false, int64(0), ""
+	for {
+		if !isRed {
+			var is bool
+			if is, text = ready(); !is {
+				red := time.Since(began)
+				n.rec.add(entry{Kind: kindReady, Who: name, Note: "red: " + text, Within: red.Milliseconds()})
+				n.away = append(n.away, red)
+				isRed, had = true, ticks.Load() // from when it knows
 			}
-			live = red > 0 && ticks.Load() > had+2
-			if time.Since(began) > enough {
-				if red == 0 {
-					n.rec.wrong(8, g.name, "its store has been away for %v, and /readyz says: %s", enough, text)
-				} else {
-					n.rec.wrong(8, g.name, "its store has been away for %v, and events without a class have stopped", enough)
-				}
-				break
-			}
+		}
+		switch {
+		case isRed && ticks.Load() > had+2:
+			return
+		case time.Since(began) <= enough:
 			time.Sleep(20 * time.Millisecond)
+			continue
+		case isRed:
+			n.rec.wrong(8, name, "its store has been away for %v, and events without a class have stopped", enough)
+		default:
+			n.rec.wrong(8, name, "its store has been away for %v, and /readyz says: %s", enough, text)
 		}
+		return
 	}
 }
