@@ -109,6 +109,9 @@ func (p *place) cause(err error) finding {
 		{errNoInfo, "does not tell which process it is", "let its user run INFO, or run one gateway only"},
 		{errFormat, "has a store of another version", "use a newer wireroom"},
 		{errImporting, "has a part of a store", "import again, or remove its keys"},
+		{errAway, "took this gateway for gone", ""},
+		{errStale, "has changed the log meanwhile", ""},
+		{errTaken, "has no part of this import any more", "import again"},
 		{errDamaged, "has a damaged store", "wireroom store verify says more"},
 	} {
 		if errors.Is(err, own.err) {
