@@ -36,6 +36,13 @@ import (
 // subscriptions are removed.
 const sweepTokensEvery = 10 * time.Minute
 
+// persistentLapsed is for how long persistent subscriptions have expired before
+// they are removed. Those that sessions have, here or at another gateway, may have
+// expired by what is stored for a moment: after the store was away for longer than
+// they live, or the clock was set. Nobody gets one that has expired, so it costs a
+// record to leave it.
+const persistentLapsed = time.Hour
+
 // A gateway is all rooms of the house, wired.
 type gateway struct {
 	// Fixed at construction.
@@ -380,7 +387,7 @@ func (g *gateway) sweepTokens(ctx context.Context) {
 		} else if n > 0 {
 			g.log.Debug("expired client tokens removed", "count", n)
 		}
-		if n, err := g.store.DeleteExpiredPersistents(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if n, err := g.store.DeleteExpiredPersistents(ctx, time.Now().Add(-persistentLapsed)); err != nil && ctx.Err() == nil {
 			g.log.Warn("expired persistent subscriptions cannot be removed", "err", err)
 		} else if n > 0 {
 			g.log.Debug("expired persistent subscriptions removed", "count", n)
