@@ -55,7 +55,7 @@ func (d *delivery) Route(e *events.Event, c *events.Class, channel string) {
 }
 
 // Lost implements [events.GapRouter]. The gateway's own subscribers are not told,
-// as they take every event for one with data.
+// as they take every event for one with data, but for webhooks.
 func (d *delivery) Lost(c *events.Class, r events.Recovery) {
 	d.realm.Tell(gapOf(c.Name(), &r), d.hears(c))
 }
@@ -76,7 +76,11 @@ func (d *delivery) Passed(c *events.Class, r events.Recovery) {
 func (d *delivery) hears(c *events.Class) func(s *router.Session, topic wamp.URI, match wamp.Match) bool {
 	access := c.Access()
 	return func(s *router.Session, topic wamp.URI, match wamp.Match) bool {
-		return !s.Trusted() && (access.Public || access.Allows(s.AuthRole(), s.AuthRole() != d.anonymous)) && reaches(topic, match, c)
+		sees := access.Public || access.Allows(s.AuthRole(), s.AuthRole() != d.anonymous)
+		if s.Trusted() {
+			sees = s.AuthMethod() == methodWebhook
+		}
+		return sees && reaches(topic, match, c)
 	}
 }
 

@@ -52,6 +52,9 @@ func (w *webhooks) close(ctx context.Context) {
 	w.running.Wait()
 }
 
+// methodWebhook is the authmethod of the sessions of webhooks.
+const methodWebhook = "webhook"
+
 // A hookSeat is one webhook's place in its realm.
 type hookSeat struct {
 	router *router.Router
@@ -68,7 +71,7 @@ func (s *hookSeat) join() (*local.Client, error) {
 	if one == nil {
 		return nil, errRealmClosed
 	}
-	grant := router.Grant{AuthID: s.cfg.Name, AuthRole: "wireroom.webhook", AuthMethod: "webhook", Provider: "static", Trusted: true}
+	grant := router.Grant{AuthID: s.cfg.Name, AuthRole: "wireroom.webhook", AuthMethod: methodWebhook, Provider: "static", Trusted: true}
 	if role := s.cfg.Role; role != "" {
 		grant.AuthRole, grant.Trusted, grant.Limits = role, false, one.limits[role]
 	}

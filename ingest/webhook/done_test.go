@@ -127,3 +127,37 @@ func TestReplayedCloudEvent(t *testing.T) {
 		}
 	})
 }
+
+// gap returns what says that events up to the one with the number are missing.
+func gap(n int) *webhook.Event {
+	return &webhook.Event{ID: "gap", Topic: "t", Lost: true, Position: fmt.Sprintf("e:%d", n)}
+}
+
+// What is missing is looked for in the log, behind the last event that came. If it is
+// not there, the endpoint is told so, and the feed goes on.
+func TestGapIsLookedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, e := newFeed(true), &endpoint{}
+		cfg := config()
+		cfg.Again, cfg.Position = true, "e:0"
+		run(t, cfg, f, e)
+		f.put(event(1))
+		synctest.Wait()
+		f.mu.Lock()
+		f.all = append(f.all, events(2, 3)...) // what nobody was handed
+		f.mu.Unlock()
+		f.events <- gap(3) // is not in the log
+		synctest.Wait()
+		if got := e.bodies(); got != bodies(1, 3) {
+			t.Errorf("the endpoint took\n%s\nwant what was missing", got)
+		}
+		f.put(gap(5), event(6))
+		synctest.Wait()
+		if got := e.bodies(); got != bodies(1, 3)+"\n"+`{"topic":"t","args":[],"kwargs":{},"details":{}}`+"\n"+bodies(6, 6) {
+			t.Errorf("the endpoint took\n%s\nwant to be told once of what is gone", got)
+		}
+		if got := fmt.Sprint(f.runs()); got != "[e:0 e:1 e:3]" {
+			t.Errorf("the feed was run from %s", got)
+		}
+	})
+}

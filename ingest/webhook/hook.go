@@ -43,7 +43,9 @@ type Hook struct {
 
 	// Owned by keep, and by take while the feed runs.
 	position string
-	full     bool // the feed was ended because the queue was full
+	full     bool   // the feed was ended because the queue was full
+	look     bool   // the feed was ended to look whether the log has what is missing
+	looked   string // of which gap that was last done
 
 	delivered, retried, givenUp, dropped atomic.Uint64
 }
@@ -111,7 +113,7 @@ const (
 func (h *Hook) keep(ctx context.Context) {
 	defer h.queue.end()
 	for failures := 0; ctx.Err() == nil; {
-		h.full = false
+		h.full, h.look = false, false
 		begun := time.Now()
 		err := h.feed.Run(ctx, h.position, h.take)
 		switch {
@@ -124,6 +126,9 @@ func (h *Hook) keep(ctx context.Context) {
 			case <-h.queue.room:
 			case <-ctx.Done():
 			}
+			continue
+		case h.look:
+			h.log.Info("events are missing, and are looked for in the log")
 			continue
 		}
 		if time.Since(begun) > maxFeedPause {
@@ -140,6 +145,12 @@ func (h *Hook) take(e *Event) bool {
 	select {
 	case <-h.queue.room: // an old sign
 	default:
+	}
+	if h.cfg.Again && e.Lost && e.Class == "" { // it only says that others are missing
+		if gap := h.position + " " + e.Position; gap != h.looked {
+			h.look, h.looked = true, gap
+			return false
+		}
 	}
 	dropped, ok := h.queue.put(e, !h.cfg.Again)
 	if !ok {
