@@ -497,3 +497,31 @@ func TestSlowJoin(t *testing.T) {
 		}
 	})
 }
+
+// When more is revoked than can be remembered, who has looked something up before
+// that must look it up again, revoked or not.
+func TestManyRevocations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		b := newBrowser(t, h.sessions)
+		b.do("POST", "")
+		before, _, err := h.auth.Begin(t.Context(), "realm1", auth.Hello{}, b.identify())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		const most = 1 << 16
+		for n := range most {
+			h.sessions.End(auth.Revocation{Client: fmt.Sprint(n)})
+		}
+		if _, err := h.sessions.Begin(&holder{}, before.Terms); err != nil {
+			t.Errorf("all that was revoked is remembered, and somebody else is refused: %v", err)
+		}
+		time.Sleep(time.Second)
+		h.sessions.End(auth.Revocation{Client: "one more"})
+		if _, err := h.sessions.Begin(&holder{}, before.Terms); wamp.AsError(err).URI != wamp.URIUnavailable {
+			t.Errorf("what was looked up before the first revocation, which is forgotten: %v, want %s", err, wamp.URIUnavailable)
+		}
+		h.byCookie(b) // looks it up again
+	})
+}
