@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,11 +108,15 @@ func (s *Store) parseCensus(reply any) (c census, err error) {
 	return c, nil
 }
 
+// quiteLong is when who starts a gateway begins to wonder.
+const quiteLong = 250 * time.Millisecond
+
 // introduce waits until the nodes that were there when this one joined know of
 // it, so that none believes itself alone when this one appends. Those that do
 // not say so in time have no right to believe it any more.
 func (s *Store) introduce(ctx context.Context, joined census) error {
-	end := time.Now().Add(s.tempo.wait)
+	began, said := time.Now(), false
+	end := began.Add(s.tempo.wait)
 	at := joined.last
 	for waiting := maps.Clone(joined.others); len(waiting) > 0 && time.Now().Before(end); {
 		now, err := s.beat(ctx, s.client, 0, false, "")
@@ -125,6 +130,15 @@ func (s *Store) introduce(ctx context.Context, joined census) error {
 		}
 		if len(waiting) == 0 {
 			break
+		}
+		if !said && time.Since(began) > quiteLong {
+			names := make([]string, 0, len(waiting))
+			for id := range waiting {
+				names = append(names, cmp.Or(joined.nameOf(id), id))
+			}
+			slices.Sort(names)
+			s.log.Info("waiting for other gateways, which were killed or do not hear Redis", "gateways", names, "up to", s.tempo.wait)
+			said = true
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):

@@ -1,8 +1,11 @@
 package redis_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,4 +71,33 @@ func TestNodesForgottenAlone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who opens a store beside a gateway that was killed is told for whom it waits.
+func TestNodesWaitedFor(t *testing.T) {
+	sv := start(t)
+	c := redis.DefaultConfig()
+	c.URL, c.Timeout = sv.url(), time.Minute
+	await(t, "the log says for whom it waits", func() error {
+		killed, err := redis.OpenPatient(t.Context(), c, slog.New(slog.DiscardHandler), time.Millisecond)
+		if err != nil {
+			return err
+		}
+		killed.Crash()
+		var log bytes.Buffer
+		next, err := redis.OpenPatient(t.Context(), c, slog.New(slog.NewTextHandler(&log, nil)), time.Second)
+		if err != nil {
+			return err
+		}
+		// On a machine that stands still for long enough, the lease of the one that
+		// was killed ends before, and nobody has to be waited for.
+		if err := next.Close(); err != nil {
+			return err
+		}
+		text := log.String()
+		if !strings.Contains(text, `msg="waiting for other gateways, which were killed or do not hear Redis" gateways=`) || !strings.Contains(text, killed.Node()) {
+			return fmt.Errorf("it says %q", text)
+		}
+		return nil
+	})
 }
