@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"syscall"
 
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/certs"
 	"github.com/wireroom/wireroom/cmd/wireroom/internal/config"
@@ -56,10 +58,22 @@ func closeAll(listeners []net.Listener) {
 // protocols that it offers by name.
 func listenTCP(ctx context.Context, addr string, keeper *certs.Keeper, protocols ...string) (net.Listener, error) {
 	ln, err := transport.Listen(ctx, addr)
-	if err != nil || keeper == nil {
-		return ln, err
+	if err != nil {
+		return nil, listenError(addr, err)
+	}
+	if keeper == nil {
+		return ln, nil
 	}
 	return tls.NewListener(transport.NewListener(ln), keeper.TLS(protocols...)), nil
+}
+
+// listenError says why addr cannot be listened on, without what the system calls
+// are named.
+func listenError(addr string, err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return fmt.Errorf("cannot listen on %s: %w", addr, errno)
+	}
+	return fmt.Errorf("cannot listen: %w", err)
 }
 
 // listenACME binds the address for the challenges of an ACME server; nil if
@@ -70,7 +84,7 @@ func listenACME(ctx context.Context, l config.Listen) (net.Listener, error) {
 	}
 	ln, err := transport.Listen(ctx, l.ACME)
 	if err != nil {
-		return nil, fmt.Errorf("listen.tls.acme.http: %w", err)
+		return nil, fmt.Errorf("listen.tls.acme.http: %w", listenError(l.ACME, err))
 	}
 	return ln, nil
 }

@@ -51,7 +51,7 @@ $XDG_STATE_HOME/wireroom (by default ~/.local/state/wireroom).`,
 	flags.StringVar(&f.store, "store", "", "`file` of the embedded store or URL of Redis, in place of store")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
-	flags.BoolVar(&f.printDemo, "print-demo", false, "print the configuration of the demonstration and end")
+	flags.BoolVar(&f.printDemo, "print-demo", false, "print the configuration of the demonstration, with a new ingest key, and end")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(
 		[]cobra.Completion{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
@@ -62,7 +62,7 @@ $XDG_STATE_HOME/wireroom (by default ~/.local/state/wireroom).`,
 
 func serve(cmd *cobra.Command, f *serveFlags) error {
 	if f.printDemo {
-		_, err := io.WriteString(cmd.OutOrStdout(), config.DemoYAML())
+		_, err := io.WriteString(cmd.OutOrStdout(), config.DemoFile())
 		return err
 	}
 	log, err := newLogger(cmd.ErrOrStderr(), f)

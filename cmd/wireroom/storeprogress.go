@@ -67,6 +67,19 @@ func (p *storeProgress) bar(now time.Time) string {
 		strings.Repeat("#", full), strings.Repeat(".", width-full), int(part*100), p.total, rate)
 }
 
+// counted returns the name of a part, "events of x", as it is for n of them.
+func counted(what string, n int) string {
+	if n != 1 {
+		return what
+	}
+	things, of, isOf := strings.Cut(what, " of ")
+	things = strings.TrimSuffix(things, "s")
+	if isOf {
+		things += " of " + of
+	}
+	return things
+}
+
 // end removes the bar, or says what the part came to.
 func (p *storeProgress) end() {
 	switch {
@@ -74,7 +87,7 @@ func (p *storeProgress) end() {
 	case p.terminal:
 		fmt.Fprint(p.w, "\r\033[K")
 	case p.n > 0 && !p.quiet:
-		fmt.Fprintf(p.w, "%s %d %s\n", p.verb, p.n, printable(p.what))
+		fmt.Fprintf(p.w, "%s %d %s\n", p.verb, p.n, printable(counted(p.what, p.n)))
 	}
 	p.what = ""
 }

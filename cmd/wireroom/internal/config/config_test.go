@@ -113,6 +113,22 @@ func TestDemoKeyInAFile(t *testing.T) {
 	if len(problems) != 1 || problems[0].Path != "ingest.keys[0].secret" {
 		t.Errorf("the demonstration as a file: %v, want only its weak key refused", problems)
 	}
+	// What is printed for a file can be one, with a key that no other has.
+	seen := map[string]bool{"demo": true}
+	for range 3 {
+		c, problems := config.Parse("wireroom.yaml", []byte(config.DemoFile()))
+		if len(problems) > 0 {
+			t.Fatalf("the printed demonstration: %v", problems)
+		}
+		if key := string(c.Keys[0].Secret); seen[key] || len(key) < 16 {
+			t.Errorf("it has the ingest key %q", key)
+		} else {
+			seen[key] = true
+		}
+	}
+	if strings.Contains(config.DemoFile(), "16 characters") {
+		t.Error("what is printed asks for another key than it has")
+	}
 }
 
 func TestKeys(t *testing.T) {

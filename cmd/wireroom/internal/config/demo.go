@@ -1,10 +1,12 @@
 package config
 
 import (
+	"crypto/rand"
 	_ "embed"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // demoYAML is the demonstration: a complete configuration, and the example
@@ -39,6 +41,15 @@ func Demo(store string) (*Config, Problems) {
 
 // DemoYAML returns the text of the built-in demonstration.
 func DemoYAML() string { return string(demoYAML) }
+
+// DemoFile returns the demonstration as the start of a configuration file: as it is,
+// but with an ingest key that nobody knows, as a file must not have a weak one.
+func DemoFile() string {
+	return strings.NewReplacer(
+		"secret: demo,", "secret: "+rand.Text()+",",
+		"the ingest key must then have at least 16 characters.", "the ingest key there is one that nobody else has.",
+	).Replace(string(demoYAML))
+}
 
 // StateDir returns the folder where a program without a configuration keeps
 // what must survive a restart: $XDG_STATE_HOME/wireroom, by default
