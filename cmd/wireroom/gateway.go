@@ -171,8 +171,8 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 		ws:      g.transport,
 		stream:  g.sessions.Guard(streamCORS, newEventSource(g.router, cfg, &g.realms, g.sessions, log.With("part", "eventsource"))),
 		lp:      g.sessions.Guard(pollCORS, http.StripPrefix("/lp", g.longpoll)),
-		xmlrpc:  xmlrpc.New(g.sink, g.sink, log.With("part", "xmlrpc"), rpc),
-		events:  httpapi.New(g.sink, g.sink, log.With("part", "httpapi"), api),
+		xmlrpc:  transport.Patient(xmlrpc.New(g.sink, g.sink, log.With("part", "xmlrpc"), rpc)),
+		events:  transport.Patient(httpapi.New(g.sink, g.sink, log.With("part", "httpapi"), api)),
 		session: g.sessions,
 		console: console.Handler(consolePage(cfg)),
 		health:  g.health,
@@ -197,7 +197,8 @@ func newGateway(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *g
 			SendPingTimeout: cfg.Transport.PingInterval, PingTimeout: cfg.Transport.PingTimeout,
 			WriteByteTimeout: cfg.Router.WriteTimeout,
 		},
-		ErrorLog: slog.NewLogLogger(log.With("part", "http").Handler(), slog.LevelDebug),
+		ConnContext: transport.ConnContext,
+		ErrorLog:    slog.NewLogLogger(log.With("part", "http").Handler(), slog.LevelDebug),
 	}
 	return g, nil
 }

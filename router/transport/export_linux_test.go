@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"net"
 	"syscall"
 
 	"github.com/wireroom/wireroom/router"
@@ -49,3 +50,12 @@ func Lean(link router.Link) string {
 	}
 	return ""
 }
+
+// NewRequestConn returns a TCP connection as the HTTP server gets it, with first
+// bytes to be read again.
+func NewRequestConn(nc *net.TCPConn, head []byte) net.Conn {
+	return forHTTP(nc, replay{head: head})
+}
+
+// Unreplayed opens the way back from there to tests.
+var Unreplayed = unreplayed

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -207,3 +208,25 @@ var ParsePositions = parsePositions
 
 // FormatPositions is the reverse.
 func FormatPositions(all []LogPosition) string { return string(appendPositions(nil, all)) }
+
+// LookEvery opens the times of patience to tests.
+const LookEvery = lookEvery
+
+// A Patience opens the watch over a client to tests.
+type Patience struct{ patience }
+
+// NewPatience returns a watch over a client that has left when gone says so, and
+// the context of its requests.
+func NewPatience(ctx context.Context, gone func() bool) (*Patience, context.Context) {
+	p := &Patience{patience{gone: gone}}
+	return p, p.awaitedIn(ctx)
+}
+
+// Begin and End enclose a request.
+func (p *Patience) Begin() { p.begin() }
+
+// End ends the request.
+func (p *Patience) End() { p.end() }
+
+// Spare reports whether the server need not read on.
+func (p *Patience) Spare() bool { return p.spare() }

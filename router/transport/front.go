@@ -353,7 +353,7 @@ func (a *arrival) leave() {
 	a.in.drop()
 	switch nc := a.nc.(type) {
 	case *net.TCPConn:
-		a.front.pass(&replayedTCP{nc, again}, nil)
+		a.front.pass(forHTTP(nc, again), nil)
 	case *tls.Conn:
 		a.front.pass(&replayedTLS{nc, again}, nil)
 	}

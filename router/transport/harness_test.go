@@ -257,7 +257,10 @@ func (h *house) serve(handler http.Handler, l net.Listener) {
 	if fronted {
 		l = h.srv.Front(l, "/ws")
 	}
-	hs := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	hs := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ConnContext: transport.ConnContext,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {

@@ -59,6 +59,8 @@ func (c *replayedTCP) WriteTo(w io.Writer) (int64, error) {
 // RemoteAddr returns the address of the client.
 func (c *replayedTCP) RemoteAddr() net.Addr { return c.addr(c.TCPConn) }
 
+func (c *replayedTCP) original() (net.Conn, []byte) { return c.TCPConn, c.head }
+
 // A replayedTLS is a TLS connection with a replay. An HTTP server takes it for
 // TLS because it has a ConnectionState.
 type replayedTLS struct {
@@ -76,6 +78,8 @@ func (c *replayedTLS) Read(b []byte) (int, error) {
 
 // RemoteAddr returns the address of the client.
 func (c *replayedTLS) RemoteAddr() net.Addr { return c.addr(c.Conn) }
+
+func (c *replayedTLS) original() (net.Conn, []byte) { return c.Conn, c.head }
 
 // A renamedSocket is one of which a proxy says who the client is.
 type renamedSocket struct {
@@ -97,11 +101,8 @@ func rename(t *tls.Conn, client string) {
 // unreplayed returns the connection behind a replay, and what is still to be
 // read of that.
 func unreplayed(nc net.Conn) (net.Conn, []byte) {
-	switch c := nc.(type) {
-	case *replayedTCP:
-		return c.TCPConn, c.head
-	case *replayedTLS:
-		return c.Conn, c.head
+	if c, ok := nc.(interface{ original() (net.Conn, []byte) }); ok {
+		return c.original()
 	}
 	return nc, nil
 }
