@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,10 +15,11 @@ import (
 // not before.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks, left := 0, time.Time{}
+		var looks atomic.Int64
+		var left atomic.Bool
 		p, ctx := transport.NewPatience(t.Context(), func() bool {
-			looks++
-			return !left.IsZero()
+			looks.Add(1)
+			return left.Load()
 		})
 		for range 1000 {
 			p.Begin()
@@ -28,18 +30,19 @@ func TestPatience(t *testing.T) {
 		p.Begin()
 		p.End()
 		time.Sleep(time.Hour)
-		if looks > 0 {
-			t.Errorf("%d looks during short requests and none, want 0", looks)
+		if n := looks.Load(); n > 0 {
+			t.Errorf("%d looks during short requests and none, want 0", n)
 		}
 
 		p.Begin()
 		time.Sleep(5 * transport.LookEvery)
-		if looks == 0 || ctx.Err() != nil {
-			t.Fatalf("%d looks during a long request, context %v; want some and nil", looks, ctx.Err())
+		if looks.Load() == 0 || ctx.Err() != nil {
+			t.Fatalf("%d looks during a long request, context %v; want some and nil", looks.Load(), ctx.Err())
 		}
-		left = time.Now()
+		left.Store(true)
+		begin := time.Now()
 		<-ctx.Done()
-		if took := time.Since(left); took > transport.LookEvery {
+		if took := time.Since(begin); took > transport.LookEvery {
 			t.Errorf("during a long request it took %v to notice that the client left, want %v at most", took, transport.LookEvery)
 		}
 		p.End()
