@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/wireroom/wireroom/router/sockio"
 )
 
 // A requestSocket is a socket as an HTTP server uses one: a [net.Conn] that
@@ -54,7 +56,7 @@ func (s *requestSocket) Read(b []byte) (int, error) {
 func (s *requestSocket) tryRead(fd uintptr) bool {
 	d := &s.in
 	for {
-		n, err := readSocket(int(fd), d.b)
+		n, err := sockio.Read(int(fd), d.b)
 		switch {
 		case n > 0:
 			d.n = n
@@ -93,7 +95,7 @@ func (s *requestSocket) Write(b []byte) (int, error) {
 func (s *requestSocket) tryWrite(fd uintptr) bool {
 	d := &s.out
 	for d.n < len(d.b) {
-		n, err := writeSocket(int(fd), d.b[d.n:])
+		n, err := sockio.Write(int(fd), d.b[d.n:])
 		switch err {
 		case nil:
 			d.n += n
