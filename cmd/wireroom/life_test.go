@@ -90,9 +90,12 @@ func TestStoreCannotBeUsed(t *testing.T) {
 
 func TestAddressInUse(t *testing.T) {
 	p := startProgram(t, writeConfig(t, testConfig))
-	code, _, stderr := runCommand(t, "", "serve", "--config", writeConfig(t, testConfig), "--listen", strings.TrimPrefix(p.base, "http://"))
-	if code != exitFailure || !strings.Contains(stderr, "address already in use") || !strings.Contains(stderr, "hint: ") {
-		t.Errorf("serve on an address in use: code %d, %s", code, stderr)
+	addr := strings.TrimPrefix(p.base, "http://")
+	code, _, stderr := runCommand(t, "", "serve", "--config", writeConfig(t, testConfig), "--listen", addr)
+	want := "wireroom: listen.http: cannot listen on " + addr + ": address already in use\n" +
+		"hint: another program listens there; give another address with --listen\n"
+	if code != exitFailure || stderr != want {
+		t.Errorf("serve on an address in use: code %d\n%s\nwant %d\n%s", code, stderr, exitFailure, want)
 	}
 }
 

@@ -390,6 +390,8 @@ func TestStoreCommands(t *testing.T) {
 	has(stderr, "--since: expected a time")
 	_, stderr = run(exitOK, "import", "--from", out, "--store", filepath.Join(dir, "new.db"))
 	has(stderr, "imported 2 events of order.created")
+	_, stderr = run(exitOK, "export", "--config", file, "--class", "order.created", "--since", now.Add(-90*time.Second).Format(time.RFC3339), "--to", filepath.Join(dir, "one.jsonl"))
+	has(stderr, "exported 1 event of order.created")
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.part")); len(left) > 0 {
 		t.Errorf("there are %v", left)
 	}

@@ -154,12 +154,15 @@ func (p *place) connection(err error) (f finding, ok bool) {
 		return finding{what: "does not speak the protocol of Redis", advice: "is that its port?", answered: true}, true
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f = finding{what: "refuses connections", advice: "is it running, and does it listen there?"}
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, os.ErrNotExist) && p.kind == unix:
 		f = finding{what: "is not there, as there is no such socket", advice: "is it running, and is that its unixsocket?"}
-	case errors.Is(err, os.ErrPermission):
+	case errors.Is(err, os.ErrPermission) && p.kind == unix:
 		f = finding{what: "has a socket that this user may not open", advice: "let the gateway's user write the socket, as with unixsocketperm"}
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		f = finding{what: "cannot be reached from here", advice: "is there a way to its network?"}
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, os.ErrPermission):
+		f = finding{what: "cannot be reached from here", advice: "is there a way to its network, which no firewall forbids?"}
+		if isErrno {
+			f.detail = errno.Error()
+		}
 	case isTimeout(err) && p.tls:
 		f = finding{what: "does not answer in time", advice: "does it speak TLS there? rediss:// is with, redis:// without. Does a firewall drop what is sent?"}
 	case isTimeout(err):
