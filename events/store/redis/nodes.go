@@ -137,7 +137,7 @@ func (s *Store) introduce(ctx context.Context, joined census) error {
 				names = append(names, cmp.Or(joined.nameOf(id), id))
 			}
 			slices.Sort(names)
-			s.log.Info("waiting for other gateways, which were killed or do not hear Redis", "gateways", names, "up to", s.tempo.wait)
+			s.log.Info("waiting for other gateways, which were killed or do not hear Redis", "gateways", names, "timeout", s.tempo.wait)
 			said = true
 		}
 		select {
