@@ -67,18 +67,28 @@ func (c *wampClient) reaches(t *testing.T, name string, offset int64) {
 // order, and the mark of a replay or none.
 func wantOffsets(t *testing.T, events <-chan *wamp.Event, replayed bool, want ...int64) {
 	t.Helper()
+	for i, marked := range wantEvents(t, events, want...) {
+		if marked != replayed {
+			t.Errorf("the event %d is marked %v, want %v", want[i], marked, replayed)
+		}
+	}
+}
+
+// wantEvents is wantOffsets for events of which the replay may have read some
+// that were posted before it was over. It returns which are marked.
+func wantEvents(t *testing.T, events <-chan *wamp.Event, want ...int64) (marked []bool) {
+	t.Helper()
 	var got []int64
 	for range want {
 		e := next(t, events)
 		n, _ := wamp.AsInt64(e.Details["_offset"])
-		got = append(got, n)
-		if marked, _ := e.Details["_replayed"].(bool); marked != replayed {
-			t.Errorf("the event %d is marked %v, want %v", n, marked, replayed)
-		}
+		is, _ := e.Details["_replayed"].(bool)
+		got, marked = append(got, n), append(marked, is)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got the events %v, want %v", got, want)
 	}
+	return marked
 }
 
 // A user's subscription outlives the session, and the gateway: what happened
@@ -95,7 +105,7 @@ func TestPersistentSubscription(t *testing.T) {
 		events := ada.listen(t, "demo.message", persistent)
 		pub.say(t, "a", 2)
 		pub.say(t, "b", 3)
-		wantOffsets(t, events, false, 2, 3)
+		wantEvents(t, events, 2, 3)
 		ada.reaches(t, "demo.message", 3)
 		_ = ada.Close()
 		for n := range 20 {
@@ -110,7 +120,7 @@ func TestPersistentSubscription(t *testing.T) {
 		wantOffsets(t, events, true, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
 		ada.reaches(t, "demo.message", 23)
 		pub.say(t, "a", 24)
-		wantOffsets(t, events, false, 24)
+		wantEvents(t, events, 24)
 		ada.reaches(t, "demo.message", 24)
 		_ = ada.Close()
 		pub.say(t, "a", 25)
@@ -119,9 +129,18 @@ func TestPersistentSubscription(t *testing.T) {
 	ada := join(t, p, ticketFor(t, "ada", "member"))
 	events := ada.listen(t, "demo.message", persistent)
 	wantOffsets(t, events, true, 25)
-	ada.reaches(t, "demo.message", 25) // by when the replay is over
-	join(t, p, "").say(t, "a", 26)
-	wantOffsets(t, events, false, 26)
+	pub, n := join(t, p, ""), int64(25)
+	for live, end := false, time.Now().Add(patience); !live; { // until the replay is over
+		if time.Now().After(end) {
+			t.Fatal("the replay is not over")
+		}
+		n++
+		pub.say(t, "a", int(n))
+		live = !wantEvents(t, events, n)[0]
+	}
+	pub.say(t, "a", int(n+1))
+	pub.say(t, "a", int(n+2))
+	wantOffsets(t, events, false, n+1, n+2)
 }
 
 // With explicit acknowledgement exactly what is not acknowledged comes again.
@@ -135,7 +154,7 @@ func TestPersistentExplicit(t *testing.T) {
 	for n := range 8 {
 		pub.say(t, "a", n) // the offset n+1; the first two are not wanted
 	}
-	wantOffsets(t, events, false, 3, 4, 5, 6, 7, 8)
+	wantEvents(t, events, 3, 4, 5, 6, 7, 8)
 	ack := func(kwargs wamp.Dict) string {
 		_, uri := ada.ask(t, "wireroom.ack", kwargs)
 		return uri
@@ -185,7 +204,7 @@ func TestPersistentExplicit(t *testing.T) {
 	events = ada.listen(t, "demo.message", options)
 	wantOffsets(t, events, true, 5, 8)
 	pub.say(t, "a", 100)
-	wantOffsets(t, events, false, 9)
+	wantEvents(t, events, 9)
 	for _, procedure := range []string{"wireroom.subscription.get", "wireroom.subscription.remove"} {
 		if _, uri := join(t, p, ticketFor(t, "bob", "member")).ask(t, procedure, wamp.Dict{"name": "mine"}); uri != "wamp.error.no_such_subscription" {
 			t.Errorf("bob calls %s of ada's: %q", procedure, uri)
@@ -340,18 +359,18 @@ func TestPersistentAgain(t *testing.T) {
 	for n := range 4 {
 		pub.say(t, "a", n)
 	}
-	wantOffsets(t, events, false, 1, 2, 3, 4)
+	wantEvents(t, events, 1, 2, 3, 4)
 	ada.reaches(t, "demo.message", 4)
 	ada.listen(t, "demo.message", wamp.Dict{"_persistent": true}) // which changes nothing
 	again := ada.listen(t, "demo.message", wamp.Dict{"_persistent": true, "_since": 2})
 	wantOffsets(t, again, true, 3, 4)
 	pub.say(t, "a", 5)
-	wantOffsets(t, again, false, 5)
+	wantEvents(t, again, 5)
 	ada.reaches(t, "demo.message", 5)
 	again = ada.listen(t, "demo.message", wamp.Dict{"_since": 3}) // it is a persistent one, said or not
 	wantOffsets(t, again, true, 4, 5)
 	pub.say(t, "a", 6)
-	wantOffsets(t, again, false, 6)
+	wantEvents(t, again, 6)
 	ada.reaches(t, "demo.message", 6)
 }
 
@@ -367,7 +386,7 @@ func TestPersistentRemoved(t *testing.T) {
 		t.Fatal(uri)
 	}
 	pub.say(t, "a", 1)
-	wantOffsets(t, events, false, 1) // as before
+	wantEvents(t, events, 1) // as before
 	if got := ada.subscribeRefusal(t, "demo.message", options); !strings.Contains(got.Text, "unsubscribe") {
 		t.Errorf("the refusal says %+v", got)
 	}
@@ -379,6 +398,6 @@ func TestPersistentRemoved(t *testing.T) {
 	}
 	events = ada.listen(t, "demo.message", options)
 	pub.say(t, "a", 2)
-	wantOffsets(t, events, false, 2)
+	wantEvents(t, events, 2)
 	ada.reaches(t, "demo.message", 2)
 }
