@@ -79,7 +79,7 @@ func parseEntry(id string, fields []string, to *entry) (err error) {
 	if to.number, err = strconv.ParseUint(number, 10, 64); err != nil {
 		to.number = 0
 	}
-	if err != nil || seq != "0" {
+	if to.number == 0 || seq != "0" { // Redis gives no entry the number 0
 		return fmt.Errorf("%w: an entry of the feed has the ID %.60q", errDamaged, id)
 	}
 	if len(fields) < 4 || fields[0] != "n" || fields[2] != "k" {

@@ -17,6 +17,7 @@ func FuzzFeed(f *testing.F) {
 	f.Add("9-0", "n\nA\nk\ne\nc\nE 0 -1 1 all m\n\n")
 	f.Add("18446744073709551616-0", "n\nA\nk\nj")
 	f.Add("9-1", "k\nj")
+	f.Add("00-0", "n\nA\nk\nj")
 	f.Fuzz(func(t *testing.T, id, lines string) {
 		var fields []any
 		for line := range strings.SplitSeq(lines, "\n") {
