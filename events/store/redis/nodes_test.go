@@ -114,6 +114,7 @@ func TestNodes(t *testing.T) {
 	if err := b.Send("more", nil); err != nil {
 		t.Errorf("Send: %v", err)
 	}
+	fa.has(t, b.Node()+": more ") // before the third one leaves, which another goroutine says
 	if err := c.Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
