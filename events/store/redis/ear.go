@@ -146,6 +146,9 @@ func (e *ear) turn() error {
 	defer cancel()
 	reply, err := e.client.Do(ctx, "XREAD", "COUNT", entriesAtOnce, "BLOCK", e.store.tempo.block.Milliseconds(),
 		"STREAMS", e.store.keys.feed, behind(e.at)).Result()
+	if err == nil || errors.Is(err, goredis.Nil) {
+		e.note(nil) // before anybody is told something, and answers
+	}
 	if errors.Is(err, goredis.Nil) {
 		if e.end > e.at { // there was something, and it is gone
 			e.at = e.end

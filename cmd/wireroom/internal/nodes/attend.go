@@ -96,7 +96,7 @@ func (m *Mesh) sayAll() {
 }
 
 // report is the goroutine that says who is present here, and that revocations
-// could not be said.
+// could not be said, and asks what could not be asked.
 func (m *Mesh) report() {
 	again := time.NewTimer(time.Hour)
 	defer again.Stop()
@@ -109,6 +109,9 @@ func (m *Mesh) report() {
 		}
 		if m.alone() {
 			continue // who joins is told everything
+		}
+		if m.askAll() != nil {
+			again.Reset(tryAgain)
 		}
 		if m.sayDoubt() != nil {
 			again.Reset(tryAgain)

@@ -61,6 +61,7 @@ type end struct {
 
 	mu    sync.Mutex // taken after wire.mu
 	deaf  bool       // it hears nothing, and can say nothing
+	mute  bool       // it can say nothing
 	knows map[string]bool
 	heard []func(*nodes.Mesh)
 	wake  chan struct{}
@@ -71,10 +72,17 @@ func (e *end) Node() string { return e.name }
 func (e *end) Heard() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.deaf {
+	if e.deaf || e.mute {
 		return errors.New("the wire is cut")
 	}
 	return nil
+}
+
+// hush has an end say nothing, or speak again.
+func (e *end) hush(mute bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mute = mute
 }
 
 func (e *end) Send(kind string, payload []byte) error {

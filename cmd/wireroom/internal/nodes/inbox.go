@@ -158,7 +158,7 @@ func (m *Mesh) join(id string) {
 	m.mu.Unlock()
 	m.log.Info("another gateway has come", "node", id)
 	if m.counts.gaps.Load() > 0 { // it may have been there before
-		m.askRevoked()
+		m.ask(false, true)
 	}
 	m.sayAll()
 }
@@ -199,12 +199,12 @@ func (m *Mesh) gap() {
 			r.tellGap()
 		}
 		m.cred.LookAgain()
-		m.askRevoked()
+		m.ask(false, true)
 		if m.sayLogouts() != nil { // what was said before may be lost
 			m.revocations.setDoubt(true)
 		}
 	}
-	_ = m.send(kindWho, struct{}{}) // if it is not sent, there will be another gap
+	m.ask(true, false)
 	m.sayAll()
 }
 

@@ -63,6 +63,9 @@ type Mesh struct {
 	asked  map[uint64]*question
 	asks   uint64
 	all    bool // everybody who is present is to be said
+
+	askWho, askLogouts bool // others are to be asked who is present there, and which users were logged out
+
 	gapped bool // there was a gap, as there is one at the beginning
 
 	configuration Configuration

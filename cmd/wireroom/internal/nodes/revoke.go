@@ -169,9 +169,43 @@ func (m *Mesh) sayLogouts() error {
 	return nil
 }
 
-// askRevoked asks others which users were logged out there.
-func (m *Mesh) askRevoked() {
-	_ = m.send(kindRevoked, &notice{Again: true}) // if it is not sent, there will be another gap
+// ask asks others who is present there, or which users were logged out there. What
+// cannot be asked now, as the store is not heard, report asks later.
+func (m *Mesh) ask(who, logouts bool) {
+	m.mu.Lock()
+	m.askWho, m.askLogouts = m.askWho || who, m.askLogouts || logouts
+	m.mu.Unlock()
+	if m.askAll() != nil {
+		rouse(m.news)
+	}
+}
+
+// askAll asks what is to be asked.
+func (m *Mesh) askAll() error {
+	m.mu.Lock()
+	who, logouts := m.askWho, m.askLogouts
+	m.askWho, m.askLogouts = false, false
+	m.mu.Unlock()
+	if logouts {
+		if err := m.send(kindRevoked, &notice{Again: true}); err != nil {
+			m.askLater(who, true)
+			return err
+		}
+	}
+	if who {
+		if err := m.send(kindWho, struct{}{}); err != nil {
+			m.askLater(true, false)
+			return err
+		}
+	}
+	return nil
+}
+
+// askLater notes what could not be asked.
+func (m *Mesh) askLater(who, logouts bool) {
+	m.mu.Lock()
+	m.askWho, m.askLogouts = m.askWho || who, m.askLogouts || logouts
+	m.mu.Unlock()
 }
 
 var errNobody = errors.New("a revocation of nobody: expected a client, a user, or a question")

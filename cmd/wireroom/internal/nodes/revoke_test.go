@@ -96,6 +96,25 @@ func TestRevokedWhileAway(t *testing.T) {
 	})
 }
 
+// Who cannot ask others yet, when it is told that it has missed something, asks
+// later.
+func TestRevokedAskedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := new(wire)
+		a, b := w.start(t, nil), w.start(t, nil)
+		synctest.Wait()
+		bob := auth.Revocation{User: "bob", Realm: realm, Text: "x"}
+		b.end.cut()
+		a.mesh.Revoked(bob)
+		b.end.hush(true)
+		b.end.mend()
+		b.wantEnded("while it can say nothing", true)
+		b.end.hush(false)
+		time.Sleep(time.Minute)
+		b.wantEnded("when it can", false, bob)
+	})
+}
+
 // What is remembered of users is bounded, on both sides.
 func TestRevokedBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
