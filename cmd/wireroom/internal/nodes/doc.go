@@ -12,9 +12,9 @@
 // A [Mesh] has two. One takes what comes from the bus, in order, so that whoever
 // listens to the bus does not wait for fan-outs; the other says who is present
 // here, that there were revocations that could not be said, and asks what could not
-// be asked. [Mesh.Close] waits
-// for both. All methods are safe for concurrent use, except that those of a follower
-// (Join, Leave, Gap, Message) are for one goroutine at a time.
+// be asked. [Mesh.Close] waits for both. All methods are safe for concurrent use,
+// except that those of a follower (Join, Leave, Gap, Message) are for one goroutine
+// at a time.
 //
 // # Contracts
 //
