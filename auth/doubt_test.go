@@ -94,7 +94,7 @@ func TestLookAgainWithoutStore(t *testing.T) {
 		h.want("while the store is away", there, "")
 		h.store.setFail(nil)
 		c.do("POST", "")
-		time.Sleep(5 * time.Second)
+		time.Sleep(time.Minute)
 		h.want("when it is back", gone, wamp.URISessionRevoked)
 		h.want("when it is back", there, "")
 	})
