@@ -94,7 +94,9 @@ func TestLookAgainWithoutStore(t *testing.T) {
 		h.want("while the store is away", there, "")
 		h.store.setFail(nil)
 		c.do("POST", "")
-		time.Sleep(time.Minute)
+		// It is asked every five seconds, but of no other token in the second after a
+		// question that failed.
+		time.Sleep(6 * time.Second)
 		h.want("when it is back", gone, wamp.URISessionRevoked)
 		h.want("when it is back", there, "")
 	})
